@@ -1,0 +1,12 @@
+// Addresses, bytes, units, memory and the log: what every module may use.
+#ifndef BASE_H
+#define BASE_H
+
+#include "addr.h"
+#include "bytes.h"
+#include "log.h"
+#include "pages.h"
+#include "random.h"
+#include "units.h"
+
+#endif
