@@ -1,0 +1,130 @@
+// From bytes to a view: what a datagram is, and where the attributes of a message lie.
+#include "stun.h"
+
+#include <errno.h>
+
+#define FINGERPRINT_BYTES 4
+#define SHA256_TRUNCATED_BYTES_MIN 16
+
+static bool is_message(const uint8_t *payload, size_t n_bytes)
+{
+	return n_bytes >= STUN_HEADER_BYTES && (payload[0] & 0xc0) == 0 &&
+		load_be32(payload + 4) == STUN_MAGIC_COOKIE;
+}
+
+enum stun_kind stun_classify(const uint8_t *payload, size_t n_bytes)
+{
+	uint16_t channel;
+
+	if (is_message(payload, n_bytes))
+		return STUN_KIND_MESSAGE;
+	if (n_bytes < STUN_CHANNEL_HEADER_BYTES)
+		return STUN_KIND_OTHER;
+	channel = load_be16(payload);
+	if (channel < STUN_CHANNEL_MIN || channel > STUN_CHANNEL_MAX_RFC5766)
+		return STUN_KIND_OTHER;
+	return STUN_KIND_CHANNEL;
+}
+
+static bool is_sealed(const struct stun_view *view)
+{
+	return view->integrity_offset != 0 || view->integrity_sha256_offset != 0;
+}
+
+static uint32_t header_offset(const struct stun_view *view, const struct stun_attr *attr)
+{
+	return (uint32_t)(attr->value - STUN_ATTR_HEADER_BYTES - view->buf);
+}
+
+static int place_integrity(struct stun_view *out, const struct stun_attr *attr)
+{
+	if (is_sealed(out))
+		return 0;
+	if (attr->n_bytes != STUN_SHA1_BYTES)
+		return -EBADMSG;
+	out->integrity_offset = header_offset(out, attr);
+	return 0;
+}
+
+static int place_integrity_sha256(struct stun_view *out, const struct stun_attr *attr)
+{
+	if (out->integrity_sha256_offset != 0)
+		return 0;
+	// RFC 8489 §14.6: at least 16 bytes, at most 32, a multiple of four.
+	if (attr->n_bytes < SHA256_TRUNCATED_BYTES_MIN || attr->n_bytes > STUN_SHA256_BYTES ||
+		attr->n_bytes % 4 != 0)
+		return -EBADMSG;
+	out->integrity_sha256_offset = header_offset(out, attr);
+	out->integrity_sha256_bytes = attr->n_bytes;
+	return 0;
+}
+
+static int place(struct stun_view *out, const struct stun_attr *attr)
+{
+	switch (attr->type) {
+	case STUN_ATTR_MESSAGE_INTEGRITY:
+		return place_integrity(out, attr);
+	case STUN_ATTR_MESSAGE_INTEGRITY_SHA256:
+		return place_integrity_sha256(out, attr);
+	case STUN_ATTR_FINGERPRINT:
+		out->fingerprint_offset = header_offset(out, attr);
+		return attr->n_bytes == FINGERPRINT_BYTES ? 0 : -EBADMSG;
+	}
+	// RFC 8489 §14.5, §14.6: what follows an integrity attribute is not covered by it.
+	if (is_sealed(out))
+		return 0;
+	if (out->n_attrs == STUN_ATTRS_MAX)
+		return -E2BIG;
+	out->attrs[out->n_attrs++] = *attr;
+	return 0;
+}
+
+// The message and each step are multiples of four bytes: where a byte is left, a header fits.
+static int find_attrs(struct stun_view *out)
+{
+	size_t offset = STUN_HEADER_BYTES;
+
+	while (offset < out->n_bytes) {
+		const uint8_t *header = out->buf + offset;
+		const struct stun_attr attr = {
+			.type = load_be16(header),
+			.n_bytes = load_be16(header + 2),
+			.value = header + STUN_ATTR_HEADER_BYTES,
+		};
+		int err;
+
+		offset += STUN_ATTR_HEADER_BYTES + round_up(attr.n_bytes, 4);
+		// RFC 8489 §14.7: FINGERPRINT is the last attribute.
+		if (offset > out->n_bytes || out->fingerprint_offset != 0)
+			return -EBADMSG;
+		err = place(out, &attr);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int stun_parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes)
+{
+	uint16_t type;
+	uint16_t length;
+
+	if (!is_message(buf, n_bytes))
+		return -EBADMSG;
+	length = load_be16(buf + 2);
+	if (length % 4 != 0 || length != n_bytes - STUN_HEADER_BYTES)
+		return -EBADMSG;
+	type = load_be16(buf);
+	out->buf = buf;
+	out->n_bytes = n_bytes;
+	// RFC 8489 §5, figure 3: the class bits C1 and C0 lie between those of the method.
+	out->method = (type & 0x000f) | (type & 0x00e0) >> 1 | (type & 0x3e00) >> 2;
+	out->class = (type >> 4 & 1) | (type >> 7 & 2);
+	out->transaction_id = buf + STUN_HEADER_BYTES - STUN_TRANSACTION_BYTES;
+	out->n_attrs = 0;
+	out->integrity_offset = 0;
+	out->integrity_sha256_offset = 0;
+	out->integrity_sha256_bytes = 0;
+	out->fingerprint_offset = 0;
+	return find_attrs(out);
+}
