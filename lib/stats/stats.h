@@ -1,0 +1,74 @@
+// Counters of the workers and the control core, and the names of all drops.
+//
+// A worker's counters are written by that worker alone, as plain 64-bit words; the control core
+// reads them relaxed. They only grow.
+#ifndef STATS_H
+#define STATS_H
+
+#include "base/base.h"
+
+#include <stdint.h>
+
+enum drop {
+	DROP_NONE,
+#define DROP(name, counter, text) DROP_##name,
+#include "drops.def"
+#undef DROP
+	N_DROPS,
+};
+
+// "no_permission", or "none".
+const char *drop_name(enum drop drop);
+// One sentence about it.
+const char *drop_text(enum drop drop);
+
+// What was relayed, by direction and framing.
+enum relay_path {
+	RELAY_UP_CHANNEL,
+	RELAY_UP_SEND,
+	RELAY_DOWN_CHANNEL,
+	RELAY_DOWN_DATA,
+	N_RELAY_PATHS,
+};
+
+// "up_channel", "up_send", "down_channel", "down_data".
+const char *relay_path_name(enum relay_path path);
+
+// Balance at rest: n_rx + n_looped_in + n_from_control
+//   = n_tx + n_looped + n_punted + n_mirrored + n_kernel + sum of drops.
+struct worker_stats {
+	uint64_t n_rx; // frames from ports
+	uint64_t n_looped_in; // packets of our own loop, taken up again
+	uint64_t n_from_control; // packets that the control core gave us to send
+	uint64_t n_tx; // frames that a port took
+	uint64_t n_looped; // packets to another allocation of this box
+	uint64_t n_punted; // requests to the control core
+	uint64_t n_mirrored; // frames to the kernel
+	uint64_t n_kernel; // relayed packets whose next hop the kernel must resolve
+	uint64_t n_bindings; // Binding requests answered here
+	uint64_t n_checksums_finished;
+	uint64_t n_table_full; // entries that found no room
+	uint64_t n_relayed[N_RELAY_PATHS];
+	uint64_t n_relayed_bytes[N_RELAY_PATHS]; // of application data
+	uint64_t n_drops[N_DROPS];
+	uint64_t n_polls;
+	uint64_t n_busy_polls; // polls that found something
+};
+
+struct control_stats {
+	uint64_t n_punts;
+	uint64_t n_answers;
+	uint64_t n_silent; // punts that get no answer
+	uint64_t n_mirror_to_kernel;
+	uint64_t n_mirror_to_wire;
+	uint64_t n_mirror_lost; // frames the kernel or the rings did not take
+	uint64_t n_kernel_sent; // relayed packets given to the kernel for their first hop
+	uint64_t n_kernel_lost;
+	uint64_t n_answers_lost; // no room to answer: the client repeats
+};
+
+// sum[i] += part[i] for every counter.
+void worker_stats_add(struct worker_stats *sum, const struct worker_stats *part);
+uint64_t worker_stats_drops(const struct worker_stats *stats);
+
+#endif
