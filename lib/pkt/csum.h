@@ -1,0 +1,56 @@
+// Internet checksums by difference (RFC 1071, RFC 1624), on words as they lie in memory.
+//
+// One's complement sums do not care about byte order as long as all words are loaded the same way,
+// so nothing here swaps. A `sum` is 32 bits wide and may carry up to 65,536 words before
+// csum_fold(). Adding ~word takes `word` away.
+#ifndef PKT_CSUM_H
+#define PKT_CSUM_H
+
+#include "base/base.h"
+
+static inline uint16_t csum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+static inline uint32_t csum_words32(uint32_t word)
+{
+	return (word & 0xffff) + (word >> 16);
+}
+
+static inline uint16_t csum_negate(uint16_t word)
+{
+	return (uint16_t)~word;
+}
+
+// The sum of `n` bytes; an odd last byte counts as followed by zero.
+uint64_t csum_sum(const uint8_t *bytes, size_t n);
+
+// The same for bytes that begin at `offset` of the checksummed data: an odd offset swaps their
+// weight.
+uint16_t csum_sum_at(const uint8_t *bytes, size_t n, size_t offset);
+
+// The checksum field after the covered data changed by `delta` (a folded or unfolded sum). RFC 1624
+// eqn. 3.
+static inline uint16_t csum_update(uint16_t field, uint64_t delta)
+{
+	return (uint16_t)~csum_fold((uint64_t)csum_negate(field) + delta);
+}
+
+// The same for UDP, where a computed zero is sent as all ones; a field of zero (no checksum) stays
+// zero.
+static inline uint16_t csum_update_udp(uint16_t field, uint64_t delta)
+{
+	uint16_t updated;
+
+	if (field == 0)
+		return 0;
+	updated = csum_update(field, delta);
+	return updated ? updated : 0xffff;
+}
+
+#endif

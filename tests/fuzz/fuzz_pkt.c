@@ -1,0 +1,73 @@
+// Any bytes as a frame: the view stays inside, and all that rewrites a frame stays inside its
+// buffer.
+#include "pkt/pkt.h"
+
+#include <stdlib.h>
+
+#define FRAME_MAX 2048
+#define TAILROOM 64
+
+static void expect(bool truth)
+{
+	if (!truth)
+		abort();
+}
+
+static void expect_inside(const struct pkt *p, const uint8_t *frame, size_t n)
+{
+	expect(p->l3 == frame + p->l2_bytes);
+	expect(p->l3_bytes >= PKT_IPV4_BYTES);
+	expect(p->l4 == p->l3 + p->l3_bytes);
+	expect(p->payload == p->l4 + PKT_UDP_BYTES);
+	expect(p->payload + p->payload_bytes <= frame + n);
+}
+
+static void relay(struct pkt *p)
+{
+	static const uint8_t header[PKT_L2_BYTES_MAX];
+	const struct pkt_origin origin = pkt_origin_load(p);
+	const struct pkt_rewrite rewrite = {
+		.payload = p->payload - PKT_DATA_INDICATION_BYTES,
+		.payload_bytes = (uint16_t)(p->payload_bytes + PKT_DATA_INDICATION_BYTES),
+		.l2 = header,
+		.l2_bytes = sizeof(header),
+		.udp_delta = csum_sum(p->payload, p->payload_bytes),
+	};
+
+	pkt_relay(p, &origin, &rewrite);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	const uint16_t vlan = n && data[0] & 1 ? 100 : 0;
+	uint8_t *buffer;
+	uint8_t *frame;
+	struct pkt p;
+
+	if (n > FRAME_MAX)
+		return 0;
+	buffer = malloc(PKT_HEADROOM_BYTES + n + TAILROOM);
+	expect(buffer != NULL);
+	frame = buffer + PKT_HEADROOM_BYTES;
+	memcpy(frame, data, n);
+	switch (pkt_parse(&p, frame, n, vlan)) {
+	case PKT_UDP:
+		expect_inside(&p, frame, n);
+		if (pkt_checksum_unfinished(&p))
+			pkt_checksum_finish(&p);
+		if (pkt_ttl(&p) > 1)
+			relay(&p);
+		pkt_reply(&p, p.payload_bytes, 1);
+		break;
+	case PKT_FOREIGN:
+	case PKT_FRAGMENT:
+		pkt_foreign_checksum_finish(&p, n);
+		break;
+	default:
+		break;
+	}
+	free(buffer);
+	return 0;
+}
