@@ -1,0 +1,113 @@
+// The table of one worker: which packets may pass right now, and what each becomes.
+//
+// An entry exists if and only if a matching packet may pass. One writer and reader, the worker that
+// owns the table; several tables never share a line. The control core prepares an entry with
+// flow4_entry_make() and sends it by value.
+//
+// Layout: buckets of one cache line (eight 16-bit tags, eight 32-bit indices) point to entries of
+// one cache line. A look-up touches two lines. A bucket that overflowed says so; only then is its
+// alternate read. Entries of the IPv6 pairs will be a second size beside flow4_entry, not a change
+// to it.
+#ifndef FLOW_H
+#define FLOW_H
+
+#include "base/base.h"
+#include "hop.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FLOW_BURST_MAX 64
+#define FLOW_BUCKET_SLOTS 8
+
+enum flow_kind {
+	FLOW_OWNER = 1, // a client's 5-tuple: its Send indications leave from `to.source`
+	FLOW_UP, // ChannelData of a client becomes UDP to the peer
+	FLOW_DOWN, // UDP from a peer becomes ChannelData
+	FLOW_PERMISSION, // UDP from any port of a peer becomes a Data indication; Send may go there
+};
+
+// As the packet has them, network byte order: remote is the packet's source, local its target.
+// `channel_be` is the channel of ChannelData from a client, else 0. The permission of a peer has
+// remote_port_be 0.
+struct flow4_key {
+	uint32_t remote_ip;
+	uint32_t local_ip;
+	uint16_t remote_port_be;
+	uint16_t local_port_be;
+	uint16_t channel_be;
+	uint16_t zero;
+};
+
+// All that relaying needs in one line: key 16, rewrite 28, links 4, counters 16.
+struct flow4_entry {
+	struct flow4_key key;
+	uint32_t source_ip; // of the packet it becomes
+	uint32_t target_ip; // unknown (0) for FLOW_OWNER
+	uint16_t source_port_be;
+	uint16_t target_port_be;
+	uint16_t ip_delta; // addresses: new minus old
+	uint16_t udp_delta; // addresses, ports and channel: new minus old
+	uint16_t channel_be; // FLOW_DOWN: the channel to write
+	uint16_t hop_idx; // where the new packet goes
+	uint16_t peer_hop_idx; // FLOW_PERMISSION: where Send indications to that peer go
+	uint8_t kind; // enum flow_kind
+	uint8_t spare;
+	uint32_t allocation_idx;
+	uint32_t next_free; // index of the next unused entry, while this one is unused
+	uint64_t n_packets;
+	uint64_t n_bytes; // of application data
+};
+static_assert(sizeof(struct flow4_key) == 16, "two words");
+static_assert(sizeof(struct flow4_entry) == CACHE_LINE_BYTES, "one cache line");
+
+// What an entry is made of, whatever the family. Unused parts are zero.
+struct flow_spec {
+	enum flow_kind kind;
+	struct endpoint local; // of the packets that match
+	struct endpoint remote;
+	uint16_t channel; // FLOW_UP: part of the key. FLOW_DOWN: what is written
+	struct endpoint source; // of the packet it becomes
+	struct endpoint target;
+	uint16_t hop_idx;
+	uint16_t peer_hop_idx;
+	uint32_t allocation_idx;
+};
+
+struct flow_table {
+	struct pages bucket_pages;
+	struct pages entry_pages;
+	struct flow4_bucket *buckets;
+	struct flow4_entry *entries; // [0] is never used
+	uint32_t bucket_mask;
+	uint32_t n_entries;
+	uint32_t capacity;
+	uint32_t first_free; // a list through next_free
+	uint32_t n_touched; // entries ever used; beyond it the pages were never written
+	uint64_t seed[2];
+};
+
+// Key and entry from a spec. IPv4 only: both ends of the spec must be FAMILY_IPV4.
+struct flow4_key flow4_key_make(const struct flow_spec *spec);
+struct flow4_entry flow4_entry_make(const struct flow_spec *spec);
+
+// Memory for `capacity` entries on that NUMA node, with 2 MiB pages if asked for and to be had.
+// `seed` should be secret: it keeps an attacker from choosing addresses that collide.
+//
+// Returns 0; -EINVAL for a capacity of 0 or above 2^28; -ENOMEM.
+int flow_table_create(struct flow_table *table, uint32_t capacity, int numa_node, bool try_huge,
+	const uint64_t seed[static 2]);
+void flow_table_destroy(struct flow_table *table);
+
+// Add an entry, or replace the one with the same key and keep its counters. Returns 0; -ENOSPC.
+int flow4_insert(struct flow_table *table, const struct flow4_entry *entry);
+// Returns whether there was one.
+bool flow4_remove(struct flow_table *table, const struct flow4_key *key);
+
+// Find up to FLOW_BURST_MAX keys at once; `out[i]` is NULL on a miss. The entries are prefetched
+// and stay valid until the next insert or remove.
+void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
+	struct flow4_entry **out);
+
+#endif

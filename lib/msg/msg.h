@@ -1,0 +1,84 @@
+// Messages by value between the control core and a worker, over single-producer single-consumer
+// rings.
+//
+// Ownership of an mbuf moves with its message; the sender must not look back. FIFO is the
+// acknowledgement: an answer sent behind an install is sent after it is applied. `seq` grows with
+// every message of the control core; a worker publishes the last one it applied.
+#ifndef MSG_H
+#define MSG_H
+
+#include "base/base.h"
+#include "flow/flow.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rte_mbuf;
+struct rte_ring;
+
+enum msg_kind {
+	// worker to control
+	MSG_PUNT = 1, // mbuf: a STUN request to a service address
+	MSG_MIRROR, // mbuf: a frame for the kernel
+	MSG_KERNEL, // mbuf: a relayed packet whose neighbour is unknown yet
+	// control to worker
+	MSG_FLOW_INSERT, // flow4
+	MSG_FLOW_REMOVE, // flow4_key
+	MSG_HOP_SET, // hop_idx, hop
+	MSG_SEND, // mbuf, port_idx
+};
+
+struct msg {
+	uint64_t seq;
+	uint8_t kind; // enum msg_kind
+	uint8_t port_idx; // where the mbuf came in or goes out
+	uint16_t hop_idx;
+	uint32_t spare;
+	union {
+		struct flow4_entry flow4;
+		struct flow4_key flow4_key;
+		struct flow_hop hop;
+		struct rte_mbuf *mbuf;
+	};
+};
+static_assert(sizeof(struct msg) == 80, "a line and a quarter");
+
+struct msg_channel {
+	struct rte_ring *ring;
+	struct pages pages;
+};
+
+// A ring for at least `n_messages`. Returns 0; -ENOMEM.
+int msg_channel_create(struct msg_channel *channel, unsigned n_messages, int numa_node);
+void msg_channel_destroy(struct msg_channel *channel); // what is still in it is lost
+
+// One producer. Returns how many were taken: all or none.
+unsigned msg_send_burst(struct msg_channel *channel, const struct msg *messages, unsigned n);
+static inline bool msg_send(struct msg_channel *channel, const struct msg *message)
+{
+	return msg_send_burst(channel, message, 1) == 1;
+}
+// Messages that surely fit now; only the producer may rely on it.
+unsigned msg_room(const struct msg_channel *channel);
+// One consumer. Returns how many were received, oldest first.
+unsigned msg_receive_burst(struct msg_channel *channel, struct msg *messages, unsigned n);
+bool msg_waiting(const struct msg_channel *channel);
+
+// Wakes a consumer that sleeps in poll(). The producer rings after it has sent; that costs a system
+// call only while the consumer sleeps. The consumer announces its sleep, looks at its rings once
+// more, and then blocks.
+struct doorbell {
+	alignas(CACHE_LINE_BYTES) atomic_bool asleep;
+	int fd; // an eventfd; -1 where nobody ever sleeps
+};
+
+// Returns 0; -errno.
+int doorbell_open(struct doorbell *doorbell);
+void doorbell_close(struct doorbell *doorbell);
+void doorbell_ring(struct doorbell *doorbell);
+void doorbell_announce(struct doorbell *doorbell);
+void doorbell_awake(struct doorbell *doorbell); // also takes back a ring that came meanwhile
+
+#endif
