@@ -1,0 +1,246 @@
+#include "turn/peer.h"
+#include "turn/state.h"
+
+#define PROTOCOL_UDP 17
+
+uint32_t allocation_lifetime(const struct turn *turn, uint32_t wanted_s)
+{
+	if (wanted_s > turn->lifetime_max_s)
+		return turn->lifetime_max_s;
+	return wanted_s > turn->lifetime_s ? wanted_s : turn->lifetime_s;
+}
+
+size_t allocation_count_entries(const struct turn *turn, uint32_t idx)
+{
+	const struct allocation *allocation = allocation_at(turn, idx);
+	size_t n = allocation->n_permissions;
+
+	for (uint32_t i = allocation->channel_idx; i; i = channel_at(turn, i)->next)
+		n += channel_count_entries(turn, i);
+	return n;
+}
+
+void allocation_end(struct turn *turn, uint32_t idx, struct turn_effects *effects)
+{
+	struct allocation *allocation = allocation_at(turn, idx);
+
+	// Permissions first: a peer with a channel must not come through as Data indications in
+	// between.
+	while (allocation->permission_idx)
+		permission_end(turn, allocation->permission_idx, effects);
+	while (allocation->channel_idx)
+		channel_end(turn, allocation->channel_idx, effects);
+	effects_add_allocation(effects, TURN_ALLOCATION_REMOVE, turn, idx);
+	effects_add_allocation(effects, TURN_PORT_COOLING, turn, idx);
+	if (allocation->reservation_idx)
+		reservation_at(turn, allocation->reservation_idx)->allocation_idx = 0;
+	ports_cool(&turn->ports, &allocation->relayed);
+	wheel_remove(&turn->wheel, timer_id(TIMER_ALLOCATION, idx));
+	clients_remove(turn, idx);
+	users_drop(&turn->users, allocation->identity);
+	pool_give(&turn->allocations, idx);
+}
+
+// A four-byte attribute whose first byte is all that counts (RFC 8656 §18.6, §18.8). False if
+// malformed.
+static bool get_first_byte(const struct stun_attr *attr, uint8_t *out)
+{
+	uint32_t value;
+
+	if (stun_get_u32(attr, &value))
+		return false;
+	*out = (uint8_t)(value >> 24);
+	return true;
+}
+
+// What a request asks for.
+struct wish {
+	uint32_t lifetime_s;
+	bool even; // the port
+	bool pair; // and the next one reserved
+	const struct stun_attr *token;
+};
+
+// RFC 8656 §7.2, checks 6, 7 and 9.
+static enum stun_code check_families(const struct stun_view *view)
+{
+	const struct stun_attr *only = stun_find(view, STUN_ATTR_REQUESTED_ADDRESS_FAMILY);
+	const struct stun_attr *both = stun_find(view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY);
+	uint8_t family;
+
+	if (only && both)
+		return STUN_BAD_REQUEST;
+	if (only && !get_first_byte(only, &family))
+		return STUN_BAD_REQUEST;
+	if (only && family != FAMILY_IPV4)
+		return STUN_ADDRESS_FAMILY_NOT_SUPPORTED;
+	if (both && (!get_first_byte(both, &family) || family != FAMILY_IPV6))
+		return STUN_BAD_REQUEST;
+	return STUN_CODE_NONE;
+}
+
+// RFC 8656 §7.2, checks 5 and 8. RFFU bits are ignored (§18.7).
+static enum stun_code check_ports(const struct stun_view *view, struct wish *wish)
+{
+	const struct stun_attr *even = stun_find(view, STUN_ATTR_EVEN_PORT);
+	const bool families = stun_find(view, STUN_ATTR_REQUESTED_ADDRESS_FAMILY) ||
+		stun_find(view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY);
+
+	wish->token = stun_find(view, STUN_ATTR_RESERVATION_TOKEN);
+	if (wish->token && (even || families || wish->token->n_bytes != TOKEN_BYTES))
+		return STUN_BAD_REQUEST;
+	if (!even)
+		return STUN_CODE_NONE;
+	if (even->n_bytes != 1)
+		return STUN_BAD_REQUEST;
+	wish->even = true;
+	wish->pair = even->value[0] & 0x80;
+	if (wish->pair && stun_find(view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY))
+		return STUN_BAD_REQUEST;
+	return STUN_CODE_NONE;
+}
+
+static enum stun_code check_wish(const struct stun_view *view, struct wish *wish)
+{
+	const struct stun_attr *transport = stun_find(view, STUN_ATTR_REQUESTED_TRANSPORT);
+	const struct stun_attr *lifetime = stun_find(view, STUN_ATTR_LIFETIME);
+	enum stun_code code;
+	uint8_t protocol;
+
+	if (!transport || !get_first_byte(transport, &protocol))
+		return STUN_BAD_REQUEST;
+	if (lifetime && stun_get_u32(lifetime, &wish->lifetime_s))
+		return STUN_BAD_REQUEST;
+	if (protocol != PROTOCOL_UDP)
+		return STUN_UNSUPPORTED_TRANSPORT;
+	code = check_ports(view, wish);
+	return code ? code : check_families(view);
+}
+
+static bool is_retransmission(const struct call *call)
+{
+	const struct allocation *allocation = call->allocation;
+	const struct principal *who = &call->principal;
+
+	return memcmp(allocation->transaction_id, call->request->view->transaction_id,
+		       STUN_TRANSACTION_BYTES) == 0 &&
+		identity_is(allocation->identity, who->name, who->n_bytes);
+}
+
+// Whole seconds that are left, never more than there are.
+static uint32_t seconds_left(const struct allocation *allocation, uint64_t now_ms)
+{
+	const uint64_t expires_ms = allocation->timer.expires_ms;
+
+	return expires_ms > now_ms ? (uint32_t)((expires_ms - now_ms) / MS_IN_S) : 0;
+}
+
+static void put_answer(struct call *call, const struct allocation *allocation)
+{
+	const uint8_t no_ipv6[4] = {FAMILY_IPV6, 0, STUN_ADDRESS_FAMILY_NOT_SUPPORTED / 100,
+		STUN_ADDRESS_FAMILY_NOT_SUPPORTED % 100};
+	struct stun_writer *reply = &call->reply;
+
+	stun_put_xor_address(reply, STUN_ATTR_XOR_RELAYED_ADDRESS, &allocation->relayed);
+	stun_put_u32(reply, STUN_ATTR_LIFETIME, seconds_left(allocation, call->time->now_ms));
+	if (allocation->reservation_idx)
+		stun_put_bytes(reply, STUN_ATTR_RESERVATION_TOKEN,
+			reservation_at(call->turn, allocation->reservation_idx)->token,
+			TOKEN_BYTES);
+	stun_put_xor_address(reply, STUN_ATTR_XOR_MAPPED_ADDRESS, &allocation->client);
+	if (stun_find(call->request->view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY))
+		stun_put_bytes(reply, STUN_ATTR_ADDRESS_ERROR_CODE, no_ipv6, sizeof(no_ipv6));
+}
+
+static bool is_refused_client(const struct call *call)
+{
+	const struct endpoint *client = &call->request->client;
+
+	return ports_contain(&call->turn->ports, client) || peer_ip_is_tunnel(&client->ip);
+}
+
+// The relayed address, as wished for. False where there is no such one.
+static bool take_port(struct call *call, const struct wish *wish, uint32_t idx)
+{
+	struct turn *turn = call->turn;
+	struct endpoint *relayed = &allocation_at(turn, idx)->relayed;
+	uint32_t reservation_idx;
+
+	if (wish->token) {
+		reservation_idx = reservation_find(turn, wish->token, &call->principal);
+		if (reservation_idx == 0)
+			return false;
+		*relayed = reservation_at(turn, reservation_idx)->relayed;
+		ports_take_reserved(&turn->ports, idx, relayed);
+		reservation_end(turn, reservation_idx);
+		return true;
+	}
+	if (wish->even)
+		return ports_take_even(&turn->ports, &turn->entropy, idx, wish->pair, relayed);
+	if (turn->ports.n_free == 0)
+		return false;
+	ports_take(&turn->ports, &turn->entropy, idx, relayed);
+	return true;
+}
+
+// There is room in pools and effects. Returns 0 where there is no port, and has changed nothing.
+static uint32_t create(struct call *call, struct identity *identity, const struct wish *wish)
+{
+	struct turn *turn = call->turn;
+	const uint32_t idx = pool_take(&turn->allocations);
+	struct allocation *allocation = allocation_at(turn, idx);
+
+	if (!take_port(call, wish, idx)) {
+		pool_give(&turn->allocations, idx);
+		return 0;
+	}
+
+	allocation->identity = identity;
+	allocation->service = call->request->service;
+	allocation->client = call->request->client;
+	memcpy(allocation->transaction_id, call->request->view->transaction_id,
+		STUN_TRANSACTION_BYTES);
+	if (wish->pair)
+		reservation_make(turn, idx, call->time->now_ms);
+	clients_add(turn, idx);
+	wheel_add(&turn->wheel, timer_id(TIMER_ALLOCATION, idx),
+		call->time->now_ms + allocation_lifetime(turn, wish->lifetime_s) * MS_IN_S);
+	turn->n_created++;
+	effects_add_allocation(call->effects, TURN_ALLOCATION_ADD, turn, idx);
+	return idx;
+}
+
+enum stun_code allocate_handle(struct call *call)
+{
+	const struct principal *who = &call->principal;
+	struct turn *turn = call->turn;
+	struct wish wish = {0};
+	struct identity *identity;
+	enum stun_code code;
+	uint32_t idx;
+
+	if (call->allocation) {
+		if (!is_retransmission(call))
+			return STUN_ALLOCATION_MISMATCH;
+		put_answer(call, call->allocation);
+		return STUN_CODE_NONE;
+	}
+	if (is_refused_client(call))
+		return STUN_FORBIDDEN;
+	code = check_wish(call->request->view, &wish);
+	if (code)
+		return code;
+	if (turn->allocations.n_used >= turn->n_allocations_max || !effects_fit(call->effects) ||
+		pool_reserve(&turn->allocations, 1) || pool_reserve(&turn->reservations, 1))
+		return STUN_INSUFFICIENT_CAPACITY;
+	identity = users_hold(&turn->users, who->name, who->n_bytes, &who->key);
+	if (!identity)
+		return STUN_INSUFFICIENT_CAPACITY;
+	idx = create(call, identity, &wish);
+	if (idx == 0) {
+		users_drop(&turn->users, identity);
+		return STUN_INSUFFICIENT_CAPACITY;
+	}
+	put_answer(call, allocation_at(turn, idx));
+	return STUN_CODE_NONE;
+}

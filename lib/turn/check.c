@@ -1,0 +1,103 @@
+// turn_check(): what must be true between any two calls.
+#include "turn/state.h"
+
+static const char *check_permissions(const struct turn *turn, uint32_t idx)
+{
+	const struct allocation *allocation = allocation_at(turn, idx);
+	size_t n = 0;
+
+	for (uint32_t i = allocation->permission_idx; i; i = permission_at(turn, i)->next) {
+		const struct permission *permission = permission_at(turn, i);
+
+		if (++n > TURN_PERMISSIONS_MAX || permission->allocation_idx != idx)
+			return "a permission is not its allocation's";
+		if (permission_find(turn, idx, &permission->ip) != i)
+			return "a permission is there twice";
+	}
+	return n == allocation->n_permissions ? NULL : "permissions are miscounted";
+}
+
+static bool clash(const struct channel *a, const struct channel *b)
+{
+	return a->number == b->number || endpoint_equal(&a->peer, &b->peer);
+}
+
+static const char *check_channels(const struct turn *turn, uint32_t idx)
+{
+	const struct allocation *allocation = allocation_at(turn, idx);
+	size_t n = 0;
+
+	for (uint32_t i = allocation->channel_idx; i; i = channel_at(turn, i)->next) {
+		const struct channel *channel = channel_at(turn, i);
+
+		if (++n > TURN_CHANNELS_MAX || channel->allocation_idx != idx)
+			return "a channel is not its allocation's";
+		if (channel->down != (permission_find(turn, idx, &channel->peer.ip) != 0))
+			return "a channel and its permission disagree";
+		for (uint32_t j = channel->next; j; j = channel_at(turn, j)->next) {
+			if (clash(channel, channel_at(turn, j)))
+				return "a channel is there twice";
+		}
+	}
+	return n == allocation->n_channels ? NULL : "channels are miscounted";
+}
+
+static const char *check_allocation(const struct turn *turn, uint32_t idx)
+{
+	const struct allocation *allocation = allocation_at(turn, idx);
+	const char *wrong;
+
+	if (clients_find(turn, &allocation->service, &allocation->client) != idx)
+		return "an allocation is not found by its 5-tuple";
+	if (ports_owner(&turn->ports, &allocation->relayed) != idx)
+		return "a relayed address is not its allocation's";
+	wrong = check_permissions(turn, idx);
+	return wrong ? wrong : check_channels(turn, idx);
+}
+
+static const char *check_allocations(const struct turn *turn)
+{
+	uint32_t n = 0, n_permissions = 0, n_channels = 0;
+
+	for (uint32_t idx = 1; idx <= turn->allocations.n_touched; idx++) {
+		const struct allocation *allocation = allocation_at(turn, idx);
+		const char *wrong;
+
+		if (allocation->client.ip.family == FAMILY_NONE)
+			continue;
+		wrong = check_allocation(turn, idx);
+		if (wrong)
+			return wrong;
+		n++;
+		n_permissions += allocation->n_permissions;
+		n_channels += allocation->n_channels;
+	}
+	if (n != turn->allocations.n_used || n_permissions != turn->permissions.n_used ||
+		n_channels != turn->channels.n_used)
+		return "nodes are lost";
+	return NULL;
+}
+
+const char *turn_check(const struct turn *turn)
+{
+	const int64_t n_timers = (int64_t)turn->allocations.n_used + turn->permissions.n_used +
+		turn->channels.n_used + turn->reservations.n_used;
+	const int64_t n_identities = (int64_t)turn->allocations.n_used + turn->reservations.n_used;
+	const char *wrong = check_allocations(turn);
+
+	if (!wrong)
+		wrong = ports_check(&turn->ports);
+	if (wrong)
+		return wrong;
+	if (!pool_is_sound(&turn->allocations) || !pool_is_sound(&turn->permissions) ||
+		!pool_is_sound(&turn->channels) || !pool_is_sound(&turn->reservations))
+		return "a pool's free list is broken";
+	if (turn->ports.n_used != turn->allocations.n_used ||
+		turn->ports.n_reserved != turn->reservations.n_used)
+		return "ports differ in number from allocations and reservations";
+	if (wheel_count(&turn->wheel) != n_timers)
+		return "the wheel has lost or gained a timer";
+	if (users_count_references(&turn->users) != n_identities)
+		return "identities are miscounted";
+	return NULL;
+}

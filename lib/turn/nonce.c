@@ -1,0 +1,53 @@
+#include "turn/nonce.h"
+
+#include "turn/base64.h"
+#include "turn/state.h"
+
+// RFC 8489 §9.2, §18.1: says that we know RFC 8489, with no security feature.
+#define NONCE_COOKIE "obMatJos2AAAA"
+#define NONCE_COOKIE_BYTES 13
+#define NONCE_TIME_BYTES 6
+#define NONCE_HASH_BYTES 12
+
+static void put_time(uint8_t out[static NONCE_TIME_BYTES], uint64_t ms)
+{
+	store_be16(out, (uint16_t)(ms >> 32));
+	store_be32(out + 2, (uint32_t)ms);
+}
+
+void nonce_make(struct turn *turn, char out[static NONCE_BYTES], const struct endpoint *client,
+	uint64_t now_ms)
+{
+	uint8_t value[NONCE_TIME_BYTES + NONCE_HASH_BYTES];
+	uint8_t hash[STUN_SHA256_BYTES];
+	uint8_t data[NONCE_TIME_BYTES + 1 + IPV6_BYTES + 2];
+
+	put_time(value, now_ms);
+	put_time(data, now_ms);
+	data[NONCE_TIME_BYTES] = client->ip.family;
+	memcpy(data + NONCE_TIME_BYTES + 1, client->ip.bytes, IPV6_BYTES);
+	store_be16(data + NONCE_TIME_BYTES + 1 + IPV6_BYTES, client->port);
+	stun_hmac_sha256(turn->mac, hash, turn->nonce_secret, sizeof(turn->nonce_secret), data,
+		sizeof(data));
+	memcpy(value + NONCE_TIME_BYTES, hash, NONCE_HASH_BYTES);
+	memcpy(out, NONCE_COOKIE, NONCE_COOKIE_BYTES);
+	base64_encode(out + NONCE_COOKIE_BYTES, value, sizeof(value));
+}
+
+bool nonce_is_valid(struct turn *turn, const struct endpoint *client, uint64_t now_ms,
+	const struct stun_attr *attr)
+{
+	const char *text = (const char *)attr->value;
+	uint8_t made[NONCE_TIME_BYTES];
+	char expected[NONCE_BYTES];
+	uint64_t made_ms;
+	uint8_t differs = 0;
+
+	if (attr->n_bytes != NONCE_BYTES || !base64_decode(made, text + NONCE_COOKIE_BYTES, 8))
+		return false;
+	made_ms = (uint64_t)load_be16(made) << 32 | load_be32(made + 2);
+	nonce_make(turn, expected, client, made_ms);
+	for (size_t i = 0; i < NONCE_BYTES; i++)
+		differs |= (uint8_t)(expected[i] ^ text[i]);
+	return !differs && made_ms <= now_ms && now_ms - made_ms < turn->nonce_lifetime_ms;
+}

@@ -1,0 +1,21 @@
+// Nonces without state: the time and a keyed hash over time and the client's transport address.
+#ifndef TURN_NONCE_H
+#define TURN_NONCE_H
+
+#include "base/base.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NONCE_BYTES 37 // 13 of nonce cookie, 24 of base64 of 6 bytes of time and 12 of hash
+
+struct stun_attr;
+struct turn;
+
+void nonce_make(struct turn *turn, char out[static NONCE_BYTES], const struct endpoint *client,
+	uint64_t now_ms);
+// True where we made it for that client within the nonce lifetime, and not after `now_ms`.
+bool nonce_is_valid(struct turn *turn, const struct endpoint *client, uint64_t now_ms,
+	const struct stun_attr *attr);
+
+#endif

@@ -1,0 +1,19 @@
+// Which addresses may be a peer: the one place that decides, for every method.
+#ifndef TURN_PEER_H
+#define TURN_PEER_H
+
+#include "base/base.h"
+
+#include <stdbool.h>
+
+struct turn;
+
+// May `relayed` talk to this transport address?
+bool peer_is_allowed(
+	const struct turn *turn, const struct endpoint *peer, const struct endpoint *relayed);
+// May it talk to some port of this address?
+bool peer_ip_is_allowed(const struct turn *turn, const struct ip_addr *ip);
+// Teredo or 6to4: may not even ask for an allocation (RFC 8656 §21.4).
+bool peer_ip_is_tunnel(const struct ip_addr *ip);
+
+#endif

@@ -1,0 +1,59 @@
+// The relayed addresses: each port of each relay is free, used by one allocation, reserved for one
+// to come, or cooling until every worker has forgotten it.
+#ifndef TURN_PORTS_H
+#define TURN_PORTS_H
+
+#include "turn/entropy.h"
+
+#include "base/base.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct turn_relay;
+
+#define PORT_FREE 0u // owners are the indices of allocations, which begin at 1
+#define PORT_COOLING UINT32_MAX
+#define PORT_RESERVED (UINT32_MAX - 1)
+
+struct relay_ports {
+	struct ip_addr ip;
+	uint16_t port_min;
+	uint32_t n_ports;
+	uint32_t n_free;
+	uint16_t *free; // offsets from port_min; the first n_free are the free ones
+	uint16_t *places; // by offset: where in `free` it stands, while it is free
+	uint32_t *owners; // by offset
+};
+
+struct ports {
+	struct relay_ports *relays;
+	size_t n_relays;
+	uint32_t n_free;
+	uint32_t n_used;
+	uint32_t n_reserved;
+	uint32_t n_cooling;
+};
+
+// Returns 0; -ENOMEM; -EINVAL where ranges are empty or overlap.
+int ports_init(struct ports *ports, const struct turn_relay *relays, size_t n_relays);
+void ports_fini(struct ports *ports);
+// A uniformly random free one (RFC 6056). Only where n_free is not 0.
+void ports_take(struct ports *ports, struct entropy *entropy, uint32_t owner, struct endpoint *out);
+// A random free one with an even number; `with_next` reserves the port behind it too (RFC 8656
+// §7.2). Returns false where there is none.
+bool ports_take_even(struct ports *ports, struct entropy *entropy, uint32_t owner, bool with_next,
+	struct endpoint *out);
+// The end of a reservation: an allocation takes the port, or it is free again.
+void ports_take_reserved(struct ports *ports, uint32_t owner, const struct endpoint *relayed);
+void ports_free_reserved(struct ports *ports, const struct endpoint *relayed);
+void ports_cool(struct ports *ports, const struct endpoint *relayed);
+void ports_release(struct ports *ports, const struct endpoint *relayed); // if it is cooling
+uint32_t ports_owner(const struct ports *ports, const struct endpoint *relayed);
+bool ports_contain(const struct ports *ports, const struct endpoint *endpoint);
+bool ports_contain_ip(const struct ports *ports, const struct ip_addr *ip);
+// NULL, or what is wrong.
+const char *ports_check(const struct ports *ports);
+
+#endif

@@ -1,0 +1,40 @@
+// The answer's frame. Reason phrases are empty and there is no SOFTWARE: less to amplify.
+#include "turn/nonce.h"
+#include "turn/state.h"
+
+void reply_begin(struct call *call, enum stun_class class)
+{
+	const struct stun_view *view = call->request->view;
+
+	stun_writer_init(&call->reply, call->reply.buf, call->reply.capacity_bytes, class,
+		view->method, view->transaction_id);
+}
+
+static void put_challenge(struct call *call)
+{
+	const struct turn *turn = call->turn;
+	char nonce[NONCE_BYTES];
+
+	nonce_make(call->turn, nonce, &call->request->client, call->time->now_ms);
+	stun_put_bytes(&call->reply, STUN_ATTR_REALM, turn->realm, turn->realm_bytes);
+	stun_put_bytes(&call->reply, STUN_ATTR_NONCE, nonce, sizeof(nonce));
+}
+
+void reply_error(struct call *call, enum stun_code code)
+{
+	reply_begin(call, STUN_ERROR);
+	stun_put_error(&call->reply, code, false);
+	if (code == STUN_UNAUTHENTICATED || code == STUN_STALE_NONCE)
+		put_challenge(call);
+	if (code == STUN_UNKNOWN_ATTRIBUTE)
+		stun_put_unknown(&call->reply, call->unknown, call->n_unknown);
+}
+
+size_t reply_end(struct call *call)
+{
+	if (call->authenticated)
+		stun_put_integrity(&call->reply, call->turn->mac, &call->principal.key);
+	if (call->request->view->fingerprint_offset)
+		stun_put_fingerprint(&call->reply);
+	return stun_writer_end(&call->reply);
+}

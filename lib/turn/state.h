@@ -1,0 +1,209 @@
+// What an instance holds, and what one request carries through its judgement. Private to lib/turn.
+#ifndef TURN_STATE_H
+#define TURN_STATE_H
+
+#include "turn/entropy.h"
+#include "turn/hash.h"
+#include "turn/pool.h"
+#include "turn/ports.h"
+#include "turn/turn.h"
+#include "turn/users.h"
+#include "turn/wheel.h"
+
+#include "base/base.h"
+#include "stun/stun.h"
+
+#include <assert.h>
+
+struct permission {
+	struct timer timer; // first: the wheel finds it there
+	uint32_t allocation_idx;
+	uint32_t next; // of the same allocation, or 0
+	struct ip_addr ip;
+};
+static_assert(sizeof(struct permission) <= 48, "hundreds of thousands of them");
+
+struct channel {
+	struct timer timer; // first
+	uint32_t allocation_idx;
+	uint32_t next; // of the same allocation, or 0
+	struct endpoint peer;
+	uint16_t number;
+	bool down; // the peer reaches the client: exactly while there is a permission for its IP
+};
+static_assert(sizeof(struct channel) <= 48, "hundreds of thousands of them");
+
+struct allocation {
+	struct timer timer; // first
+	struct identity *identity;
+	uint32_t next; // in its bucket of clients, or 0
+	uint32_t permission_idx; // the first, or 0
+	uint32_t channel_idx;
+	uint32_t reservation_idx; // made by its EVEN-PORT and not yet taken, or 0
+	uint16_t n_permissions;
+	uint16_t n_channels;
+	struct endpoint service;
+	struct endpoint client; // family none: this node is free
+	struct endpoint relayed;
+	uint8_t transaction_id[STUN_TRANSACTION_BYTES]; // of the Allocate that made it
+};
+static_assert(sizeof(struct allocation) <= 120, "millions of them");
+
+#define TOKEN_BYTES 8 // RFC 8656 §18.10
+
+// A relayed address that waits for the second allocation of a pair (RFC 8656 §7.2). Its token is
+// good for the same user only.
+struct reservation {
+	struct timer timer; // first
+	struct endpoint relayed;
+	struct identity *identity;
+	uint32_t allocation_idx; // the first of the pair, or 0 where that has ended
+	uint8_t token[TOKEN_BYTES]; // its index here in 3 bytes, 5 bytes that nobody can guess
+};
+
+struct secret {
+	char *bytes;
+	size_t n_bytes;
+};
+
+struct turn {
+	struct stun_mac *mac;
+	struct entropy entropy;
+
+	char *realm;
+	size_t realm_bytes;
+	struct secret *rest_secrets;
+	size_t n_rest_secrets;
+	struct stun_key dummy_key; // for the work on behalf of users that are not
+	uint8_t nonce_secret[32];
+	uint64_t nonce_lifetime_ms;
+	uint32_t lifetime_s;
+	uint32_t lifetime_max_s;
+	uint32_t n_allocations_max;
+	uint16_t channel_max;
+	struct endpoint *services;
+	size_t n_services;
+	struct turn_peer_policy peers; // its lists are ours
+
+	struct users users;
+	struct ports ports;
+	struct pool allocations;
+	struct pool permissions;
+	struct pool channels;
+	struct pool reservations;
+	uint32_t *buckets; // of clients: first allocation, or 0
+	size_t n_buckets; // a power of two
+	struct hash_key hash_key;
+	struct wheel wheel;
+
+	uint64_t n_created;
+	uint64_t n_requests[16];
+	uint64_t n_errors[700];
+};
+
+struct principal {
+	const uint8_t *name;
+	size_t n_bytes;
+	struct stun_key key;
+};
+
+struct call {
+	struct turn *turn;
+	const struct turn_time *time;
+	const struct turn_request *request;
+	struct turn_effects *effects;
+	struct stun_writer reply;
+	uint32_t allocation_idx; // of the request's 5-tuple, or 0
+	struct allocation *allocation;
+	bool authenticated;
+	struct principal principal; // only where authenticated
+	uint16_t unknown[STUN_UNKNOWN_MAX];
+	size_t n_unknown;
+};
+
+// One per method. They return 0 and have put the answer's attributes, or a code and have changed
+// nothing.
+enum stun_code binding_handle(struct call *call);
+enum stun_code allocate_handle(struct call *call);
+enum stun_code refresh_handle(struct call *call);
+enum stun_code permission_handle(struct call *call);
+enum stun_code channel_handle(struct call *call);
+
+// RFC 8489 §9.2.4.
+enum stun_code auth_check(struct call *call);
+
+void reply_begin(struct call *call, enum stun_class class);
+void reply_error(struct call *call, enum stun_code code);
+size_t reply_end(struct call *call);
+
+static inline struct allocation *allocation_at(const struct turn *turn, uint32_t idx)
+{
+	return pool_at(&turn->allocations, idx);
+}
+
+static inline struct permission *permission_at(const struct turn *turn, uint32_t idx)
+{
+	return pool_at(&turn->permissions, idx);
+}
+
+static inline struct channel *channel_at(const struct turn *turn, uint32_t idx)
+{
+	return pool_at(&turn->channels, idx);
+}
+
+static inline struct reservation *reservation_at(const struct turn *turn, uint32_t idx)
+{
+	return pool_at(&turn->reservations, idx);
+}
+
+// Of the port that ports_take_even() reserved behind the allocation's. There must be room in the
+// pool.
+void reservation_make(struct turn *turn, uint32_t allocation_idx, uint64_t now_ms);
+// The one that `token` names and `who` may use, or 0.
+uint32_t reservation_find(
+	const struct turn *turn, const struct stun_attr *token, const struct principal *who);
+// It ends; what becomes of its port is the caller's to say.
+void reservation_end(struct turn *turn, uint32_t idx);
+void reservation_expire(struct turn *turn, uint32_t idx);
+
+// Allocations by the client's 5-tuple. Find returns 0 where there is none.
+uint32_t clients_find(
+	const struct turn *turn, const struct endpoint *service, const struct endpoint *client);
+void clients_add(struct turn *turn, uint32_t idx);
+void clients_remove(struct turn *turn, uint32_t idx);
+
+// What all permissions and channels of it amount to in flow entries.
+size_t allocation_count_entries(const struct turn *turn, uint32_t idx);
+void allocation_end(struct turn *turn, uint32_t idx, struct turn_effects *effects);
+// RFC 8656 §7.2, §8.2: what is granted to who asks for `wanted_s`.
+uint32_t allocation_lifetime(const struct turn *turn, uint32_t wanted_s);
+
+uint32_t permission_find(
+	const struct turn *turn, uint32_t allocation_idx, const struct ip_addr *ip);
+// Refresh it, or make it: then there must be room in pool and effects.
+void permission_install(struct call *call, const struct ip_addr *ip);
+size_t permission_count_entries(const struct turn *turn, uint32_t idx);
+void permission_end(struct turn *turn, uint32_t idx, struct turn_effects *effects);
+
+size_t channel_count_entries(const struct turn *turn, uint32_t idx);
+void channel_end(struct turn *turn, uint32_t idx, struct turn_effects *effects);
+// A permission for `ip` has come or gone: its channels follow.
+void channel_open_down(struct turn *turn, uint32_t allocation_idx, const struct ip_addr *ip,
+	struct turn_effects *effects);
+void channel_shut_down(struct turn *turn, uint32_t allocation_idx, const struct ip_addr *ip,
+	struct turn_effects *effects);
+
+size_t effects_room(const struct turn_effects *effects);
+// turn_handle() promises 508 below this room.
+static inline bool effects_fit(const struct turn_effects *effects)
+{
+	return effects_room(effects) >= TURN_EFFECTS_MAX;
+}
+void effects_add_allocation(struct turn_effects *effects, enum turn_effect_kind kind,
+	const struct turn *turn, uint32_t allocation_idx);
+void effects_add_permission(struct turn_effects *effects, enum turn_effect_kind kind,
+	const struct turn *turn, const struct permission *permission);
+void effects_add_channel(struct turn_effects *effects, enum turn_effect_kind kind,
+	const struct turn *turn, const struct channel *channel);
+
+#endif

@@ -1,0 +1,218 @@
+// The dispatcher: which requests are answered, in which order they are judged, and what time takes
+// away.
+#include "turn/state.h"
+
+// What is understood where RFC 8489 §6.3.1 asks; the others below 0x8000 are answered with 420.
+static const uint16_t known[] = {
+	STUN_ATTR_MAPPED_ADDRESS,
+	STUN_ATTR_USERNAME,
+	STUN_ATTR_ERROR_CODE,
+	STUN_ATTR_UNKNOWN_ATTRIBUTES,
+	STUN_ATTR_CHANNEL_NUMBER,
+	STUN_ATTR_LIFETIME,
+	STUN_ATTR_XOR_PEER_ADDRESS,
+	STUN_ATTR_DATA,
+	STUN_ATTR_REALM,
+	STUN_ATTR_NONCE,
+	STUN_ATTR_XOR_RELAYED_ADDRESS,
+	STUN_ATTR_REQUESTED_ADDRESS_FAMILY,
+	STUN_ATTR_EVEN_PORT,
+	STUN_ATTR_REQUESTED_TRANSPORT,
+	STUN_ATTR_XOR_MAPPED_ADDRESS,
+	STUN_ATTR_RESERVATION_TOKEN,
+};
+
+static bool is_answered(const struct stun_view *view)
+{
+	if (view->class != STUN_REQUEST)
+		return false;
+	if (view->fingerprint_offset && !stun_fingerprint_check(view))
+		return false; // RFC 8489 §6.3
+	switch (view->method) {
+	case STUN_BINDING:
+	case STUN_ALLOCATE:
+	case STUN_REFRESH:
+	case STUN_CREATE_PERMISSION:
+	case STUN_CHANNEL_BIND:
+		return true;
+	default:
+		return false;
+	}
+}
+
+// RFC 8656 §5.
+static enum stun_code check_owner(const struct call *call)
+{
+	const struct principal *who = &call->principal;
+
+	if (!call->allocation)
+		return STUN_ALLOCATION_MISMATCH;
+	if (!identity_is(call->allocation->identity, who->name, who->n_bytes))
+		return STUN_WRONG_CREDENTIALS;
+	return STUN_CODE_NONE;
+}
+
+static enum stun_code run(struct call *call)
+{
+	switch (call->request->view->method) {
+	case STUN_BINDING:
+		return binding_handle(call);
+	case STUN_ALLOCATE:
+		return allocate_handle(call);
+	case STUN_REFRESH:
+		return refresh_handle(call);
+	case STUN_CREATE_PERMISSION:
+		return permission_handle(call);
+	default:
+		return channel_handle(call);
+	}
+}
+
+static void find_allocation(struct call *call)
+{
+	const struct turn_request *request = call->request;
+
+	call->allocation_idx = clients_find(call->turn, &request->service, &request->client);
+	if (call->allocation_idx)
+		call->allocation = allocation_at(call->turn, call->allocation_idx);
+}
+
+static enum stun_code judge(struct call *call)
+{
+	const struct stun_view *view = call->request->view;
+	enum stun_code code = STUN_CODE_NONE;
+
+	if (view->method != STUN_BINDING) {
+		find_allocation(call);
+		code = auth_check(call);
+	}
+	if (code)
+		return code;
+	call->n_unknown = stun_unknown(view, known, N_ELEMENTS(known), call->unknown);
+	if (call->n_unknown > 0)
+		return STUN_UNKNOWN_ATTRIBUTE;
+	if (view->method != STUN_BINDING && view->method != STUN_ALLOCATE)
+		code = check_owner(call);
+	if (code)
+		return code;
+	reply_begin(call, STUN_SUCCESS);
+	return run(call);
+}
+
+size_t turn_handle(struct turn *turn, const struct turn_time *time,
+	const struct turn_request *request, uint8_t *reply, size_t reply_capacity,
+	struct turn_effects *effects)
+{
+	struct call call = {
+		.turn = turn,
+		.time = time,
+		.request = request,
+		.effects = effects,
+		.reply = {.buf = reply, .capacity_bytes = reply_capacity},
+	};
+	enum stun_code code;
+
+	if (!is_answered(request->view))
+		return 0;
+	code = judge(&call);
+	if (code)
+		reply_error(&call, code);
+	turn->n_requests[request->view->method]++;
+	turn->n_errors[code]++;
+	return reply_end(&call);
+}
+
+static size_t count_removals(const struct turn *turn, uint32_t id)
+{
+	switch (timer_kind(id)) {
+	case TIMER_PERMISSION:
+		return permission_count_entries(turn, timer_idx(id));
+	case TIMER_CHANNEL:
+		return channel_count_entries(turn, timer_idx(id));
+	case TIMER_RESERVATION:
+		return 0;
+	default:
+		return allocation_count_entries(turn, timer_idx(id)) + 2;
+	}
+}
+
+static void remove_expired(struct turn *turn, uint32_t id, struct turn_effects *effects)
+{
+	switch (timer_kind(id)) {
+	case TIMER_PERMISSION:
+		permission_end(turn, timer_idx(id), effects);
+		return;
+	case TIMER_CHANNEL:
+		channel_end(turn, timer_idx(id), effects);
+		return;
+	case TIMER_RESERVATION:
+		reservation_expire(turn, timer_idx(id));
+		return;
+	default:
+		allocation_end(turn, timer_idx(id), effects);
+		return;
+	}
+}
+
+bool turn_expire(struct turn *turn, const struct turn_time *time, struct turn_effects *effects)
+{
+	uint32_t id;
+
+	while ((id = wheel_due(&turn->wheel, time->now_ms)) != 0) {
+		if (count_removals(turn, id) > effects_room(effects))
+			return true;
+		remove_expired(turn, id, effects);
+	}
+	return false;
+}
+
+void turn_port_release(struct turn *turn, const struct endpoint *relayed)
+{
+	ports_release(&turn->ports, relayed);
+}
+
+static void add_entries(struct turn *turn, uint32_t idx, struct turn_effects *effects)
+{
+	const struct allocation *allocation = allocation_at(turn, idx);
+
+	effects_add_allocation(effects, TURN_ALLOCATION_ADD, turn, idx);
+	for (uint32_t i = allocation->permission_idx; i; i = permission_at(turn, i)->next)
+		effects_add_permission(effects, TURN_PERMISSION_ADD, turn, permission_at(turn, i));
+	for (uint32_t i = allocation->channel_idx; i; i = channel_at(turn, i)->next) {
+		const struct channel *channel = channel_at(turn, i);
+
+		effects_add_channel(effects, TURN_CHANNEL_UP_ADD, turn, channel);
+		if (channel->down)
+			effects_add_channel(effects, TURN_CHANNEL_DOWN_ADD, turn, channel);
+	}
+}
+
+bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects)
+{
+	for (; *cursor < turn->allocations.n_touched; (*cursor)++) {
+		const uint32_t idx = *cursor + 1;
+
+		if (allocation_at(turn, idx)->client.ip.family == FAMILY_NONE)
+			continue;
+		if (allocation_count_entries(turn, idx) + 1 > effects_room(effects))
+			return true;
+		add_entries(turn, idx, effects);
+	}
+	return false;
+}
+
+void turn_stats_get(const struct turn *turn, struct turn_stats *out)
+{
+	*out = (struct turn_stats){
+		.n_allocations = turn->allocations.n_used,
+		.n_permissions = turn->permissions.n_used,
+		.n_channels = turn->channels.n_used,
+		.n_ports_free = turn->ports.n_free,
+		.n_ports_used = turn->ports.n_used,
+		.n_ports_reserved = turn->ports.n_reserved,
+		.n_ports_cooling = turn->ports.n_cooling,
+		.n_allocations_created = turn->n_created,
+	};
+	memcpy(out->n_requests, turn->n_requests, sizeof(out->n_requests));
+	memcpy(out->n_errors, turn->n_errors, sizeof(out->n_errors));
+}

@@ -1,0 +1,158 @@
+// Allocations, permissions, channels and who may have them: RFC 8656 over RFC 8489's long-term
+// credentials.
+//
+// Pure: no clock, socket, ring or thread. The caller hands in one request and the time; it gets the
+// bytes of the answer and a list of effects, which it turns into flow entries. State changes only
+// when the request is fully judged and there is room for all its effects, so a refused request
+// leaves no trace. Unauthenticated requests create no state at all. Control core only.
+//
+// Order of calls: turn_create(); turn_handle() for each request that is not answered by a worker;
+// turn_expire() at least once a second; turn_port_release() when every worker has applied the
+// removals before a TURN_PORT_COOLING. Allocate, Refresh, CreatePermission and ChannelBind are
+// answered here, and Binding too (workers answer the plain ones themselves).
+#ifndef TURN_H
+#define TURN_H
+
+#include "base/base.h"
+#include "stun/stun.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TURN_PERMISSION_LIFETIME_S 300 // RFC 8656 §9
+#define TURN_CHANNEL_LIFETIME_S 600 // RFC 8656 §12
+#define TURN_PERMISSIONS_MAX 128 // of one allocation: 508 past it
+#define TURN_CHANNELS_MAX 128
+// A request or one expiry makes at most this many effects: the end of an allocation with everything
+// full.
+#define TURN_EFFECTS_MAX (TURN_PERMISSIONS_MAX + 2 * TURN_CHANNELS_MAX + 2)
+#define TURN_USERNAME_BYTES_MAX 508 // RFC 8489 §14.3
+
+struct turn_time {
+	uint64_t now_ms; // monotonic: all lifetimes
+	int64_t wall_s; // Unix time: only the expiry of REST user names
+};
+
+struct turn_relay {
+	struct ip_addr ip;
+	uint16_t port_min;
+	uint16_t port_max;
+};
+
+struct turn_user {
+	const char *name;
+	struct stun_key key; // MD5(name ":" realm ":" password)
+};
+
+struct turn_peer_policy {
+	bool allow_private; // RFC 1918, RFC 6598, unique local IPv6
+	const struct prefix *allow; // wins over every refusal but the hard ones
+	size_t n_allow;
+	const struct prefix *deny; // wins over the profile
+	size_t n_deny;
+};
+
+// All of it is copied.
+struct turn_config {
+	const char *realm;
+	const struct turn_user *users;
+	size_t n_users;
+	const char *const *rest_secrets; // draft-uberti-behave-turn-rest: any may have signed
+	size_t n_rest_secrets;
+	uint32_t nonce_lifetime_s;
+	uint32_t lifetime_s; // default and least
+	uint32_t lifetime_max_s;
+	uint32_t n_allocations_max;
+	const struct turn_relay *relays;
+	size_t n_relays;
+	const struct endpoint *services; // our own listeners: never a peer
+	size_t n_services;
+	struct turn_peer_policy peers;
+	bool rfc5766_channels; // also 0x5000..0x7fff, which RFC 8656 reserves
+	uint8_t nonce_secret[32];
+	uint64_t random_seed; // 0: the kernel's generator; else repeatable, for tests only
+};
+
+enum turn_effect_kind {
+	TURN_ALLOCATION_ADD, // Send indications of this client belong to `relayed`
+	TURN_ALLOCATION_REMOVE,
+	TURN_PERMISSION_ADD, // peer.ip reaches the client by Data indications, Send reaches it
+	TURN_PERMISSION_REMOVE,
+	TURN_CHANNEL_UP_ADD, // ChannelData on `channel` goes to `peer`
+	TURN_CHANNEL_UP_REMOVE,
+	TURN_CHANNEL_DOWN_ADD, // `peer` reaches the client as ChannelData, while permitted
+	TURN_CHANNEL_DOWN_REMOVE,
+	TURN_PORT_COOLING, // `relayed` is free again once turn_port_release() is called
+};
+
+struct turn_effect {
+	uint8_t kind; // enum turn_effect_kind
+	uint16_t channel;
+	uint32_t allocation_idx;
+	struct endpoint service; // our side of the client's 5-tuple
+	struct endpoint client;
+	struct endpoint relayed;
+	struct endpoint peer; // port 0 in permissions
+};
+
+// Filled by the callee; the caller resets `n`.
+struct turn_effects {
+	struct turn_effect *items;
+	size_t n;
+	size_t capacity;
+};
+
+struct turn_request {
+	struct endpoint service; // where it arrived
+	struct endpoint client; // where it came from
+	const struct stun_view *view;
+};
+
+struct turn_stats {
+	uint32_t n_allocations;
+	uint32_t n_permissions;
+	uint32_t n_channels;
+	uint32_t n_ports_free;
+	uint32_t n_ports_used;
+	uint32_t n_ports_reserved;
+	uint32_t n_ports_cooling;
+	uint64_t n_allocations_created;
+	uint64_t n_requests[16]; // by method number, all that got an answer
+	uint64_t n_errors[700]; // answers by code; [0] is success
+};
+
+struct turn;
+
+// Returns 0; -ENOMEM; -EINVAL for a range or relay that cannot be.
+int turn_create(struct turn **out, const struct turn_config *config);
+void turn_destroy(struct turn *turn); // NULL is fine
+
+// Judge one request and write its answer into `reply`.
+//
+// `effects` must have room for TURN_EFFECTS_MAX more; with less, anything that would need an effect
+// is refused with 508 before any state changes. `reply` may not overlap the request; 1,500 bytes
+// always suffice.
+//
+// Returns the bytes of the answer; 0 where none is due (responses, indications, unknown methods).
+size_t turn_handle(struct turn *turn, const struct turn_time *time,
+	const struct turn_request *request, uint8_t *reply, size_t reply_capacity,
+	struct turn_effects *effects);
+
+// Remove what has expired, as far as `effects` has room. Returns true where more is due already.
+bool turn_expire(struct turn *turn, const struct turn_time *time, struct turn_effects *effects);
+
+// End the cooling of a relayed address.
+void turn_port_release(struct turn *turn, const struct endpoint *relayed);
+
+// The *_ADD effects of what lives, again, beginning at allocation `*cursor` (0 first); whole
+// allocations only, as many as fit. Returns true while there is more. For new routes.
+bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects);
+
+void turn_stats_get(const struct turn *turn, struct turn_stats *out);
+
+// For tests and debug builds: every relayed port is free, used, reserved or cooling; every index
+// points at what points back; counters equal what is counted. Returns NULL, or what is wrong.
+const char *turn_check(const struct turn *turn);
+
+#endif

@@ -1,0 +1,46 @@
+// Who may ask: the configured users, and the REST users that own an allocation. An identity (name
+// and key) exists once, whatever the number of its allocations, and holds as long as one of them or
+// the configuration.
+#ifndef TURN_USERS_H
+#define TURN_USERS_H
+
+#include "turn/hash.h"
+
+#include "stun/stun.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct turn_user;
+
+struct identity {
+	struct identity *next; // in its bucket
+	uint32_t n_references; // of allocations; a configured one lives without
+	bool configured;
+	struct stun_key key;
+	uint16_t n_bytes;
+	uint8_t name[];
+};
+
+struct users {
+	struct identity **buckets;
+	size_t n_buckets; // a power of two
+	struct hash_key hash_key;
+};
+
+// `n_expected` identities beside the configured ones. Returns 0; -ENOMEM; -EINVAL for a name or key
+// that cannot be, or a name given twice.
+int users_init(struct users *users, const struct turn_user *list, size_t n_list, size_t n_expected);
+void users_fini(struct users *users);
+// The configured one of that name, or NULL.
+const struct identity *users_find(const struct users *users, const void *name, size_t n_bytes);
+// Take a reference to the identity, made where there is none yet. NULL without memory.
+struct identity *users_hold(
+	struct users *users, const void *name, size_t n_bytes, const struct stun_key *key);
+void users_drop(struct users *users, struct identity *identity);
+bool identity_is(const struct identity *identity, const void *name, size_t n_bytes);
+// The references all identities have; -1 where one has none and should not be.
+int64_t users_count_references(const struct users *users);
+
+#endif

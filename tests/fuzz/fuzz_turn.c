@@ -1,0 +1,186 @@
+// Bytes drive a sequence of requests, well-formed and signed or not, against live allocations, and
+// raw bytes besides. After each step turn_check() must be content and turn_walk() must agree with
+// the effects so far.
+#include "turn_rig.h"
+
+#include <stdlib.h>
+
+#define STEPS_MAX 48
+
+struct input {
+	const uint8_t *p;
+	const uint8_t *end;
+};
+
+enum request_flag {
+	FLAG_ATTRS = 0x07, // how many
+	FLAG_UNSIGNED = 0x08,
+	FLAG_MUTATED = 0x10,
+	FLAG_FINGERPRINT = 0x20,
+	FLAG_REPEATED = 0x40,
+	FLAG_CHALLENGED = 0x80,
+};
+
+// "1700000600:alice" signed with "north".
+static const struct rig_user rest_user = {"1700000600:alice",
+	{{0x13, 0x0d, 0x5e, 0xd3, 0x9b, 0xa1, 0x9f, 0x9e, 0x06, 0x47, 0x37, 0x5c, 0x2a, 0x8f, 0x6b,
+		 0x4c},
+		16}};
+
+static struct rig rig;
+
+static uint8_t take(struct input *in)
+{
+	return in->p < in->end ? *in->p++ : 0;
+}
+
+static uint16_t take16(struct input *in)
+{
+	const uint8_t high = take(in);
+
+	return (uint16_t)(high << 8 | take(in));
+}
+
+static void put_peer(struct input *in)
+{
+	static const char *const peers[] = {"11.0.0.1:1", "11.0.0.1:2", "11.0.0.2:1", "11.0.0.3:0",
+		"127.0.0.1:1", "192.0.2.15:50000", "[2600::1]:1", "10.0.0.1:1"};
+	const struct endpoint peer = rig_endpoint(peers[take(in) % N_ELEMENTS(peers)]);
+
+	stun_put_xor_address(&rig.w, STUN_ATTR_XOR_PEER_ADDRESS, &peer);
+}
+
+static void put_raw(struct input *in, uint16_t type)
+{
+	const size_t wanted = take(in) % 24;
+	const size_t n_left = (size_t)(in->end - in->p);
+	const size_t n = wanted < n_left ? wanted : n_left;
+
+	stun_put_bytes(&rig.w, type, in->p, n);
+	in->p += n;
+}
+
+static void put_attr(struct input *in)
+{
+	static const uint16_t types[] = {STUN_ATTR_LIFETIME, STUN_ATTR_CHANNEL_NUMBER,
+		STUN_ATTR_XOR_PEER_ADDRESS, STUN_ATTR_REQUESTED_TRANSPORT,
+		STUN_ATTR_REQUESTED_ADDRESS_FAMILY, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY,
+		STUN_ATTR_USERNAME, STUN_ATTR_NONCE, STUN_ATTR_REALM, STUN_ATTR_EVEN_PORT,
+		STUN_ATTR_USERHASH, STUN_ATTR_MESSAGE_INTEGRITY, STUN_ATTR_FINGERPRINT};
+
+	switch (take(in) % 9) {
+	case 0:
+	case 1:
+		stun_put_channel(&rig.w, (uint16_t)(0x4000 + take(in) % 6));
+		return;
+	case 2:
+	case 3:
+		put_peer(in);
+		return;
+	case 4:
+	case 5:
+		stun_put_u32(&rig.w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+		return;
+	case 6:
+		stun_put_u32(&rig.w, STUN_ATTR_LIFETIME, take(in) * 20u);
+		return;
+	case 7:
+		stun_put_u32(&rig.w, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY, (take(in) % 4u) << 24);
+		return;
+	default:
+		put_raw(in, types[take(in) % N_ELEMENTS(types)]);
+		return;
+	}
+}
+
+static void request(struct input *in)
+{
+	static const uint16_t methods[] = {STUN_BINDING, STUN_ALLOCATE, STUN_ALLOCATE, STUN_REFRESH,
+		STUN_CREATE_PERMISSION, STUN_CHANNEL_BIND, STUN_CHANNEL_BIND, STUN_SEND};
+	const uint16_t method = methods[take(in) % N_ELEMENTS(methods)];
+	const uint8_t flags = take(in);
+
+	if (flags & FLAG_CHALLENGED)
+		rig_challenge(&rig);
+	rig_begin(&rig, method);
+	for (int i = flags & FLAG_ATTRS; i > 0; i--)
+		put_attr(in);
+	rig.with_fingerprint = flags & FLAG_FINGERPRINT;
+	if (!(flags & FLAG_UNSIGNED))
+		rig_sign(&rig);
+	if (flags & FLAG_MUTATED)
+		rig.request[take16(in) % rig.w.n_bytes] ^= take(in);
+	rig_deliver(&rig);
+	if (flags & FLAG_REPEATED)
+		rig_repeat(&rig);
+	rig.with_fingerprint = false;
+}
+
+static void raw(struct input *in)
+{
+	const size_t n_left = (size_t)(in->end - in->p);
+	const size_t n = n_left < sizeof(rig.request) ? n_left : sizeof(rig.request);
+
+	memcpy(rig.request, in->p, n);
+	rig.w.n_bytes = n;
+	in->p += n;
+	rig_deliver(&rig);
+}
+
+static void step(struct input *in)
+{
+	static const struct rig_user *const users[] = {
+		&rig_user, &rig_other, &rig_nobody, NULL, &rest_user};
+
+	switch (take(in) % 12) {
+	case 0:
+		rig_pass(&rig, take16(in) * 16u);
+		return;
+	case 1:
+		rig_cool_down(&rig);
+		return;
+	case 2:
+		rig.client.port = 1 + take(in) % 4;
+		return;
+	case 3:
+		rig.user = users[take(in) % N_ELEMENTS(users)];
+		return;
+	case 4:
+		raw(in);
+		return;
+	case 5:
+		rig.effects.capacity = take(in) % 2 ? TURN_EFFECTS_MAX : take(in) % 4;
+		return;
+	default:
+		request(in);
+		return;
+	}
+}
+
+static void open_rig(void)
+{
+	static struct turn_relay relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002};
+	static const char *const secrets[] = {"north"};
+	struct turn_config config = rig_config();
+
+	config.relays = &relay;
+	config.n_allocations_max = 3;
+	config.rest_secrets = secrets;
+	config.n_rest_secrets = 1;
+	rig_open(&rig, &config);
+	rig_challenge(&rig);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
+{
+	struct input in = {data, data + n_bytes};
+
+	open_rig();
+	for (int i = 0; i < STEPS_MAX && in.p < in.end; i++) {
+		step(&in);
+		if (turn_check(rig.turn) || !rig_walk_matches(&rig))
+			abort();
+	}
+	rig_close(&rig);
+	return 0;
+}

@@ -1,0 +1,78 @@
+// Whole lives of instances for LeakSanitizer: built with -fsanitize=address, it fails at exit where
+// anything is lost. Not a Criterion test, whose processes never end the ordinary way.
+#include "turn_rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct rig rig;
+
+static void expect(bool condition, const char *what)
+{
+	if (condition)
+		return;
+	fprintf(stderr, "leak_turn: %s\n", what);
+	exit(1);
+}
+
+static void live(uint16_t n_clients)
+{
+	for (uint16_t i = 0; i < n_clients; i++) {
+		rig.client.port = 1 + i;
+		rig.user = i % 2 ? &rig_user : &rig_other;
+		rig_challenge(&rig);
+		expect(rig_allocate(&rig) == 0, "allocate");
+		expect(rig_bind(&rig, 0x4000, "11.0.0.1:9") == 0, "bind");
+		if (i % 3 == 0)
+			expect(rig_refresh(&rig, 0) == 0, "refresh");
+	}
+}
+
+static void refuse(void)
+{
+	struct turn_config config = rig_config();
+	struct turn *turn = NULL;
+
+	config.n_relays = 0;
+	expect(turn_create(&turn, &config) != 0 && !turn, "a configuration without relays");
+	config = rig_config();
+	config.n_users = 1;
+	config.lifetime_s = 0;
+	expect(turn_create(&turn, &config) != 0 && !turn, "a configuration without lifetime");
+}
+
+static void rest(void)
+{
+	// MD5("1700000600:realm:" base64(HMAC-SHA1("north", "1700000600")))
+	static const struct rig_user user = {"1700000600",
+		{{0x52, 0x34, 0x87, 0x3a, 0xec, 0x71, 0xdd, 0x1a, 0x92, 0xc3, 0xe2, 0xcf, 0xa1,
+			 0xc8, 0x70, 0xc0},
+			16}};
+	static const char *const secrets[] = {"south", "north"};
+	const struct prefix prefix = {{FAMILY_IPV4, {10}}, 8};
+	struct turn_config config = rig_config();
+
+	config.rest_secrets = secrets;
+	config.n_rest_secrets = 2;
+	config.peers = (struct turn_peer_policy){
+		.allow = &prefix, .n_allow = 1, .deny = &prefix, .n_deny = 1};
+	rig_open(&rig, &config);
+	rig.user = &user;
+	rig_challenge(&rig);
+	expect(rig_allocate(&rig) == 0, "allocate by REST");
+	rig_close(&rig);
+}
+
+int main(void)
+{
+	for (int i = 0; i < 3; i++) {
+		rig_open_default(&rig);
+		live(12);
+		if (i == 1)
+			rig_pass(&rig, 700000);
+		rig_close(&rig);
+	}
+	refuse();
+	rest();
+	return 0;
+}
