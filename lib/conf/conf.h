@@ -1,0 +1,137 @@
+// The configuration file: YAML by a libcyaml schema, judged as a whole before anything starts.
+//
+// conf_load() gives either a complete, checked configuration or one line that says file, line, key
+// and what is allowed. The result is read-only and owns all it points to. Keys, units, defaults and
+// ranges are documented in config/turnpike.yaml. Control core only.
+#ifndef CONF_H
+#define CONF_H
+
+#include "base/base.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONF_PORTS_MAX 8
+#define CONF_WORKERS_MAX 64
+#define CONF_NAME_BYTES 16 // an interface name: 15 characters
+#define CONF_ERROR_BYTES 512
+
+enum conf_device_kind {
+	CONF_AF_PACKET, // af_packet:INTERFACE
+	CONF_AF_XDP, // af_xdp:INTERFACE
+	CONF_VIRTIO_USER, // virtio_user:SOCKET-PATH (we are the client)
+	CONF_VHOST, // vhost:SOCKET-PATH (we serve the socket)
+	CONF_MEMIF, // memif:SOCKET-PATH, role server or client
+	CONF_PCI, // pci:0000:3b:00.0
+};
+
+struct conf_route {
+	struct prefix to;
+	struct ip_addr via;
+};
+
+struct conf_neighbour {
+	struct ip_addr address;
+	uint8_t mac[6];
+};
+
+struct conf_port {
+	char name[CONF_NAME_BYTES]; // unique; [A-Za-z0-9_-]
+	enum conf_device_kind kind;
+	char *target; // what follows "kind:"
+	bool memif_server; // memif only
+	char mirror[CONF_NAME_BYTES]; // the TAP's name; default "tp0", "tp1", ... by position
+	uint8_t mac[6]; // all zero: the device's own, or a random local one
+	uint16_t mtu_bytes; // IP bytes in a frame; 576..9000, default 1500
+	uint16_t vlan; // 0: untagged; 1..4094: every frame carries this 802.1Q tag
+	struct prefix *addresses; // the host's address with its prefix length; at least one
+	size_t n_addresses;
+	struct conf_route *routes;
+	size_t n_routes;
+	struct conf_neighbour *neighbours;
+	size_t n_neighbours;
+};
+
+struct conf_relay {
+	struct ip_addr address;
+	uint16_t port_min; // default 49152
+	uint16_t port_max; // default 65535
+};
+
+struct conf_user {
+	char *name;
+	char *password; // NULL where the key is given
+	bool has_key;
+	uint8_t key[16]; // MD5(name ":" realm ":" password)
+};
+
+enum conf_poll {
+	CONF_POLL_ADAPTIVE,
+	CONF_POLL_BUSY,
+};
+
+enum conf_hugepages {
+	CONF_HUGEPAGES_AUTO, // used where there are enough free ones
+	CONF_HUGEPAGES_REQUIRE, // refuse to start without
+	CONF_HUGEPAGES_OFF,
+};
+
+enum conf_peer_profile {
+	CONF_PEERS_PUBLIC, // private ranges are refused as peers
+	CONF_PEERS_LAN, // private ranges are allowed
+};
+
+struct conf {
+	struct conf_port *ports;
+	size_t n_ports; // 1..CONF_PORTS_MAX
+
+	struct endpoint *listen; // service addresses, UDP; each IP is an address of some port
+	size_t n_listen; // at least one
+	struct conf_relay *relay;
+	size_t n_relay; // at least one; each address is an address of some port
+
+	char *realm;
+	struct conf_user *users;
+	size_t n_users;
+	char **rest_secrets; // each may sign: rotation is add, wait, remove
+	size_t n_rest_secrets;
+	uint32_t nonce_lifetime_s; // 10..3600, default 600
+
+	uint32_t allocation_lifetime_s; // default and least: 600
+	uint32_t allocation_lifetime_max_s; // 600..86400, default 3600
+	uint32_t n_allocations_max; // 1..4194304, default 16384, or fewer: the relay ports
+
+	bool rfc5766_channels; // channel numbers up to 0x7fff instead of 0x4fff
+
+	enum conf_peer_profile peer_profile;
+	struct prefix *peer_allow;
+	size_t n_peer_allow;
+	struct prefix *peer_deny;
+	size_t n_peer_deny;
+
+	uint16_t n_workers; // 1..CONF_WORKERS_MAX, default as many as `worker_cpus`, or 1
+	// n_workers of them, or NULL: the CPUs we may run on, in turn, control's last.
+	uint16_t *worker_cpus;
+	int control_cpu; // -1: chosen
+	enum conf_poll poll;
+
+	enum conf_hugepages hugepages;
+	uint32_t n_mbufs; // 0: computed from ports and workers
+
+	enum log_level log_level;
+	uint32_t stats_interval_s; // 0: only at the end; default 60
+};
+
+// Read and judge `path`. On success `*out` is the caller's, to be given to conf_destroy().
+//
+// Returns 0; -ENOENT, -EACCES or another -errno where the file can't be read; -EINVAL where its
+// content can't be used; -ENOMEM. On failure `error` holds one line, without a newline:
+// "FILE:LINE: KEY: what is wrong; allowed: what is right".
+int conf_load(struct conf **out, const char *path, char error[static CONF_ERROR_BYTES]);
+// The same from memory; `name` stands for the file in messages. For tests and fuzzing.
+int conf_load_bytes(struct conf **out, const char *name, const uint8_t *yaml, size_t n_bytes,
+	char error[static CONF_ERROR_BYTES]);
+void conf_destroy(struct conf *conf); // NULL is fine
+
+#endif

@@ -1,0 +1,258 @@
+#include "rules.h"
+
+#include <errno.h>
+
+static const struct place auth = {NULL, "auth", 0};
+static const struct place limits = {NULL, "limits", 0};
+
+static int fail_taken(struct source *source, const struct place *mine, const char *value,
+	const struct place *first)
+{
+	char text[PLACE_TEXT_BYTES];
+
+	return source_fail(source, mine, value, "is taken by %s; allowed: a different one",
+		place_format(first, text));
+}
+
+// The first place that gives `ip` to a port: `port`, and `address` in it. False where none does.
+static bool find_address(const struct conf *conf, const struct ip_addr *ip, struct place *port,
+	struct place *address)
+{
+	for (size_t i = 0; i < conf->n_ports; i++) {
+		for (size_t k = 0; k < conf->ports[i].n_addresses; k++) {
+			if (!ip_equal(&conf->ports[i].addresses[k].ip, ip))
+				continue;
+			*port = (struct place){NULL, "ports", i + 1};
+			*address = (struct place){port, "addresses", k + 1};
+			return true;
+		}
+	}
+	return false;
+}
+
+static int check_addresses_unique(const struct conf *conf, struct source *source, size_t port_idx)
+{
+	const struct conf_port *port = &conf->ports[port_idx];
+	const struct place here = {NULL, "ports", port_idx + 1};
+
+	for (size_t i = 0; i < port->n_addresses; i++) {
+		const struct place mine = {&here, "addresses", i + 1};
+		struct place there;
+		struct place first;
+		char text[ADDR_TEXT_BYTES];
+
+		if (find_address(conf, &port->addresses[i].ip, &there, &first) &&
+			(there.nth != here.nth || first.nth != mine.nth))
+			return fail_taken(
+				source, &mine, ip_format(&port->addresses[i].ip, text), &first);
+	}
+	return 0;
+}
+
+static bool is_interface(const struct conf_port *port)
+{
+	return port->kind == CONF_AF_PACKET || port->kind == CONF_AF_XDP;
+}
+
+static int check_two_ports(const struct conf *conf, struct source *source, size_t i, size_t i0)
+{
+	const struct conf_port *port = &conf->ports[i];
+	const struct conf_port *earlier = &conf->ports[i0];
+	const struct place here = {NULL, "ports", i + 1};
+	const struct place there = {NULL, "ports", i0 + 1};
+
+	if (strcmp(port->name, earlier->name) == 0)
+		return fail_taken(source, &(struct place){&here, "name", 0}, port->name,
+			&(struct place){&there, "name", 0});
+	if (strcmp(port->target, earlier->target) == 0)
+		return fail_taken(source, &(struct place){&here, "device", 0}, port->target,
+			&(struct place){&there, "device", 0});
+	if (strcmp(port->mirror, earlier->mirror) == 0)
+		return fail_taken(source, &(struct place){&here, "mirror", 0}, port->mirror,
+			&(struct place){&there, "mirror", 0});
+	return 0;
+}
+
+// A mirror is created; it can't have the name of an interface that is there already.
+static int check_mirror(const struct conf *conf, struct source *source, size_t i)
+{
+	const struct place here = {NULL, "ports", i + 1};
+	const struct place mirror = {&here, "mirror", 0};
+
+	for (size_t k = 0; k < conf->n_ports; k++) {
+		const struct place there = {NULL, "ports", k + 1};
+		const struct place device = {&there, "device", 0};
+
+		if (is_interface(&conf->ports[k]) &&
+			strcmp(conf->ports[i].mirror, conf->ports[k].target) == 0)
+			return fail_taken(source, &mirror, conf->ports[i].mirror, &device);
+	}
+	return 0;
+}
+
+// The kernel takes no gateway that is not next to the port.
+static int check_routes(const struct conf *conf, struct source *source, size_t port_idx)
+{
+	const struct conf_port *port = &conf->ports[port_idx];
+	const struct place here = {NULL, "ports", port_idx + 1};
+
+	for (size_t i = 0; i < port->n_routes; i++) {
+		const struct place route = {&here, "routes", i + 1};
+		const struct place via = {&route, "via", 0};
+		const struct ip_addr *gateway = &port->routes[i].via;
+		char text[ADDR_TEXT_BYTES];
+		bool near = false;
+		bool own = false;
+
+		for (size_t k = 0; k < port->n_addresses; k++) {
+			near = near || prefix_contains(&port->addresses[k], gateway);
+			own = own || ip_equal(&port->addresses[k].ip, gateway);
+		}
+		if (!near || own)
+			return source_fail(source, &via, ip_format(gateway, text),
+				"%s; allowed: a neighbour's address in this port's networks",
+				own ? "is this port itself" : "is in no network of this port");
+	}
+	return 0;
+}
+
+static int check_ports(const struct conf *conf, struct source *source)
+{
+	for (size_t i = 0; i < conf->n_ports; i++) {
+		for (size_t i0 = 0; i0 < i; i0++) {
+			if (check_two_ports(conf, source, i, i0) < 0)
+				return -EINVAL;
+		}
+		if (check_mirror(conf, source, i) < 0 ||
+			check_addresses_unique(conf, source, i) < 0 ||
+			check_routes(conf, source, i) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_is_ours(const struct conf *conf, struct source *source, const struct place *place,
+	const struct ip_addr *ip)
+{
+	struct place port;
+	struct place address;
+	char text[ADDR_TEXT_BYTES];
+
+	if (find_address(conf, ip, &port, &address))
+		return 0;
+	return source_fail(source, place, ip_format(ip, text),
+		"is no port's address; allowed: one of the addresses under ports");
+}
+
+static int check_relay(const struct conf *conf, struct source *source)
+{
+	for (size_t i = 0; i < conf->n_relay; i++) {
+		const struct place here = {NULL, "relay", i + 1};
+		const struct place address = {&here, "address", 0};
+		char text[ADDR_TEXT_BYTES];
+
+		if (check_is_ours(conf, source, &address, &conf->relay[i].address) < 0)
+			return -EINVAL;
+		for (size_t k = 0; k < i; k++) {
+			const struct place there = {NULL, "relay", k + 1};
+			const struct place first = {&there, "address", 0};
+
+			if (ip_equal(&conf->relay[i].address, &conf->relay[k].address))
+				return fail_taken(source, &address,
+					ip_format(&conf->relay[i].address, text), &first);
+		}
+	}
+	return 0;
+}
+
+// A relayed address that is also a service would be two things to one packet.
+static int check_listen_outside_relay(const struct conf *conf, struct source *source,
+	const struct place *place, size_t listen_idx)
+{
+	const struct endpoint *listen = &conf->listen[listen_idx];
+
+	for (size_t i = 0; i < conf->n_relay; i++) {
+		const struct conf_relay *relay = &conf->relay[i];
+		char text[ADDR_TEXT_BYTES];
+
+		if (ip_equal(&listen->ip, &relay->address) && listen->port >= relay->port_min &&
+			listen->port <= relay->port_max)
+			return source_fail(source, place, endpoint_format(listen, text),
+				"is within the ports of relay[%zu]; allowed: a port outside %u-%u",
+				i, relay->port_min, relay->port_max);
+	}
+	return 0;
+}
+
+static int check_listen(const struct conf *conf, struct source *source)
+{
+	for (size_t i = 0; i < conf->n_listen; i++) {
+		const struct place here = {NULL, "listen", i + 1};
+		char text[ADDR_TEXT_BYTES];
+
+		if (check_is_ours(conf, source, &here, &conf->listen[i].ip) < 0)
+			return -EINVAL;
+		for (size_t k = 0; k < i; k++) {
+			const struct place there = {NULL, "listen", k + 1};
+
+			if (endpoint_equal(&conf->listen[i], &conf->listen[k]))
+				return fail_taken(source, &here,
+					endpoint_format(&conf->listen[i], text), &there);
+		}
+		if (check_listen_outside_relay(conf, source, &here, i) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_users(const struct conf *conf, struct source *source)
+{
+	if (conf->n_users == 0 && conf->n_rest_secrets == 0)
+		return source_fail(source, &auth, NULL,
+			"nobody could log in; allowed: at least one of users and rest-secrets");
+	for (size_t i = 0; i < conf->n_users; i++) {
+		const struct place here = {&auth, "users", i + 1};
+		const struct place name = {&here, "name", 0};
+
+		for (size_t k = 0; k < i; k++) {
+			const struct place there = {&auth, "users", k + 1};
+
+			if (strcmp(conf->users[i].name, conf->users[k].name) == 0)
+				return fail_taken(source, &name, conf->users[i].name,
+					&(struct place){&there, "name", 0});
+		}
+	}
+	return 0;
+}
+
+static int check_limits(const struct conf *conf, struct source *source)
+{
+	const struct place allocations = {&limits, "allocations", 0};
+	const struct place lifetime = {&limits, "lifetime-s", 0};
+	uint32_t n_ports = 0;
+
+	for (size_t i = 0; i < conf->n_relay; i++)
+		n_ports += conf->relay[i].port_max - conf->relay[i].port_min + 1U;
+	if (conf->n_allocations_max > n_ports)
+		return source_fail(source, &allocations, NULL,
+			"%u allocations have only %u relay ports; allowed: 1..%u",
+			conf->n_allocations_max, n_ports, n_ports);
+	if (conf->allocation_lifetime_s > conf->allocation_lifetime_max_s)
+		return source_fail(source, &lifetime, NULL,
+			"%u is above lifetime-max-s, which is %u; allowed: 600..%u",
+			conf->allocation_lifetime_s, conf->allocation_lifetime_max_s,
+			conf->allocation_lifetime_max_s);
+	return 0;
+}
+
+int rules_check(const struct conf *conf, struct source *source)
+{
+	static int (*const checks[])(const struct conf *, struct source *) = {
+		check_ports, check_relay, check_listen, check_users, check_limits};
+
+	for (size_t i = 0; i < N_ELEMENTS(checks); i++) {
+		if (checks[i](conf, source) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}

@@ -1,0 +1,264 @@
+#include "schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define LIST_MAX 1024
+#define USERS_MAX 4096
+#define SECRETS_MAX 16
+#define ENDPOINTS_MAX 64
+
+#define FIELD_TEXT(key, type, member, max) \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, max)
+#define FIELD_TEXT_OPTIONAL(key, type, member, max) \
+	CYAML_FIELD_STRING_PTR(key, OPTIONAL, type, member, 1, max)
+#define FIELD_NUMBER(key, type, member) CYAML_FIELD_UINT_PTR(key, OPTIONAL, type, member)
+#define FIELD_LIST(key, flags, type, member, entry, min, max) \
+	CYAML_FIELD_SEQUENCE_COUNT(key, flags, type, member, n_##member, entry, min, max)
+
+static const cyaml_strval_t roles[] = {
+	{"server", RAW_ROLE_SERVER},
+	{"client", RAW_ROLE_CLIENT},
+};
+
+static const cyaml_strval_t profiles[] = {
+	{"public", CONF_PEERS_PUBLIC},
+	{"lan", CONF_PEERS_LAN},
+};
+
+static const cyaml_strval_t channels[] = {
+	{"rfc8656", RAW_CHANNELS_RFC8656},
+	{"rfc5766", RAW_CHANNELS_RFC5766},
+};
+
+static const cyaml_strval_t polls[] = {
+	{"adaptive", CONF_POLL_ADAPTIVE},
+	{"busy", CONF_POLL_BUSY},
+};
+
+static const cyaml_strval_t hugepages[] = {
+	{"auto", CONF_HUGEPAGES_AUTO},
+	{"require", CONF_HUGEPAGES_REQUIRE},
+	{"off", CONF_HUGEPAGES_OFF},
+};
+
+static const cyaml_strval_t levels[] = {
+	{"error", LOG_ERROR},
+	{"warning", LOG_WARNING},
+	{"info", LOG_INFO},
+	{"debug", LOG_DEBUG},
+};
+
+static const cyaml_schema_value_t text_entry = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 256),
+};
+
+static const cyaml_schema_value_t cpu_entry = {
+	CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, uint16_t),
+};
+
+static const cyaml_schema_field_t route_fields[] = {
+	FIELD_TEXT("to", struct raw_route, to, 256),
+	FIELD_TEXT("via", struct raw_route, via, 256),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t route_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_route, route_fields),
+};
+
+static const cyaml_schema_field_t neighbour_fields[] = {
+	FIELD_TEXT("address", struct raw_neighbour, address, 256),
+	FIELD_TEXT("mac", struct raw_neighbour, mac, 256),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t neighbour_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_neighbour, neighbour_fields),
+};
+
+static const cyaml_schema_field_t port_fields[] = {
+	FIELD_TEXT("name", struct raw_port, name, CONF_NAME_BYTES - 1),
+	FIELD_TEXT("device", struct raw_port, device, 256),
+	CYAML_FIELD_ENUM_PTR("role", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_port, role,
+		roles, N_ELEMENTS(roles)),
+	FIELD_TEXT_OPTIONAL("mirror", struct raw_port, mirror, CONF_NAME_BYTES - 1),
+	FIELD_TEXT_OPTIONAL("mac", struct raw_port, mac, 256),
+	FIELD_NUMBER("mtu", struct raw_port, mtu),
+	FIELD_NUMBER("vlan", struct raw_port, vlan),
+	FIELD_LIST("addresses", CYAML_FLAG_POINTER, struct raw_port, addresses, &text_entry, 1,
+		ENDPOINTS_MAX),
+	FIELD_LIST("routes", OPTIONAL, struct raw_port, routes, &route_entry, 0, LIST_MAX),
+	FIELD_LIST(
+		"neighbours", OPTIONAL, struct raw_port, neighbours, &neighbour_entry, 0, LIST_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t port_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields),
+};
+
+static const cyaml_schema_field_t relay_fields[] = {
+	FIELD_TEXT("address", struct raw_relay, address, 256),
+	FIELD_TEXT_OPTIONAL("ports", struct raw_relay, ports, 256),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t relay_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_relay, relay_fields),
+};
+
+static const cyaml_schema_field_t user_fields[] = {
+	FIELD_TEXT("name", struct raw_user, name, 508), // RFC 8489 §14.3
+	FIELD_TEXT_OPTIONAL("password", struct raw_user, password, 256),
+	FIELD_TEXT_OPTIONAL("key", struct raw_user, key, 256),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t user_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_user, user_fields),
+};
+
+static const cyaml_schema_field_t auth_fields[] = {
+	FIELD_TEXT("realm", struct raw_auth, realm, 127),
+	FIELD_LIST("users", OPTIONAL, struct raw_auth, users, &user_entry, 0, USERS_MAX),
+	FIELD_LIST("rest-secrets", OPTIONAL, struct raw_auth, rest_secrets, &text_entry, 0,
+		SECRETS_MAX),
+	FIELD_NUMBER("nonce-lifetime-s", struct raw_auth, nonce_lifetime_s),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	FIELD_NUMBER("allocations", struct raw_limits, allocations),
+	FIELD_NUMBER("lifetime-s", struct raw_limits, lifetime_s),
+	FIELD_NUMBER("lifetime-max-s", struct raw_limits, lifetime_max_s),
+	CYAML_FIELD_ENUM("channels", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_limits,
+		channels, channels, N_ELEMENTS(channels)),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t peers_fields[] = {
+	CYAML_FIELD_ENUM("profile", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_peers,
+		profile, profiles, N_ELEMENTS(profiles)),
+	FIELD_LIST("allow", OPTIONAL, struct raw_peers, allow, &text_entry, 0, LIST_MAX),
+	FIELD_LIST("deny", OPTIONAL, struct raw_peers, deny, &text_entry, 0, LIST_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t workers_fields[] = {
+	FIELD_NUMBER("count", struct raw_workers, count),
+	FIELD_LIST("cpus", OPTIONAL, struct raw_workers, cpus, &cpu_entry, 1, CONF_WORKERS_MAX),
+	FIELD_NUMBER("control-cpu", struct raw_workers, control_cpu),
+	CYAML_FIELD_ENUM("poll", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_workers, poll,
+		polls, N_ELEMENTS(polls)),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t memory_fields[] = {
+	CYAML_FIELD_ENUM("hugepages", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_memory,
+		hugepages, hugepages, N_ELEMENTS(hugepages)),
+	FIELD_NUMBER("mbufs", struct raw_memory, mbufs),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t log_fields[] = {
+	CYAML_FIELD_ENUM_PTR("level", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_log,
+		level, levels, N_ELEMENTS(levels)),
+	FIELD_NUMBER("stats-interval-s", struct raw_log, stats_interval_s),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t root_fields[] = {
+	FIELD_LIST("ports", CYAML_FLAG_POINTER, struct raw, ports, &port_entry, 1, CONF_PORTS_MAX),
+	FIELD_LIST("listen", CYAML_FLAG_POINTER, struct raw, listen, &text_entry, 1, ENDPOINTS_MAX),
+	FIELD_LIST("relay", CYAML_FLAG_POINTER, struct raw, relay, &relay_entry, 1, ENDPOINTS_MAX),
+	CYAML_FIELD_MAPPING("auth", CYAML_FLAG_DEFAULT, struct raw, auth, auth_fields),
+	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
+	CYAML_FIELD_MAPPING("peers", CYAML_FLAG_OPTIONAL, struct raw, peers, peers_fields),
+	CYAML_FIELD_MAPPING("workers", CYAML_FLAG_OPTIONAL, struct raw, workers, workers_fields),
+	CYAML_FIELD_MAPPING("memory", CYAML_FLAG_OPTIONAL, struct raw, memory, memory_fields),
+	CYAML_FIELD_MAPPING("log", CYAML_FLAG_OPTIONAL, struct raw, log, log_fields),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t schema_root = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw, root_fields),
+};
+
+const struct number *schema_number(const char *key)
+{
+	static const struct number numbers[] = {
+		{"mtu", 576, 9000, 1500},
+		{"vlan", 0, 4094, 0},
+		{"nonce-lifetime-s", 10, 3600, 600},
+		{"allocations", 1, 4194304, 16384},
+		{"lifetime-s", 600, 3600, 600},
+		{"lifetime-max-s", 600, 86400, 3600},
+		{"count", 1, CONF_WORKERS_MAX, 1},
+		{"cpus", 0, 1023, 0},
+		{"control-cpu", 0, 1023, 0},
+		{"mbufs", 0, 16777216, 0},
+		{"stats-interval-s", 0, 86400, 60},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(numbers); i++) {
+		if (strcmp(numbers[i].key, key) == 0)
+			return &numbers[i];
+	}
+	abort();
+}
+
+struct complaint {
+	char text[256];
+};
+
+// The first message names the cause; what follows is libcyaml's way back out.
+static void __attribute__((format(printf, 3, 0)))
+keep_complaint(cyaml_log_t level, void *context, const char *format, va_list args)
+{
+	struct complaint *complaint = context;
+
+	(void)level;
+	if (complaint->text[0] == '\0')
+		vsnprintf(complaint->text, sizeof(complaint->text), format, args);
+}
+
+static void *allocate(void *context, void *old, size_t n_bytes)
+{
+	(void)context;
+	if (n_bytes > 0)
+		return realloc(old, n_bytes);
+	free(old);
+	return NULL;
+}
+
+int schema_load(struct raw **out, struct source *source, const uint8_t *yaml, size_t n_bytes)
+{
+	struct complaint complaint = {""};
+	const cyaml_config_t config = {
+		.log_fn = keep_complaint,
+		.log_ctx = &complaint,
+		.mem_fn = allocate,
+		.log_level = CYAML_LOG_ERROR,
+		.flags = CYAML_CFG_NO_ALIAS,
+	};
+	cyaml_data_t *data = NULL;
+	const cyaml_err_t err = cyaml_load_data(yaml, n_bytes, &config, &schema_root, &data, NULL);
+
+	*out = data;
+	if (err == CYAML_OK)
+		return 0;
+	if (err == CYAML_ERR_OOM)
+		return -ENOMEM;
+	return source_fail(source, NULL, NULL, "%s: %s; allowed: what config/turnpike.yaml shows",
+		cyaml_strerror(err), complaint.text);
+}
+
+void schema_free(struct raw *raw)
+{
+	const cyaml_config_t config = {.mem_fn = allocate};
+
+	cyaml_free(&config, &schema_root, raw, 0);
+}

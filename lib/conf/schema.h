@@ -1,0 +1,133 @@
+// The shape of the file: libcyaml's schema and what it loads into, values still as text.
+//
+// A member is NULL, or its count zero, where the key is absent.
+#ifndef CONF_SCHEMA_H
+#define CONF_SCHEMA_H
+
+#include "source.h"
+
+#include <cyaml/cyaml.h>
+
+enum raw_role {
+	RAW_ROLE_SERVER,
+	RAW_ROLE_CLIENT,
+};
+
+struct raw_route {
+	char *to;
+	char *via;
+};
+
+struct raw_neighbour {
+	char *address;
+	char *mac;
+};
+
+struct raw_port {
+	char *name;
+	char *device;
+	enum raw_role *role;
+	char *mirror;
+	char *mac;
+	uint32_t *mtu;
+	uint32_t *vlan;
+	char **addresses;
+	size_t n_addresses;
+	struct raw_route *routes;
+	size_t n_routes;
+	struct raw_neighbour *neighbours;
+	size_t n_neighbours;
+};
+
+struct raw_relay {
+	char *address;
+	char *ports;
+};
+
+struct raw_user {
+	char *name;
+	char *password;
+	char *key;
+};
+
+struct raw_auth {
+	char *realm;
+	struct raw_user *users;
+	size_t n_users;
+	char **rest_secrets;
+	size_t n_rest_secrets;
+	uint32_t *nonce_lifetime_s;
+};
+
+enum raw_channels {
+	RAW_CHANNELS_RFC8656,
+	RAW_CHANNELS_RFC5766,
+};
+
+struct raw_limits {
+	uint32_t *allocations;
+	uint32_t *lifetime_s;
+	uint32_t *lifetime_max_s;
+	enum raw_channels channels;
+};
+
+struct raw_peers {
+	enum conf_peer_profile profile;
+	char **allow;
+	size_t n_allow;
+	char **deny;
+	size_t n_deny;
+};
+
+struct raw_workers {
+	uint32_t *count;
+	uint16_t *cpus;
+	size_t n_cpus;
+	uint32_t *control_cpu;
+	enum conf_poll poll;
+};
+
+struct raw_memory {
+	enum conf_hugepages hugepages;
+	uint32_t *mbufs;
+};
+
+struct raw_log {
+	enum log_level *level;
+	uint32_t *stats_interval_s;
+};
+
+struct raw {
+	struct raw_port *ports;
+	size_t n_ports;
+	char **listen;
+	size_t n_listen;
+	struct raw_relay *relay;
+	size_t n_relay;
+	struct raw_auth auth;
+	struct raw_limits limits;
+	struct raw_peers peers;
+	struct raw_workers workers;
+	struct raw_memory memory;
+	struct raw_log log;
+};
+
+struct number {
+	const char *key;
+	uint32_t min;
+	uint32_t max;
+	uint32_t preset; // where the key is absent
+};
+
+extern const cyaml_schema_value_t schema_root;
+
+// Range and default of a numeric key; every CYAML_UINT of the schema has an entry.
+const struct number *schema_number(const char *key);
+
+// Load by the schema. `source` must have passed shape_check(), so that only memory can be missing;
+// still, what libcyaml says becomes the error. Strings and arrays may be taken over (set to NULL)
+// and freed with free(). Returns 0; -EINVAL with the error line written; -ENOMEM.
+int schema_load(struct raw **out, struct source *source, const uint8_t *yaml, size_t n_bytes);
+void schema_free(struct raw *raw);
+
+#endif

@@ -1,0 +1,33 @@
+// Single values from their text. Each returns 0, or -EINVAL with the error line written.
+#ifndef CONF_TEXT_H
+#define CONF_TEXT_H
+
+#include "source.h"
+
+// An address a host may have: IPv4, neither multicast, loopback, broadcast nor zero.
+int text_take_host(
+	struct ip_addr *out, struct source *source, const struct place *place, const char *text);
+// A host's address with the length of its network's prefix.
+int text_take_address(
+	struct prefix *out, struct source *source, const struct place *place, const char *text);
+// A network of either family: no bits behind its length.
+int text_take_network(
+	struct prefix *out, struct source *source, const struct place *place, const char *text);
+int text_take_endpoint(
+	struct endpoint *out, struct source *source, const struct place *place, const char *text);
+// One station's address, not zero.
+int text_take_mac(
+	uint8_t out[static 6], struct source *source, const struct place *place, const char *text);
+// "49152-65535"
+int text_take_port_range(
+	struct conf_relay *out, struct source *source, const struct place *place, const char *text);
+// Sets `kind`; `target` points into `text`.
+int text_take_device(enum conf_device_kind *kind, const char **target, struct source *source,
+	const struct place *place, const char *text);
+int text_take_key(
+	uint8_t out[static 16], struct source *source, const struct place *place, const char *text);
+// 1..15 characters of a name that is safe in the kernel, in file names and in device arguments.
+int text_check_name(struct source *source, const struct place *place, const char *text);
+int text_check_interface(struct source *source, const struct place *place, const char *text);
+
+#endif

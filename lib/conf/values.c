@@ -1,0 +1,219 @@
+#include "values.h"
+
+#include "text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+// RFC 8656 §7.2: the dynamic ports.
+#define RELAY_PORT_MIN_PRESET 49152
+#define RELAY_PORT_MAX_PRESET 65535
+#define MBUFS_MIN 1024
+
+uint32_t values_number(const uint32_t *number, const char *key)
+{
+	return number == NULL ? schema_number(key)->preset : *number;
+}
+
+void *values_make_array(size_t n, size_t item_bytes)
+{
+	return calloc(n == 0 ? 1 : n, item_bytes);
+}
+
+static char *steal(char **text)
+{
+	char *stolen = *text;
+
+	*text = NULL;
+	return stolen;
+}
+
+static int take_ports(struct conf *conf, struct raw *raw, struct source *source)
+{
+	conf->ports = values_make_array(raw->n_ports, sizeof(*conf->ports));
+	if (conf->ports == NULL)
+		return -ENOMEM;
+	conf->n_ports = raw->n_ports;
+	for (size_t i = 0; i < raw->n_ports; i++) {
+		const int rc = values_take_port(&conf->ports[i], &raw->ports[i], source, i + 1);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int take_listen(struct conf *conf, struct raw *raw, struct source *source)
+{
+	conf->listen = values_make_array(raw->n_listen, sizeof(*conf->listen));
+	if (conf->listen == NULL)
+		return -ENOMEM;
+	conf->n_listen = raw->n_listen;
+	for (size_t i = 0; i < raw->n_listen; i++) {
+		const struct place place = {NULL, "listen", i + 1};
+
+		if (text_take_endpoint(&conf->listen[i], source, &place, raw->listen[i]) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int take_relay(struct conf *conf, struct raw *raw, struct source *source)
+{
+	conf->relay = values_make_array(raw->n_relay, sizeof(*conf->relay));
+	if (conf->relay == NULL)
+		return -ENOMEM;
+	conf->n_relay = raw->n_relay;
+	for (size_t i = 0; i < raw->n_relay; i++) {
+		const struct place here = {NULL, "relay", i + 1};
+		const struct place address = {&here, "address", 0};
+		const struct place ports = {&here, "ports", 0};
+		struct conf_relay *relay = &conf->relay[i];
+
+		relay->port_min = RELAY_PORT_MIN_PRESET;
+		relay->port_max = RELAY_PORT_MAX_PRESET;
+		if (text_take_host(&relay->address, source, &address, raw->relay[i].address) < 0)
+			return -EINVAL;
+		if (raw->relay[i].ports != NULL &&
+			text_take_port_range(relay, source, &ports, raw->relay[i].ports) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int take_users(struct conf *conf, struct raw_auth *raw, struct source *source)
+{
+	const struct place auth = {NULL, "auth", 0};
+
+	conf->users = values_make_array(raw->n_users, sizeof(*conf->users));
+	if (conf->users == NULL)
+		return -ENOMEM;
+	conf->n_users = raw->n_users;
+	for (size_t i = 0; i < raw->n_users; i++) {
+		const struct place here = {&auth, "users", i + 1};
+		const struct place key = {&here, "key", 0};
+		struct conf_user *user = &conf->users[i];
+
+		user->has_key = raw->users[i].key != NULL;
+		if (user->has_key == (raw->users[i].password != NULL))
+			return source_fail(source, &here, NULL,
+				"%s; allowed: exactly one of password and key",
+				user->has_key ? "both password and key"
+					      : "neither password nor key");
+		if (user->has_key && text_take_key(user->key, source, &key, raw->users[i].key) < 0)
+			return -EINVAL;
+		user->name = steal(&raw->users[i].name);
+		user->password = steal(&raw->users[i].password);
+	}
+	return 0;
+}
+
+static int take_auth(struct conf *conf, struct raw *raw, struct source *source)
+{
+	conf->realm = steal(&raw->auth.realm);
+	conf->rest_secrets = raw->auth.rest_secrets;
+	conf->n_rest_secrets = raw->auth.n_rest_secrets;
+	raw->auth.rest_secrets = NULL;
+	raw->auth.n_rest_secrets = 0;
+	conf->nonce_lifetime_s = values_number(raw->auth.nonce_lifetime_s, "nonce-lifetime-s");
+	return take_users(conf, &raw->auth, source);
+}
+
+// As many allocations as there are relayed ports, where that is less than the usual default.
+static int take_limits(struct conf *conf, struct raw *raw, struct source *source)
+{
+	const uint32_t preset = schema_number("allocations")->preset;
+	uint32_t n_ports = 0;
+
+	(void)source;
+	for (size_t i = 0; i < conf->n_relay; i++)
+		n_ports += conf->relay[i].port_max - conf->relay[i].port_min + 1U;
+	conf->n_allocations_max = n_ports < preset ? n_ports : preset;
+	if (raw->limits.allocations != NULL)
+		conf->n_allocations_max = *raw->limits.allocations;
+	conf->allocation_lifetime_s = values_number(raw->limits.lifetime_s, "lifetime-s");
+	conf->allocation_lifetime_max_s =
+		values_number(raw->limits.lifetime_max_s, "lifetime-max-s");
+	conf->rfc5766_channels = raw->limits.channels == RAW_CHANNELS_RFC5766;
+	return 0;
+}
+
+static int take_networks(
+	struct prefix *out, char **texts, size_t n, const char *key, struct source *source)
+{
+	const struct place peers = {NULL, "peers", 0};
+
+	for (size_t i = 0; i < n; i++) {
+		const struct place place = {&peers, key, i + 1};
+
+		if (text_take_network(&out[i], source, &place, texts[i]) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int take_peers(struct conf *conf, struct raw *raw, struct source *source)
+{
+	const struct raw_peers *peers = &raw->peers;
+
+	conf->peer_profile = peers->profile;
+	conf->peer_allow = values_make_array(peers->n_allow, sizeof(*conf->peer_allow));
+	conf->peer_deny = values_make_array(peers->n_deny, sizeof(*conf->peer_deny));
+	if (conf->peer_allow == NULL || conf->peer_deny == NULL)
+		return -ENOMEM;
+	conf->n_peer_allow = peers->n_allow;
+	conf->n_peer_deny = peers->n_deny;
+	if (take_networks(conf->peer_allow, peers->allow, peers->n_allow, "allow", source) < 0)
+		return -EINVAL;
+	return take_networks(conf->peer_deny, peers->deny, peers->n_deny, "deny", source);
+}
+
+static int take_workers(struct conf *conf, struct raw *raw, struct source *source)
+{
+	const struct raw_workers *workers = &raw->workers;
+	const struct place here = {NULL, "workers", 0};
+	const struct place cpus = {&here, "cpus", 0};
+
+	conf->n_workers = (uint16_t)values_number(workers->count, "count");
+	if (workers->count == NULL && workers->cpus != NULL)
+		conf->n_workers = (uint16_t)workers->n_cpus;
+	if (workers->cpus != NULL && workers->n_cpus != conf->n_workers)
+		return source_fail(source, &cpus, NULL,
+			"%zu CPUs for a count of %u workers; allowed: as many CPUs as workers",
+			workers->n_cpus, conf->n_workers);
+	conf->control_cpu = workers->control_cpu == NULL ? -1 : (int)*workers->control_cpu;
+	conf->poll = workers->poll;
+	conf->worker_cpus = workers->cpus;
+	raw->workers.cpus = NULL;
+	return 0;
+}
+
+static int take_rest(struct conf *conf, struct raw *raw, struct source *source)
+{
+	const struct place memory = {NULL, "memory", 0};
+	const struct place mbufs = {&memory, "mbufs", 0};
+
+	conf->hugepages = raw->memory.hugepages;
+	conf->n_mbufs = values_number(raw->memory.mbufs, "mbufs");
+	conf->log_level = raw->log.level == NULL ? LOG_INFO : *raw->log.level;
+	conf->stats_interval_s = values_number(raw->log.stats_interval_s, "stats-interval-s");
+	if (conf->n_mbufs > 0 && conf->n_mbufs < MBUFS_MIN)
+		return source_fail(source, &mbufs, NULL, "%u are too few; allowed: 0 or %u..%u",
+			conf->n_mbufs, MBUFS_MIN, schema_number("mbufs")->max);
+	return 0;
+}
+
+int values_take(struct conf *conf, struct raw *raw, struct source *source)
+{
+	static int (*const takes[])(struct conf *, struct raw *, struct source *) = {take_ports,
+		take_listen, take_relay, take_auth, take_limits, take_peers, take_workers,
+		take_rest};
+
+	for (size_t i = 0; i < N_ELEMENTS(takes); i++) {
+		const int rc = takes[i](conf, raw, source);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}

@@ -1,0 +1,20 @@
+// From what libcyaml loaded to the configuration: each value parsed and judged by itself.
+#ifndef CONF_VALUES_H
+#define CONF_VALUES_H
+
+#include "schema.h"
+
+// Fill `conf`, which must be zeroed; what it points to is its own even on failure. Takes over
+// strings of `raw`. Returns 0; -EINVAL with the error line written; -ENOMEM.
+int values_take(struct conf *conf, struct raw *raw, struct source *source);
+
+// One element of `ports`, the `nth` from 1. For values_take().
+int values_take_port(
+	struct conf_port *port, struct raw_port *raw, struct source *source, size_t nth);
+
+// The number, or its default.
+uint32_t values_number(const uint32_t *number, const char *key);
+// Room for `n` zeroed items, also where that is none; NULL without memory.
+void *values_make_array(size_t n, size_t item_bytes);
+
+#endif

@@ -1,0 +1,182 @@
+// The annotated example is loaded as it stands, and holds every key there is. TURNPIKE_CONFIG_DIR
+// says where it lies.
+#include "conf/conf.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static char path[4096];
+static char example[64 * 1024];
+
+static void find_example(void)
+{
+	const char *dir = getenv("TURNPIKE_CONFIG_DIR");
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/turnpike.yaml", dir == NULL ? "config" : dir);
+	file = fopen(path, "r");
+	cr_assert_not_null(file, "%s", path);
+	example[fread(example, 1, sizeof(example) - 1, file)] = '\0';
+	fclose(file);
+}
+
+TestSuite(conf_example, .init = find_example);
+
+static struct conf *load_example(void)
+{
+	struct conf *conf = NULL;
+	char error[CONF_ERROR_BYTES];
+
+	cr_assert_eq(conf_load(&conf, path, error), 0, "%s", error);
+	return conf;
+}
+
+Test(conf_example, it_has_one_port_in_the_lab)
+{
+	struct conf *conf = load_example();
+	char text[ADDR_TEXT_BYTES];
+
+	cr_assert_eq(conf->n_ports, 1);
+	cr_expect_eq(conf->ports[0].kind, CONF_AF_PACKET);
+	cr_expect_str_eq(conf->ports[0].target, "wire0");
+	cr_assert_eq(conf->ports[0].n_addresses, 1);
+	cr_expect_str_eq(prefix_format(&conf->ports[0].addresses[0], text), "198.18.0.2/24");
+	cr_assert_eq(conf->n_listen, 1);
+	cr_expect_str_eq(endpoint_format(&conf->listen[0], text), "198.18.0.2:3478");
+	cr_assert_eq(conf->n_relay, 1);
+	cr_expect_str_eq(ip_format(&conf->relay[0].address, text), "198.18.0.2");
+	cr_expect_eq(conf->relay[0].port_min, 49152);
+	cr_expect_eq(conf->relay[0].port_max, 65535);
+	conf_destroy(conf);
+}
+
+Test(conf_example, it_has_a_demo_user_and_the_labs_peers)
+{
+	struct conf *conf = load_example();
+	char text[ADDR_TEXT_BYTES];
+
+	cr_expect_str_eq(conf->realm, "turnpike.example");
+	cr_assert_eq(conf->n_users, 1);
+	cr_expect_str_eq(conf->users[0].name, "demo");
+	cr_expect_str_eq(conf->users[0].password, "change-me");
+	cr_expect_eq(conf->n_rest_secrets, 0);
+	cr_expect_eq(conf->peer_profile, CONF_PEERS_PUBLIC);
+	cr_assert_eq(conf->n_peer_allow, 1);
+	cr_expect_str_eq(prefix_format(&conf->peer_allow[0], text), "198.18.0.0/15");
+	cr_expect_eq(conf->n_workers, 1);
+	cr_expect_eq(conf->poll, CONF_POLL_ADAPTIVE);
+	conf_destroy(conf);
+}
+
+// `name` as a key somewhere in the example, live or in a comment.
+static bool shows_key(const char *name)
+{
+	const size_t n = strlen(name);
+
+	for (const char *at = strstr(example, name); at != NULL; at = strstr(at + 1, name)) {
+		if (at > example && strchr(" {", at[-1]) != NULL && at[n] == ':')
+			return true;
+		if (at > example && at[-1] == '\n' && at[n] == ':')
+			return true;
+	}
+	return false;
+}
+
+// What the loader itself says is allowed where `text` has a key it doesn't know.
+static size_t check_allowed_keys(const char *text)
+{
+	struct conf *conf;
+	char error[CONF_ERROR_BYTES];
+	size_t n = 0;
+	char *list;
+
+	cr_assert_eq(
+		conf_load_bytes(&conf, "t", (const uint8_t *)text, strlen(text), error), -EINVAL);
+	list = strstr(error, "; allowed: ");
+	cr_assert_not_null(list, "%s", error);
+	for (char *key = strtok(list + strlen("; allowed: "), ", "); key != NULL;
+		key = strtok(NULL, ", ")) {
+		cr_expect(shows_key(key), "%s is missing", key);
+		n++;
+	}
+	return n;
+}
+
+Test(conf_example, every_key_is_in_it)
+{
+	cr_expect_eq(check_allowed_keys("x: 1"), 9);
+	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
+	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
+	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
+	cr_expect_eq(check_allowed_keys("relay: [{x: 1}]"), 2);
+	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 4);
+	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 3);
+	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 4);
+	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 3);
+	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
+	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
+	cr_expect_eq(check_allowed_keys("log: {x: 1}"), 2);
+}
+
+// Take the "# " from the line of `key`.
+static void uncomment(const char *key)
+{
+	char commented[64];
+	char *at;
+
+	snprintf(commented, sizeof(commented), "# %s: ", key);
+	at = strstr(example, commented);
+	cr_assert_not_null(at, "%s", key);
+	memmove(at, at + 2, strlen(at + 2) + 1);
+}
+
+Test(conf_example, the_defaults_in_comments_are_the_defaults)
+{
+	static const char *const keys[] = {"mirror", "mtu", "vlan", "nonce-lifetime-s",
+		"lifetime-s", "lifetime-max-s", "mbufs", "stats-interval-s"};
+	struct conf *by_default = load_example();
+	struct conf *written;
+	char error[CONF_ERROR_BYTES];
+
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
+		uncomment(keys[i]);
+	cr_assert_eq(
+		conf_load_bytes(&written, "t", (const uint8_t *)example, strlen(example), error), 0,
+		"%s", error);
+	cr_expect_str_eq(written->ports[0].mirror, by_default->ports[0].mirror);
+	cr_expect_eq(written->ports[0].mtu_bytes, by_default->ports[0].mtu_bytes);
+	cr_expect_eq(written->ports[0].vlan, by_default->ports[0].vlan);
+	cr_expect_eq(written->nonce_lifetime_s, by_default->nonce_lifetime_s);
+	cr_expect_eq(written->allocation_lifetime_s, by_default->allocation_lifetime_s);
+	cr_expect_eq(written->allocation_lifetime_max_s, by_default->allocation_lifetime_max_s);
+	cr_expect_eq(written->n_mbufs, by_default->n_mbufs);
+	cr_expect_eq(written->stats_interval_s, by_default->stats_interval_s);
+	conf_destroy(written);
+	conf_destroy(by_default);
+}
+
+Test(conf_example, the_examples_in_comments_are_accepted)
+{
+	static const char *const keys[] = {"mac", "rest-secrets", "deny", "cpus", "control-cpu"};
+	struct conf *conf;
+	char error[CONF_ERROR_BYTES];
+
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
+		uncomment(keys[i]);
+	for (const char *const *line = (const char *const[]){"# routes:\n", "#   - {to",
+		     "# neighbours:\n", "#   - {address", "# - {name: keyed", NULL};
+		*line != NULL; line++) {
+		char *at = strstr(example, *line);
+
+		cr_assert_not_null(at, "%s", *line);
+		memmove(at, at + 2, strlen(at + 2) + 1);
+	}
+	cr_assert_eq(conf_load_bytes(&conf, "t", (const uint8_t *)example, strlen(example), error),
+		0, "%s", error);
+	cr_expect_eq(conf->ports[0].n_routes, 1);
+	cr_expect_eq(conf->ports[0].n_neighbours, 1);
+	cr_expect_eq(conf->n_users, 2);
+	conf_destroy(conf);
+}

@@ -1,0 +1,313 @@
+#include "conf/conf.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define A53 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+static const char least[] = "ports: [{name: a, device: af_packet:e0, addresses: [10.0.0.1/8]}]\n"
+			    "listen: [10.0.0.1:3478]\n"
+			    "relay: [{address: 10.0.0.1}]\n"
+			    "auth: {realm: r, rest-secrets: [s]}\n";
+
+static struct conf *load(const char *text)
+{
+	struct conf *conf = NULL;
+	char error[CONF_ERROR_BYTES];
+
+	cr_assert_eq(conf_load_bytes(&conf, "t", (const uint8_t *)text, strlen(text), error), 0,
+		"%s", error);
+	cr_assert_str_eq(error, "");
+	return conf;
+}
+
+static void expect_ip(const struct ip_addr *ip, const char *want)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	cr_expect_str_eq(ip_format(ip, text), want);
+}
+
+static void expect_prefix(const struct prefix *prefix, const char *want)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	cr_expect_str_eq(prefix_format(prefix, text), want);
+}
+
+Test(conf_load, what_is_left_out_has_its_default)
+{
+	static const uint8_t no_mac[6];
+	struct conf *conf = load(least);
+
+	cr_expect_eq(conf->n_ports, 1);
+	cr_expect_str_eq(conf->ports[0].mirror, "tp0");
+	cr_expect_arr_eq(conf->ports[0].mac, no_mac, 6);
+	cr_expect_eq(conf->ports[0].mtu_bytes, 1500);
+	cr_expect_eq(conf->ports[0].vlan, 0);
+	cr_expect_eq(conf->ports[0].n_routes, 0);
+	cr_expect_eq(conf->ports[0].n_neighbours, 0);
+	cr_expect_eq(conf->relay[0].port_min, 49152);
+	cr_expect_eq(conf->relay[0].port_max, 65535);
+	cr_expect_eq(conf->n_users, 0);
+	cr_expect_eq(conf->nonce_lifetime_s, 600);
+	cr_expect_eq(conf->allocation_lifetime_s, 600);
+	cr_expect_eq(conf->allocation_lifetime_max_s, 3600);
+	cr_expect_eq(conf->n_allocations_max, 16384);
+	cr_expect_eq(conf->peer_profile, CONF_PEERS_PUBLIC);
+	cr_expect_eq(conf->n_peer_allow, 0);
+	cr_expect_eq(conf->n_peer_deny, 0);
+	cr_expect_eq(conf->n_workers, 1);
+	cr_expect_null(conf->worker_cpus);
+	cr_expect_eq(conf->control_cpu, -1);
+	cr_expect_eq(conf->poll, CONF_POLL_ADAPTIVE);
+	cr_expect_not(conf->rfc5766_channels);
+	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_AUTO);
+	cr_expect_eq(conf->n_mbufs, 0);
+	cr_expect_eq(conf->log_level, LOG_INFO);
+	cr_expect_eq(conf->stats_interval_s, 60);
+	conf_destroy(conf);
+}
+
+static const char full[] =
+	"ports:\n"
+	"  - name: wan\n"
+	"    device: memif:/run/wan.sock\n"
+	"    role: server\n"
+	"    mirror: up.0\n"
+	"    mac: 02:AB:cd:00:00:01\n"
+	"    mtu: 9000\n"
+	"    vlan: 4094\n"
+	"    addresses: [198.18.0.2/24, 192.0.2.1/32]\n"
+	"    routes: [{to: 0.0.0.0/0, via: 198.18.0.1}, {to: 10.0.0.0/8, via: 198.18.0.9}]\n"
+	"    neighbours: [{address: 198.18.0.1, mac: 02:00:00:00:00:02}]\n"
+	"  - {name: in-1, device: \"memif:/run/b\", role: client, addresses: [10.1.0.2/16]}\n"
+	"listen: [198.18.0.2:3478, 192.0.2.1:443, 198.18.0.2:50001]\n"
+	"relay:\n"
+	"  - {address: 198.18.0.2, ports: 4000-50000}\n"
+	"  - {address: 192.0.2.1, ports: 1024-1024}\n"
+	"auth:\n"
+	"  realm: K\u00f6ln\n"
+	"  users: [{name: ann, password: 'p w'}, {name: bob, key: "
+	"0123456789abcdefFEDCBA9876543210}]\n"
+	"  rest-secrets: [one, two]\n"
+	"  nonce-lifetime-s: 10\n"
+	"limits: {allocations: 46002, lifetime-s: 3600, lifetime-max-s: 86400, "
+	"channels: rfc5766}\n"
+	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0]}\n"
+	"workers: {count: 2, cpus: [3, 3], control-cpu: 0, poll: busy}\n"
+	"memory: {hugepages: require, mbufs: 1024}\n"
+	"log: {level: debug, stats-interval-s: 0}\n";
+
+Test(conf_load, ports_are_as_written)
+{
+	static const uint8_t mac[6] = {0x02, 0xab, 0xcd, 0, 0, 1};
+	static const uint8_t neighbour_mac[6] = {2, 0, 0, 0, 0, 2};
+	struct conf *conf = load(full);
+	const struct conf_port *port = &conf->ports[0];
+
+	cr_assert_eq(conf->n_ports, 2);
+	cr_expect_str_eq(port->name, "wan");
+	cr_expect_eq(port->kind, CONF_MEMIF);
+	cr_expect_str_eq(port->target, "/run/wan.sock");
+	cr_expect(port->memif_server);
+	cr_expect_str_eq(port->mirror, "up.0");
+	cr_expect_arr_eq(port->mac, mac, 6);
+	cr_expect_eq(port->mtu_bytes, 9000);
+	cr_expect_eq(port->vlan, 4094);
+	cr_assert_eq(port->n_addresses, 2);
+	expect_prefix(&port->addresses[0], "198.18.0.2/24");
+	expect_prefix(&port->addresses[1], "192.0.2.1/32");
+	cr_assert_eq(port->n_routes, 2);
+	expect_prefix(&port->routes[0].to, "0.0.0.0/0");
+	expect_ip(&port->routes[0].via, "198.18.0.1");
+	expect_prefix(&port->routes[1].to, "10.0.0.0/8");
+	cr_assert_eq(port->n_neighbours, 1);
+	expect_ip(&port->neighbours[0].address, "198.18.0.1");
+	cr_expect_arr_eq(port->neighbours[0].mac, neighbour_mac, 6);
+	cr_expect_str_eq(conf->ports[1].name, "in-1");
+	cr_expect_str_eq(conf->ports[1].mirror, "tp1");
+	cr_expect_not(conf->ports[1].memif_server);
+	conf_destroy(conf);
+}
+
+Test(conf_load, services_and_credentials_are_as_written)
+{
+	static const uint8_t key[16] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xfe, 0xdc,
+		0xba, 0x98, 0x76, 0x54, 0x32, 0x10};
+	struct conf *conf = load(full);
+
+	cr_assert_eq(conf->n_listen, 3);
+	expect_ip(&conf->listen[1].ip, "192.0.2.1");
+	cr_expect_eq(conf->listen[1].port, 443);
+	cr_assert_eq(conf->n_relay, 2);
+	expect_ip(&conf->relay[0].address, "198.18.0.2");
+	cr_expect_eq(conf->relay[0].port_min, 4000);
+	cr_expect_eq(conf->relay[0].port_max, 50000);
+	cr_expect_eq(conf->relay[1].port_min, 1024);
+	cr_expect_eq(conf->relay[1].port_max, 1024);
+	cr_expect_str_eq(conf->realm, "K\xc3\xb6ln");
+	cr_assert_eq(conf->n_users, 2);
+	cr_expect_str_eq(conf->users[0].name, "ann");
+	cr_expect_str_eq(conf->users[0].password, "p w");
+	cr_expect_not(conf->users[0].has_key);
+	cr_expect_str_eq(conf->users[1].name, "bob");
+	cr_expect_null(conf->users[1].password);
+	cr_expect(conf->users[1].has_key);
+	cr_expect_arr_eq(conf->users[1].key, key, 16);
+	cr_assert_eq(conf->n_rest_secrets, 2);
+	cr_expect_str_eq(conf->rest_secrets[0], "one");
+	cr_expect_str_eq(conf->rest_secrets[1], "two");
+	conf_destroy(conf);
+}
+
+Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
+{
+	struct conf *conf = load(full);
+
+	cr_expect_eq(conf->nonce_lifetime_s, 10);
+	cr_expect_eq(conf->n_allocations_max, 46002);
+	cr_expect_eq(conf->allocation_lifetime_s, 3600);
+	cr_expect_eq(conf->allocation_lifetime_max_s, 86400);
+	cr_expect_eq(conf->peer_profile, CONF_PEERS_LAN);
+	cr_assert_eq(conf->n_peer_allow, 2);
+	expect_prefix(&conf->peer_allow[0], "2001:db8::/32");
+	expect_prefix(&conf->peer_allow[1], "10.0.0.7/32");
+	cr_assert_eq(conf->n_peer_deny, 1);
+	expect_prefix(&conf->peer_deny[0], "0.0.0.0/0");
+	cr_assert_eq(conf->n_workers, 2);
+	cr_expect_eq(conf->worker_cpus[0], 3);
+	cr_expect_eq(conf->worker_cpus[1], 3);
+	cr_expect_eq(conf->control_cpu, 0);
+	cr_expect_eq(conf->poll, CONF_POLL_BUSY);
+	cr_expect(conf->rfc5766_channels);
+	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_REQUIRE);
+	cr_expect_eq(conf->n_mbufs, 1024);
+	cr_expect_eq(conf->log_level, LOG_DEBUG);
+	cr_expect_eq(conf->stats_interval_s, 0);
+	conf_destroy(conf);
+}
+
+struct device_row {
+	const char *text;
+	enum conf_device_kind kind;
+	const char *target;
+};
+
+Test(conf_load, each_kind_of_device)
+{
+	static const struct device_row rows[] = {
+		{"af_packet:a23456789012345", CONF_AF_PACKET, "a23456789012345"},
+		{"af_xdp:eth0.7", CONF_AF_XDP, "eth0.7"},
+		{"virtio_user:/run/v", CONF_VIRTIO_USER, "/run/v"},
+		{"vhost:/run/v-1_2.sock", CONF_VHOST, "/run/v-1_2.sock"},
+		{"vhost:/" A53 A53, CONF_VHOST, "/" A53 A53}, // 107 bytes
+		{"pci:0000:3b:1f.7", CONF_PCI, "0000:3b:1f.7"},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		char text[512];
+		struct conf *conf;
+
+		snprintf(text, sizeof(text),
+			"ports: [{name: a, device: \"%s\", addresses: [10.0.0.1/8]}]\n%s",
+			rows[i].text, strchr(least, '\n') + 1);
+		conf = load(text);
+		cr_expect_eq(conf->ports[0].kind, rows[i].kind, "%s", rows[i].text);
+		cr_expect_str_eq(conf->ports[0].target, rows[i].target);
+		conf_destroy(conf);
+	}
+}
+
+Test(conf_load, a_user_name_of_508_bytes)
+{
+	char text[1024];
+	char name[509] = "";
+	struct conf *conf;
+
+	memset(name, 'n', 508);
+	snprintf(text, sizeof(text), "%.*susers: [{name: %s, password: p}]}\n",
+		(int)(strstr(least, "rest-secrets") - least), least, name);
+	conf = load(text);
+	cr_expect_str_eq(conf->users[0].name, name);
+	conf_destroy(conf);
+}
+
+Test(conf_load, few_relay_ports_lower_the_default_of_allocations)
+{
+	struct conf *conf =
+		load("ports: [{name: a, device: af_packet:e0, addresses: [10.0.0.1/8]}]\n"
+		     "listen: [10.0.0.1:3478]\n"
+		     "relay: [{address: 10.0.0.1, ports: 50000-50099}]\n"
+		     "auth: {realm: r, rest-secrets: [s]}\n");
+
+	cr_expect_eq(conf->n_allocations_max, 100);
+	conf_destroy(conf);
+}
+
+Test(conf_load, as_many_workers_as_cpus_where_no_count_is_given)
+{
+	char text[512];
+	struct conf *conf;
+
+	snprintf(text, sizeof(text), "%sworkers: {cpus: [1, 0, 1]}\n", least);
+	conf = load(text);
+	cr_expect_eq(conf->n_workers, 3);
+	cr_expect_eq(conf->worker_cpus[1], 0);
+	conf_destroy(conf);
+}
+
+Test(conf_load, a_file_is_read_whole)
+{
+	char path[] = "/tmp/turnpike-conf-XXXXXX";
+	const int fd = mkstemp(path);
+	struct conf *conf;
+	char error[CONF_ERROR_BYTES];
+	int rc;
+
+	cr_assert_eq(write(fd, least, sizeof(least) - 1), (ssize_t)sizeof(least) - 1);
+	close(fd);
+	rc = conf_load(&conf, path, error);
+	unlink(path);
+	cr_assert_eq(rc, 0, "%s", error);
+	cr_expect_str_eq(conf->realm, "r");
+	conf_destroy(conf);
+}
+
+Test(conf_load, a_file_that_is_too_large_is_refused)
+{
+	char path[] = "/tmp/turnpike-conf-XXXXXX";
+	const int fd = mkstemp(path);
+	struct conf *conf;
+	char error[CONF_ERROR_BYTES];
+	int rc;
+
+	cr_assert_eq(write(fd, least, sizeof(least) - 1), (ssize_t)sizeof(least) - 1);
+	cr_assert_eq(ftruncate(fd, 64 << 20), 0);
+	close(fd);
+	rc = conf_load(&conf, path, error);
+	unlink(path);
+	cr_assert_eq(rc, -EINVAL);
+	cr_expect_not_null(strstr(error, "larger than 1 MiB"), "%s", error);
+}
+
+Test(conf_load, what_cannot_be_read_says_why)
+{
+	struct conf *conf;
+	char error[CONF_ERROR_BYTES];
+
+	cr_expect_eq(conf_load(&conf, "/nonexistent/a.yaml", error), -ENOENT);
+	cr_expect_str_eq(error,
+		"/nonexistent/a.yaml:1: file: No such file or directory; allowed: a "
+		"file that can be read");
+	cr_expect_eq(conf_load(&conf, "/", error), -EISDIR);
+}
+
+Test(conf_load, destroying_nothing_is_fine)
+{
+	conf_destroy(NULL);
+}

@@ -1,0 +1,362 @@
+// Configurations that must be refused: one text, a change to it, and the whole error line.
+#ifndef CONF_ROWS_H
+#define CONF_ROWS_H
+
+#include "conf/conf.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char rows_base[] = "ports:\n" // line 1
+				"  - name: wan\n"
+				"    device: af_packet:eth0\n"
+				"    addresses: [198.18.0.2/24]\n"
+				"  - name: lan\n" // line 5
+				"    device: pci:0000:3b:00.0\n"
+				"    addresses: [10.1.0.2/16, 10.2.0.2/16]\n"
+				"listen: [198.18.0.2:3478, 10.1.0.2:3478]\n"
+				"relay:\n"
+				"  - address: 198.18.0.2\n" // line 10
+				"    ports: 50000-50999\n"
+				"auth:\n"
+				"  realm: example.org\n"
+				"  users:\n"
+				"    - {name: ann, password: secret}\n" // line 15
+				"    - {name: bob, key: 00112233445566778899AABBCCDDEEFF}\n"
+				"log: {level: error}\n";
+
+struct row {
+	const char *find; // in rows_base; "" is its end
+	const char *put;
+	const char *error;
+};
+
+#define DEVICE "af_packet:eth0"
+#define A16 "aaaaaaaaaaaaaaaa"
+#define A128 A16 A16 A16 A16 A16 A16 A16 A16
+#define ROOT_KEYS "ports, listen, relay, auth, limits, peers, workers, memory, log"
+#define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
+#define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
+#define SOCKET                                                                                   \
+	"is not a socket's path; allowed: an absolute path of up to 107 letters, digits, / _ . " \
+	"and -"
+#define PCI "is not a PCI address; allowed: one like 0000:3b:00.0, in lower case"
+#define ENDPOINT "is not ADDRESS:PORT; allowed: one like 198.18.0.2:3478, port 1..65535"
+#define NO_IPV6 "IPv6 is not served yet; allowed: an IPv4 address"
+#define NO_HOST "can be no host's address here; allowed: a unicast IPv4 address"
+#define MAC "is not a MAC address; allowed: one like 02:00:5e:10:00:01"
+#define ONE_MAC "is multicast or zero; allowed: one station's MAC address"
+#define GATEWAY "allowed: a neighbour's address in this port's networks"
+
+// Kinds, keys, numbers and words.
+static const struct row rows_shape[] = {
+	{"", "color: red\n", "t:18: color: no such key; allowed: " ROOT_KEYS},
+	{"", "\"a\\nb\": 1\n", "t:1: yaml: a key is no plain word; allowed: " ROOT_KEYS},
+	{"", "[a]: 1\n", "t:1: yaml: a key is no plain word; allowed: " ROOT_KEYS},
+	{"", "\"x y\": 1\n", "t:18: x\\x20y: no such key; allowed: " ROOT_KEYS},
+	{"", "<<: {a: b}\n", "t:18: <<: no such key; allowed: " ROOT_KEYS},
+	{"    device", "    speed: 1\n    device",
+		"t:3: ports[0].speed: no such key; allowed: " PORT_KEYS},
+	{"  realm", "  Realm",
+		"t:13: auth.Realm: no such key; allowed: realm, users, rest-secrets, "
+		"nonce-lifetime-s"},
+	{"", "listen: [10.1.0.2:1]\n", "t:18: listen: the key is here twice; allowed: once"},
+	{"    device", "    name: lan\n    device",
+		"t:3: ports[0].name: the key is here twice; allowed: once"},
+	{"listen:", "log:", "t:17: log: the key is here twice; allowed: once"},
+	{"listen: [198.18.0.2:3478, 10.1.0.2:3478]\n", "",
+		"t:1: listen: the key is missing; allowed: exactly one"},
+	{"    device: af_packet:eth0\n", "",
+		"t:2: ports[0].device: the key is missing; allowed: exactly one"},
+	{"  realm: example.org\n", "",
+		"t:12: auth.realm: the key is missing; allowed: exactly one"},
+	{"[198.18.0.2:3478, 10.1.0.2:3478]", "[]",
+		"t:8: listen: a list of 0 items; allowed: 1..64"},
+	{"[198.18.0.2:3478, 10.1.0.2:3478]", "198.18.0.2:3478",
+		"t:8: listen: not a list; allowed: a list of 1..64 items"},
+	{"[198.18.0.2:3478, 10.1.0.2:3478]", "[[198.18.0.2:3478]]",
+		"t:8: listen[0]: a list or mapping; allowed: a single value"},
+	{"{level: error}", "debug",
+		"t:17: log: not a mapping of keys; allowed: level, stats-interval-s"},
+	{"{level: error}", "",
+		"t:17: log: not a mapping of keys; allowed: level, stats-interval-s"},
+	{"{level: error}", "{level: loud}",
+		"t:17: log.level: loud is not known here; allowed: error, warning, info, debug"},
+	{"{level: error}", "{level: 1}",
+		"t:17: log.level: 1 is not known here; allowed: error, warning, info, debug"},
+	{"{level: error}", "{level: }",
+		"t:17: log.level: \"\" is not known here; allowed: error, warning, info, debug"},
+	{"", "peers: {profile: Public}\n",
+		"t:18: peers.profile: Public is not known here; allowed: public, lan"},
+	{"", "workers: {poll: idle}\n",
+		"t:18: workers.poll: idle is not known here; allowed: adaptive, busy"},
+	{"", "memory: {hugepages: yes}\n",
+		"t:18: memory.hugepages: yes is not known here; allowed: auto, require, off"},
+	{"    device", "    mtu: 99999\n    device",
+		"t:3: ports[0].mtu: 99999 is out of range; allowed: 576..9000"},
+	{"    device", "    mtu: 575\n    device",
+		"t:3: ports[0].mtu: 575 is out of range; allowed: 576..9000"},
+	{"    device", "    mtu: 9001\n    device",
+		"t:3: ports[0].mtu: 9001 is out of range; allowed: 576..9000"},
+	{"    device", "    mtu: 18446744073709553116\n    device",
+		"t:3: ports[0].mtu: 18446744073709553116 is out of range; allowed: 576..9000"},
+	{"    device", "    mtu: 0x600\n    device",
+		"t:3: ports[0].mtu: 0x600 is not a decimal number; allowed: 576..9000"},
+	{"    device", "    mtu: 01500\n    device",
+		"t:3: ports[0].mtu: 01500 is not a decimal number; allowed: 576..9000"},
+	{"    device", "    mtu: +1500\n    device",
+		"t:3: ports[0].mtu: +1500 is not a decimal number; allowed: 576..9000"},
+	{"    device", "    mtu: 1.5e3\n    device",
+		"t:3: ports[0].mtu: 1.5e3 is not a decimal number; allowed: 576..9000"},
+	{"    device", "    mtu:\n    device",
+		"t:3: ports[0].mtu: \"\" is not a decimal number; allowed: 576..9000"},
+	{"    device", "    vlan: 4095\n    device",
+		"t:3: ports[0].vlan: 4095 is out of range; allowed: 0..4094"},
+	{"  users", "  nonce-lifetime-s: 9\n  users",
+		"t:14: auth.nonce-lifetime-s: 9 is out of range; allowed: 10..3600"},
+	{"", "limits: {allocations: 0}\n",
+		"t:18: limits.allocations: 0 is out of range; allowed: 1..4194304"},
+	{"", "limits: {lifetime-s: 599}\n",
+		"t:18: limits.lifetime-s: 599 is out of range; allowed: 600..3600"},
+	{"", "limits: {lifetime-s: 3601}\n",
+		"t:18: limits.lifetime-s: 3601 is out of range; allowed: 600..3600"},
+	{"", "limits: {lifetime-max-s: 86401}\n",
+		"t:18: limits.lifetime-max-s: 86401 is out of range; allowed: 600..86400"},
+	{"", "workers: {count: 65}\n", "t:18: workers.count: 65 is out of range; allowed: 1..64"},
+	{"", "workers: {count: -1}\n",
+		"t:18: workers.count: -1 is not a decimal number; allowed: 1..64"},
+	{"", "workers:\n  cpus:\n    - 1\n    - 1024\n",
+		"t:21: workers.cpus[1]: 1024 is out of range; allowed: 0..1023"},
+	{"", "workers: {control-cpu: 1024}\n",
+		"t:18: workers.control-cpu: 1024 is out of range; allowed: 0..1023"},
+	{"", "memory: {mbufs: 1023}\n",
+		"t:18: memory.mbufs: 1023 are too few; allowed: 0 or 1024..16777216"},
+	{"", "memory: {mbufs: 16777217}\n",
+		"t:18: memory.mbufs: 16777217 is out of range; allowed: 0..16777216"},
+	{"error}", "error, stats-interval-s: 86401}",
+		"t:17: log.stats-interval-s: 86401 is out of range; allowed: 0..86400"},
+	{"name: wan", "name: a234567890123456",
+		"t:2: ports[0].name: the value is 16 bytes long; allowed: 1..15 bytes"},
+	{"name: wan", "name: \"\"", "t:2: ports[0].name: the value is empty; allowed: 1..15 bytes"},
+	{"example.org", "\"\"", "t:13: auth.realm: the value is empty; allowed: 1..127 bytes"},
+	{"example.org", A128,
+		"t:13: auth.realm: the value is 128 bytes long; allowed: 1..127 bytes"},
+	{"example.org", "\"a\\0b\"",
+		"t:13: auth.realm: control characters; allowed: text on one line"},
+	{"example.org", "\"a\\r\\nb\"",
+		"t:13: auth.realm: control characters; allowed: text on one line"},
+	{"password: secret", "password: " A128 A128 "a",
+		"t:15: auth.users[0].password: the value is 257 bytes long; allowed: 1..256 bytes"},
+	{"", "limits: {allocations: 4194305}\n",
+		"t:18: limits.allocations: 4194305 is out of range; allowed: 1..4194304"},
+	{"name: ann", "name: " A128 A128 A128 A16 A16 A16 A16 A16 A16 A16 "1234567890123",
+		"t:15: auth.users[0].name: the value is 509 bytes long; allowed: 1..508 bytes"},
+	{"password: secret", "password: [secret]",
+		"t:15: auth.users[0].password: a list or mapping; allowed: a single value"},
+};
+
+// Texts that are no value of their kind.
+static const struct row rows_values[] = {
+	{"name: wan", "name: wan/0",
+		"t:2: ports[0].name: wan/0 is not a name; allowed: 1..15 letters, digits, _ and -"},
+	{"name: wan", "name: a.b",
+		"t:2: ports[0].name: a.b is not a name; allowed: 1..15 letters, digits, _ and -"},
+	{DEVICE, "eth0",
+		"t:3: ports[0].device: eth0 is not a device; allowed: af_packet:INTERFACE, "
+		"af_xdp:INTERFACE, virtio_user:PATH, vhost:PATH, memif:PATH, pci:ADDRESS"},
+	{DEVICE, "\"af_packet:\"", "t:3: ports[0].device: \"\" " INTERFACE},
+	{DEVICE, "af_packet:a234567890123456", "t:3: ports[0].device: a234567890123456 " INTERFACE},
+	{DEVICE, "af_packet:eth0,queues=9", "t:3: ports[0].device: eth0,queues=9 " INTERFACE},
+	{DEVICE, "af_xdp:a/b", "t:3: ports[0].device: a/b " INTERFACE},
+	{DEVICE, "af_xdp:..", "t:3: ports[0].device: .. " INTERFACE},
+	{DEVICE, "vhost:run/s", "t:3: ports[0].device: run/s " SOCKET},
+	{DEVICE, "vhost:/run/s,client=1", "t:3: ports[0].device: /run/s,client=1 " SOCKET},
+	{DEVICE, "virtio_user:/" A16 A16 A16 A16 A16 A16 "12345678901",
+		"t:3: ports[0].device: /" A16 A16 A16 A16 "aaaaaaaaaaaaaa " SOCKET},
+	{DEVICE, "pci:3b:00.0", "t:3: ports[0].device: 3b:00.0 " PCI},
+	{DEVICE, "pci:0000:3B:00.0", "t:3: ports[0].device: 0000:3B:00.0 " PCI},
+	{DEVICE, "pci:0000:3b:20.0", "t:3: ports[0].device: 0000:3b:20.0 " PCI},
+	{DEVICE, "pci:0000:3b:00.8", "t:3: ports[0].device: 0000:3b:00.8 " PCI},
+	{DEVICE, "pci:0000:3b:00.0.", "t:3: ports[0].device: 0000:3b:00.0. " PCI},
+	{DEVICE, "memif:/run/m",
+		"t:2: ports[0].role: the key is missing, memif needs it; allowed: "
+		"server, client"},
+	{DEVICE, DEVICE "\n    role: server",
+		"t:4: ports[0].role: only memif has roles; allowed: no role here"},
+	{DEVICE, "memif:/run/m\n    role: both",
+		"t:4: ports[0].role: both is not known here; allowed: server, client"},
+	{DEVICE, DEVICE "\n    mirror: tp%d", "t:4: ports[0].mirror: tp%d " INTERFACE},
+	{DEVICE, DEVICE "\n    mac: 02:00:00:00:00", "t:4: ports[0].mac: 02:00:00:00:00 " MAC},
+	{DEVICE, DEVICE "\n    mac: 02-00-00-00-00-01",
+		"t:4: ports[0].mac: 02-00-00-00-00-01 " MAC},
+	{DEVICE, DEVICE "\n    mac: 02:00:00:00:00:0g",
+		"t:4: ports[0].mac: 02:00:00:00:00:0g " MAC},
+	{DEVICE, DEVICE "\n    mac: 01:00:5e:00:00:01",
+		"t:4: ports[0].mac: 01:00:5e:00:00:01 " ONE_MAC},
+	{DEVICE, DEVICE "\n    mac: 00:00:00:00:00:00",
+		"t:4: ports[0].mac: 00:00:00:00:00:00 " ONE_MAC},
+	{"[198.18.0.2/24]", "[198.18.0.2]",
+		"t:4: ports[0].addresses[0]: 198.18.0.2 is not ADDRESS/LENGTH; allowed: one like "
+		"198.18.0.2/24"},
+	{"[198.18.0.2/24]", "[198.18.0.2/33]",
+		"t:4: ports[0].addresses[0]: 198.18.0.2/33 is not ADDRESS/LENGTH; allowed: one "
+		"like "
+		"198.18.0.2/24"},
+	{"[198.18.0.2/24]", "[198.18.0.2/0]",
+		"t:4: ports[0].addresses[0]: 198.18.0.2/0 has no network; allowed: a length of "
+		"1..32"},
+	{"[198.18.0.2/24]", "\n    - 198.18.0.2/24\n    - \"2001:db8::2/64\"",
+		"t:6: ports[0].addresses[1]: 2001:db8::2 " NO_IPV6},
+	{"[198.18.0.2/24]", "[127.0.0.1/8]", "t:4: ports[0].addresses[0]: 127.0.0.1 " NO_HOST},
+	{"[198.18.0.2/24]", "[224.0.0.1/4]", "t:4: ports[0].addresses[0]: 224.0.0.1 " NO_HOST},
+	{"[198.18.0.2/24]", "[0.0.0.0/8]", "t:4: ports[0].addresses[0]: 0.0.0.0 " NO_HOST},
+	{DEVICE, DEVICE "\n    routes: [{to: 10.9.0.1/16, via: 198.18.0.1}]",
+		"t:4: ports[0].routes[0].to: 10.9.0.1/16 has bits set behind its length; allowed: "
+		"10.9.0.0/16"},
+	{DEVICE, DEVICE "\n    routes: [{to: default, via: 198.18.0.1}]",
+		"t:4: ports[0].routes[0].to: default is not a network; allowed: one like "
+		"198.18.0.0/15"},
+	{DEVICE, DEVICE "\n    routes: [{to: \"::/0\", via: \"fe80::1\"}]",
+		"t:4: ports[0].routes[0].to: ::/0 IPv6 is not served yet; allowed: an IPv4 "
+		"network"},
+	{DEVICE, DEVICE "\n    routes: [{to: 10.9.0.0/16, via: gw}]",
+		"t:4: ports[0].routes[0].via: gw is not an address; allowed: one like 198.18.0.2"},
+	{DEVICE, DEVICE "\n    routes: [{to: 10.9.0.0/16}]",
+		"t:4: ports[0].routes[0].via: the key is missing; allowed: exactly one"},
+	{DEVICE, DEVICE "\n    neighbours: [{address: \"::1\", mac: 02:00:00:00:00:01}]",
+		"t:4: ports[0].neighbours[0].address: ::1 " NO_IPV6},
+	{DEVICE, DEVICE "\n    neighbours: [{address: 198.18.0.9, mac: ff:ff:ff:ff:ff:ff}]",
+		"t:4: ports[0].neighbours[0].mac: ff:ff:ff:ff:ff:ff " ONE_MAC},
+	{"[198.18.0.2:3478,", "[198.18.0.2,", "t:8: listen[0]: 198.18.0.2 " ENDPOINT},
+	{"[198.18.0.2:3478,", "[198.18.0.2:0,", "t:8: listen[0]: 198.18.0.2:0 " ENDPOINT},
+	{"[198.18.0.2:3478,", "[198.18.0.2:65536,", "t:8: listen[0]: 198.18.0.2:65536 " ENDPOINT},
+	{"[198.18.0.2:3478,", "[\"%s%n%d:1\",", "t:8: listen[0]: %s%n%d:1 " ENDPOINT},
+	{"[198.18.0.2:3478,", "[\"[2001:db8::2]:3478\",", "t:8: listen[0]: 2001:db8::2 " NO_IPV6},
+	{"10.1.0.2:3478]", "0.0.0.0:3478]", "t:8: listen[1]: 0.0.0.0 " NO_HOST},
+	{"address: 198.18.0.2\n", "address: \"2001:db8::2\"\n",
+		"t:10: relay[0].address: 2001:db8::2 " NO_IPV6},
+	{"address: 198.18.0.2\n", "address: 198.18.0.2/24\n",
+		"t:10: relay[0].address: 198.18.0.2/24 is not an address; allowed: one like "
+		"198.18.0.2"},
+	{"50000-50999", "1023-50999",
+		"t:11: relay[0].ports: 1023-50999 begins below 1024; allowed: 1024-65535"},
+	{"50000-50999", "50000-49999",
+		"t:11: relay[0].ports: 50000-49999 ends before it begins; allowed: the lower port "
+		"first"},
+	{"50000-50999", "50000-65536",
+		"t:11: relay[0].ports: 50000-65536 is not FIRST-LAST; "
+		"allowed: a range within 1024-65535"},
+	{"50000-50999", "50000",
+		"t:11: relay[0].ports: 50000 is not FIRST-LAST; allowed: a range "
+		"within 1024-65535"},
+	{"50000-50999", "50000-",
+		"t:11: relay[0].ports: 50000- is not FIRST-LAST; allowed: a range "
+		"within 1024-65535"},
+	{"50000-50999", "50000-18446744073709602615",
+		"t:11: relay[0].ports: 50000-18446744073709602615 is not FIRST-LAST; allowed: a "
+		"range "
+		"within 1024-65535"},
+	{"50000-50999", "50000-50999-",
+		"t:11: relay[0].ports: 50000-50999- is not FIRST-LAST; "
+		"allowed: a range within 1024-65535"},
+	{"50000-50999", "50000--50999",
+		"t:11: relay[0].ports: 50000--50999 is not FIRST-LAST; "
+		"allowed: a range within 1024-65535"},
+	{"AABBCCDDEEFF", "AABBCCDDEEF",
+		"t:16: auth.users[1].key: the value is no key; allowed: 32 hex digits, the MD5 of "
+		"name:realm:password"},
+	{"AABBCCDDEEFF", "AABBCCDDEEFFF",
+		"t:16: auth.users[1].key: the value is no key; allowed: 32 hex digits, the MD5 of "
+		"name:realm:password"},
+	{"", "peers: {allow: [10.0.0.1/8]}\n",
+		"t:18: peers.allow[0]: 10.0.0.1/8 has bits set behind its length; allowed: "
+		"10.0.0.0/8"},
+	{"", "peers: {deny: [2001:db8::1/32]}\n",
+		"t:18: peers.deny[0]: 2001:db8::1/32 has bits set behind its length; allowed: "
+		"2001:db8::/32"},
+	{"", "peers: {deny: [10.0.0.0/8, all]}\n",
+		"t:18: peers.deny[1]: all is not a network; allowed: one like 198.18.0.0/15"},
+};
+
+// Values that cannot be beside each other.
+static const struct row rows_rules[] = {
+	{"name: lan", "name: wan",
+		"t:5: ports[1].name: wan is taken by ports[0].name; allowed: a different one"},
+	{"pci:0000:3b:00.0", "af_xdp:eth0",
+		"t:6: ports[1].device: eth0 is taken by ports[0].device; allowed: a different one"},
+	{DEVICE, DEVICE "\n    mirror: tp1",
+		"t:6: ports[1].mirror: tp1 is taken by ports[0].mirror; allowed: a different one"},
+	{DEVICE, DEVICE "\n    mirror: eth0",
+		"t:4: ports[0].mirror: eth0 is taken by ports[0].device; allowed: a different one"},
+	{"10.2.0.2/16", "198.18.0.2/16",
+		"t:7: ports[1].addresses[1]: 198.18.0.2 is taken by ports[0].addresses[0]; "
+		"allowed: a "
+		"different one"},
+	{"10.2.0.2/16", "10.1.0.2/24",
+		"t:7: ports[1].addresses[1]: 10.1.0.2 is taken by ports[1].addresses[0]; allowed: "
+		"a "
+		"different one"},
+	{DEVICE, DEVICE "\n    routes: [{to: 0.0.0.0/0, via: 198.18.1.1}]",
+		"t:4: ports[0].routes[0].via: 198.18.1.1 is in no network of this port; " GATEWAY},
+	{DEVICE, DEVICE "\n    routes: [{to: 0.0.0.0/0, via: 198.18.0.2}]",
+		"t:4: ports[0].routes[0].via: 198.18.0.2 is this port itself; " GATEWAY},
+	{"10.1.0.2:3478]", "10.1.0.3:3478]",
+		"t:8: listen[1]: 10.1.0.3 is no port's address; allowed: one of the addresses "
+		"under "
+		"ports"},
+	{"10.1.0.2:3478]", "198.18.0.2:3478]",
+		"t:8: listen[1]: 198.18.0.2:3478 is taken by listen[0]; allowed: a different one"},
+	{"10.1.0.2:3478]", "198.18.0.2:50000]",
+		"t:8: listen[1]: 198.18.0.2:50000 is within the ports of relay[0]; allowed: a port "
+		"outside 50000-50999"},
+	{"10.1.0.2:3478]", "198.18.0.2:50999]",
+		"t:8: listen[1]: 198.18.0.2:50999 is within the ports of relay[0]; allowed: a port "
+		"outside 50000-50999"},
+	{"address: 198.18.0.2\n", "address: 198.18.0.3\n",
+		"t:10: relay[0].address: 198.18.0.3 is no port's address; allowed: one of the "
+		"addresses "
+		"under ports"},
+	{"auth:", "  - address: 198.18.0.2\nauth:",
+		"t:12: relay[1].address: 198.18.0.2 is taken by relay[0].address; allowed: a "
+		"different "
+		"one"},
+	{"name: bob", "name: ann",
+		"t:16: auth.users[1].name: ann is taken by auth.users[0].name; allowed: a "
+		"different one"},
+	{"password: secret", "password: secret, key: 00112233445566778899aabbccddeeff",
+		"t:15: auth.users[0]: both password and key; allowed: exactly one of password and "
+		"key"},
+	{", password: secret", "",
+		"t:15: auth.users[0]: neither password nor key; allowed: exactly one of password "
+		"and "
+		"key"},
+	{"  users:\n    - {name: ann, password: secret}\n"
+	 "    - {name: bob, key: 00112233445566778899AABBCCDDEEFF}\n",
+		"  users: []\n",
+		"t:12: auth: nobody could log in; allowed: at least one of users and rest-secrets"},
+	{"", "limits: {allocations: 1001}\n",
+		"t:18: limits.allocations: 1001 allocations have only 1000 relay ports; allowed: "
+		"1..1000"},
+	{"", "limits:\n  lifetime-s: 900\n  lifetime-max-s: 899\n",
+		"t:19: limits.lifetime-s: 900 is above lifetime-max-s, which is 899; allowed: "
+		"600..899"},
+	{"", "workers: {count: 3, cpus: [0, 0]}\n",
+		"t:18: workers.cpus: 2 CPUs for a count of 3 workers; allowed: as many CPUs as "
+		"workers"},
+};
+
+// rows_base with the row's change; the caller frees it.
+static char *row_text(const struct row *row)
+{
+	const char *at = *row->find == '\0' ? rows_base + sizeof(rows_base) - 1
+					    : strstr(rows_base, row->find);
+	char *text = NULL;
+
+	if (at != NULL &&
+		asprintf(&text, "%.*s%s%s", (int)(at - rows_base), rows_base, row->put,
+			at + strlen(row->find)) < 0)
+		abort();
+	return text;
+}
+
+#endif
