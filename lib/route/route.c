@@ -1,0 +1,271 @@
+#include "route.h"
+
+#include "dests.h"
+#include "rtnl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+// Read in one route_follow() at most, so that a storm of route events never starves the caller; the
+// rest keeps route_fd() readable.
+#define READS_MAX 1024
+
+struct route {
+	bool offline;
+	bool moved;
+	struct route_port *ports;
+	size_t n_ports;
+	struct dests pins; // source: FAMILY_NONE
+	struct dests cache;
+	struct hops hops;
+	struct rtnl rtnl; // not offline
+};
+
+static_assert(ROUTE_PINS_MAX <= DESTS_MAX, "pins fit");
+
+static const struct ip_addr any_source;
+
+// With a copy of the ports, without the kernel. Returns 0, -ENOMEM.
+static int create(struct route **out, const struct route_port *ports, size_t n_ports)
+{
+	struct route *route = calloc(1, sizeof(*route));
+
+	if (route == NULL)
+		return -ENOMEM;
+	route->offline = true;
+	route->n_ports = n_ports;
+	route->ports = calloc(n_ports + 1, sizeof(*ports));
+	if (route->ports == NULL || dests_init(&route->pins) < 0 || dests_init(&route->cache) < 0) {
+		route_close(route);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n_ports; i++)
+		route->ports[i] = ports[i];
+	hops_init(&route->hops);
+	*out = route;
+	return 0;
+}
+
+int route_open(struct route **out, const struct route_port *ports, size_t n_ports,
+	char error[static ROUTE_ERROR_BYTES])
+{
+	struct route *route;
+	int rc = create(&route, ports, n_ports);
+
+	if (rc == 0) {
+		rc = rtnl_open(&route->rtnl);
+		if (rc < 0)
+			route_close(route);
+	}
+	if (rc < 0) {
+		snprintf(error, ROUTE_ERROR_BYTES, "cannot follow the kernel's routes: %s",
+			strerror(-rc));
+		return rc;
+	}
+	route->offline = false;
+	*out = route;
+	return 0;
+}
+
+int route_open_offline(struct route **out)
+{
+	return create(out, NULL, 0);
+}
+
+void route_close(struct route *route)
+{
+	if (route == NULL)
+		return;
+	if (!route->offline)
+		rtnl_close(&route->rtnl);
+	dests_fini(&route->cache);
+	dests_fini(&route->pins);
+	free(route->ports);
+	free(route);
+}
+
+static const struct route_port *find_port(const struct route *route, int ifindex)
+{
+	for (size_t i = 0; i < route->n_ports; i++) {
+		if (route->ports[i].ifindex == ifindex)
+			return &route->ports[i];
+	}
+	return NULL;
+}
+
+// The hop of this neighbour, made where it is new; HOP_IDX_UNREACHABLE where there is no room.
+static uint16_t find_or_add_hop(
+	struct route *route, const struct next_hop *next_hop, uint8_t port_idx)
+{
+	uint16_t hop_idx = hops_find(&route->hops, next_hop);
+
+	if (hop_idx == HOP_IDX_UNREACHABLE)
+		hop_idx = hops_add(&route->hops, next_hop, port_idx);
+	if (hop_idx == HOP_IDX_UNREACHABLE)
+		log_event(LOG_WARNING, "route.hops_full", "hops=%d", ROUTE_HOPS_MAX);
+	return hop_idx;
+}
+
+int route_pin(struct route *route, const struct ip_addr *destination, uint8_t port_idx,
+	const uint8_t mac[6])
+{
+	struct next_hop next_hop = {.ifindex = -1 - port_idx};
+	uint16_t hop_idx;
+	int rc;
+
+	memcpy(next_hop.ip.bytes, mac, 6);
+	hop_idx = find_or_add_hop(route, &next_hop, port_idx);
+	if (hop_idx == HOP_IDX_UNREACHABLE)
+		return -ENOSPC;
+	hops_set(&route->hops, hop_idx, HOP_RESOLVED, mac);
+	rc = dests_put(&route->pins, destination, &any_source, hop_idx);
+	if (rc == 0)
+		route->moved = true;
+	return rc;
+}
+
+// Learn what the kernel knows of a hop's neighbour, and have it looked after where nobody does yet.
+// Events only say which one to look at: however late they are read, the hop is never out of date.
+static void refresh_hop(struct route *route, uint16_t hop_idx)
+{
+	const struct next_hop *next_hop = &route->hops.next_hops[hop_idx];
+	struct neighbour neighbour = {0};
+	char text[ADDR_TEXT_BYTES];
+	int rc = rtnl_get_neighbour(&route->rtnl, &neighbour, next_hop);
+
+	if (rc < 0 && rc != -ENOENT && rc != -ENODEV)
+		return;
+	hops_set(&route->hops, hop_idx, neighbour.resolved ? HOP_RESOLVED : HOP_UNRESOLVED,
+		neighbour.mac);
+	if (neighbour.fixed || neighbour.managed || rc == -ENODEV)
+		return;
+	rc = rtnl_keep_neighbour(&route->rtnl, next_hop);
+	if (rc < 0)
+		log_event(LOG_WARNING, "route.neighbour_refused", "address=%s error=\"%s\"",
+			ip_format(&next_hop->ip, text), strerror(-rc));
+}
+
+static uint16_t find_kernel_hop(struct route *route, const struct next_hop *next_hop)
+{
+	const struct route_port *port = find_port(route, next_hop->ifindex);
+	uint16_t hop_idx;
+
+	if (port == NULL)
+		return HOP_IDX_UNREACHABLE;
+	hop_idx = find_or_add_hop(route, next_hop, port->port_idx);
+	if (route->hops.hops[hop_idx].state == HOP_UNRESOLVED)
+		refresh_hop(route, hop_idx);
+	return hop_idx;
+}
+
+static void remember(struct route *route, const struct ip_addr *destination,
+	const struct ip_addr *source, uint16_t hop_idx)
+{
+	if (dests_put(&route->cache, destination, source, hop_idx) == 0)
+		return;
+	dests_clear(&route->cache);
+	dests_put(&route->cache, destination, source, hop_idx);
+}
+
+uint16_t route_find(
+	struct route *route, const struct ip_addr *destination, const struct ip_addr *source)
+{
+	struct next_hop next_hop = {0};
+	uint16_t hop_idx = HOP_IDX_UNREACHABLE;
+
+	if (dests_get(&route->pins, destination, &any_source, &hop_idx) || route->offline)
+		return hop_idx;
+	if (dests_get(&route->cache, destination, source, &hop_idx))
+		return hop_idx;
+	switch (rtnl_get_route(&route->rtnl, &next_hop, destination, source)) {
+	case 0:
+		hop_idx = find_kernel_hop(route, &next_hop);
+		break;
+	case -ENETUNREACH:
+	case -EHOSTUNREACH:
+	case -EACCES:
+	case -EINVAL:
+		break;
+	default: // no verdict, so nothing to remember
+		return HOP_IDX_UNREACHABLE;
+	}
+	remember(route, destination, source, hop_idx);
+	return hop_idx;
+}
+
+const struct hop *route_hop(const struct route *route, uint16_t hop_idx)
+{
+	return &route->hops.hops[hop_idx];
+}
+
+int route_fd(const struct route *route)
+{
+	return route->offline ? -1 : rtnl_fd(&route->rtnl);
+}
+
+static void note_moved(struct route *route)
+{
+	dests_clear(&route->cache);
+	route->moved = true;
+}
+
+static void apply_event(void *context, const struct rtnl_event *event)
+{
+	struct route *route = context;
+	uint16_t hop_idx;
+
+	switch (event->kind) {
+	case RTNL_NEIGHBOUR:
+		hop_idx = hops_find(&route->hops, &event->next_hop);
+		if (hop_idx != HOP_IDX_UNREACHABLE)
+			refresh_hop(route, hop_idx);
+		break;
+	case RTNL_LINK:
+		if (find_port(route, event->next_hop.ifindex) != NULL)
+			note_moved(route);
+		break;
+	case RTNL_PATHS:
+		note_moved(route);
+		break;
+	case RTNL_OTHER:
+		break;
+	}
+}
+
+// The kernel tells nothing more until its queue is empty: so that comes first.
+static void recover(struct route *route)
+{
+	rtnl_discard_events(&route->rtnl);
+	note_moved(route);
+	for (uint16_t hop_idx = 1; hop_idx < route->hops.n_hops; hop_idx++) {
+		if (route->hops.next_hops[hop_idx].ifindex > 0)
+			refresh_hop(route, hop_idx);
+	}
+}
+
+void route_follow(struct route *route)
+{
+	int rc = 1;
+
+	if (route->offline)
+		return;
+	for (unsigned int n = 0; n < READS_MAX && rc == 1; n++) {
+		rc = rtnl_read_events(&route->rtnl, apply_event, route);
+		if (rc < 0)
+			recover(route);
+	}
+}
+
+bool route_next_change(struct route *route, uint16_t *hop_idx)
+{
+	return hops_next_change(&route->hops, hop_idx);
+}
+
+bool route_take_moved(struct route *route)
+{
+	const bool moved = route->moved;
+
+	route->moved = false;
+	return moved;
+}

@@ -1,0 +1,76 @@
+// Where an address is sent: the kernel's routes and neighbours, followed by netlink (libmnl).
+//
+// The kernel decides; nothing of routing or ARP is written here. A destination is resolved once
+// (RTM_GETROUTE) into a hop, that is a port and a neighbour's MAC; the same neighbour is the same
+// hop. Hops live until route_close(); their index is small and stable, so a worker keeps an array
+// of them and a gateway's new MAC is one change. Control core only.
+//
+// Order of calls: route_open(); route_find() for each destination; whenever route_fd() is readable,
+// route_follow(); then route_next_change() until it returns false, and, where route_take_moved() is
+// true, route_find() again for each live destination.
+#ifndef ROUTE_H
+#define ROUTE_H
+
+#include "base/base.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ROUTE_HOPS_MAX 4096
+#define ROUTE_PINS_MAX 65536
+#define ROUTE_ERROR_BYTES 256
+
+enum hop_state {
+	HOP_UNREACHABLE, // no route, or one that leaves by none of our ports: packets are dropped
+	HOP_UNRESOLVED, // MAC not known yet: packets take the kernel's way, which asks for it
+	HOP_RESOLVED,
+};
+
+struct hop {
+	uint8_t state; // enum hop_state
+	uint8_t port_idx;
+	uint8_t mac[6]; // of the neighbour
+};
+
+// Hop 0 is always HOP_UNREACHABLE.
+#define HOP_IDX_UNREACHABLE 0
+
+struct route;
+
+struct route_port {
+	int ifindex; // of the port's mirror
+	uint8_t port_idx;
+};
+
+// Returns 0; -errno with one line in `error`.
+int route_open(struct route **out, const struct route_port *ports, size_t n_ports,
+	char error[static ROUTE_ERROR_BYTES]);
+void route_close(struct route *route); // NULL is fine
+
+// The same without a kernel: every destination is unreachable until route_pin(). For simulation and
+// benches. Returns 0, -ENOMEM.
+int route_open_offline(struct route **out);
+// Fix a destination's hop by hand, whatever the source; kernel events do not touch it. It counts as
+// moved. Returns 0; -ENOSPC past ROUTE_PINS_MAX destinations or ROUTE_HOPS_MAX hops.
+int route_pin(struct route *route, const struct ip_addr *destination, uint8_t port_idx,
+	const uint8_t mac[6]);
+
+// The hop towards `destination` for packets from `source`, one of the box's own addresses
+// (FAMILY_NONE: whichever); from an IPv4 address that it does not have there is no way. A new
+// neighbour is asked for and kept alive in the kernel (NTF_MANAGED, else NTF_USE). Answers repeat
+// from a cache that route changes clear. Always gives an index; HOP_IDX_UNREACHABLE where there is
+// no way or no room.
+uint16_t route_find(
+	struct route *route, const struct ip_addr *destination, const struct ip_addr *source);
+const struct hop *route_hop(const struct route *route, uint16_t hop_idx);
+
+int route_fd(const struct route *route); // -1 offline
+// Read what the kernel has told since; never blocks. After lost events (ENOBUFS) it asks for every
+// hop anew and counts as moved.
+void route_follow(struct route *route);
+// The next hop that is new, or whose state or MAC changed, since it was last returned here.
+bool route_next_change(struct route *route, uint16_t *hop_idx);
+// True once after routes, rules or addresses changed: destinations may have moved to other hops.
+bool route_take_moved(struct route *route);
+
+#endif
