@@ -1,0 +1,134 @@
+// Any Linux interface through AF_XDP: faster than af_packet, one queue a channel of the interface.
+//
+// The kernel's umem is the whole mempool, so the pool must be one piece of memory with objects of
+// at most a page. The XDP program stays on the interface when the process dies: the guard detaches
+// it, and where the guard died as well the next start takes it over. DPDK 22.11 never closes the
+// socket, so a process opens each interface once.
+#include "wire.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <rte_mempool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// The kernel keeps this before each frame; a page holds it, the object's headers and the frame.
+#define XDP_HEADROOM_BYTES 256
+#define PAGE_BYTES 4096
+// What veth takes in native mode, and most drivers alike.
+#define FRAME_BYTES_MAX 3498
+#define N_DESC 2048
+
+static int check_socket(struct opening *opening)
+{
+	const int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return opening_fail(opening, errno == EPERM ? -EPERM : -ENOTSUP,
+			"no AF_XDP socket: %s%s", strerror(errno),
+			errno == EPERM ? " (CAP_NET_RAW is missing)" : "");
+	close(fd);
+	return 0;
+}
+
+static int check_pool(struct opening *opening)
+{
+	const struct rte_mempool *pool = opening->config->pool;
+	const uint32_t object_bytes = pool->header_size + pool->elt_size + pool->trailer_size;
+	const uint32_t frame_bytes = opening->config->mtu_bytes + FRAME_OVERHEAD_BYTES;
+
+	if (object_bytes > PAGE_BYTES)
+		return opening_fail(opening, -ENOTSUP,
+			"af_xdp takes packet buffers of at most 4096 bytes all in all, they have "
+			"%u",
+			object_bytes);
+	if (frame_bytes > FRAME_BYTES_MAX ||
+		frame_bytes + XDP_HEADROOM_BYTES > opening_room_bytes(opening))
+		return opening_fail(opening, -ENOTSUP,
+			"MTU %u is too much for af_xdp: %u bytes a frame at most, and buffers of "
+			"256 "
+			"bytes more",
+			opening->config->mtu_bytes, FRAME_BYTES_MAX);
+	if (pool->nb_mem_chunks != 1)
+		return opening_fail(opening, -ENOTSUP,
+			"af_xdp needs packet buffers in one piece of memory, they lie in %u: give "
+			"the EAL --iova-mode=va",
+			pool->nb_mem_chunks);
+	return 0;
+}
+
+static void read_program_name(uint32_t id, char name[static BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {0};
+	union bpf_attr request = {.prog_id = id};
+	const int fd = (int)syscall(SYS_bpf, BPF_PROG_GET_FD_BY_ID, &request, sizeof(request));
+
+	name[0] = 0;
+	if (fd < 0)
+		return;
+	memset(&request, 0, sizeof(request));
+	request.info.bpf_fd = (uint32_t)fd;
+	request.info.info_len = sizeof(info);
+	request.info.info = (uintptr_t)&info;
+	if (syscall(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, &request, sizeof(request)) == 0)
+		snprintf(name, BPF_OBJ_NAME_LEN, "%s", info.name);
+	close(fd);
+}
+
+// libxdp's own program is what a dead process left behind and can be used again; any other is
+// somebody's, and the PMD would detach it at its end.
+static int check_program(struct opening *opening, const struct interface *interface)
+{
+	char name[BPF_OBJ_NAME_LEN];
+
+	if (!interface->xdp_attached)
+		return 0;
+	read_program_name(interface->xdp_program_id, name);
+	if (strcmp(name, "xsk_def_prog") == 0)
+		return 0;
+	return opening_fail(opening, -EBUSY,
+		"interface %s has an XDP program already (%s): ip link set dev %s xdp off",
+		opening->config->target, name, opening->config->target);
+}
+
+static int prepare(struct opening *opening)
+{
+	const struct port_config *config = opening->config;
+	struct interface interface;
+	uint32_t n_queues;
+	int rc = check_socket(opening);
+
+	if (!rc)
+		rc = check_pool(opening);
+	if (!rc)
+		rc = wire_claim(opening, &interface);
+	if (!rc)
+		rc = check_program(opening, &interface);
+	if (rc)
+		return rc;
+	n_queues = interface_count_queues(config->target);
+	if (n_queues < config->n_queues)
+		return opening_lacks_queues(opening, n_queues);
+	journal_add(
+		opening->journal, &(struct undo){.kind = UNDO_XDP, .ifindex = interface.ifindex});
+	snprintf(opening->arguments, sizeof(opening->arguments),
+		"iface=%s,start_queue=0,queue_count=%u,busy_budget=0", config->target,
+		config->n_queues);
+	return 0;
+}
+
+const struct kind kind_af_xdp = {
+	.name = "af_xdp",
+	.driver = "net_af_xdp",
+	.owner_space = "interface",
+	.kernel_wire = true,
+	.own_mac = true,
+	.mtu_by_kind = true,
+	.n_queues_max = PORT_QUEUES_MAX,
+	.n_desc = N_DESC,
+	.prepare = prepare,
+};

@@ -1,0 +1,241 @@
+#include "guard.h"
+
+#include "base/base.h"
+#include "undo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define UNDOS_MAX 512
+#define LOCKS_MAX 64
+#define WORK_MAX_S 10 // a kernel that blocks must not keep the guard alive
+
+enum message_kind {
+	MESSAGE_HOLD, // carries the lock's descriptor
+	MESSAGE_NOTE,
+	MESSAGE_RELEASE,
+	MESSAGE_GOODBYE,
+};
+
+struct message {
+	enum message_kind kind;
+	uint32_t owner;
+	struct undo undo;
+};
+
+struct held_undo {
+	uint32_t owner;
+	struct undo undo;
+};
+
+struct held_lock {
+	uint32_t owner;
+	int fd;
+};
+
+// All the guard knows, in the order it was told.
+struct memory {
+	size_t n_undos;
+	size_t n_locks;
+	struct held_undo undos[UNDOS_MAX];
+	struct held_lock locks[LOCKS_MAX];
+};
+
+static void send_message(struct guard *guard, const struct message *message, int lock_fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec bytes = {.iov_base = (void *)message, .iov_len = sizeof(*message)};
+	struct msghdr header = {.msg_iov = &bytes, .msg_iovlen = 1};
+	struct cmsghdr *rights;
+
+	if (!guard || !guard->pid)
+		return;
+	if (lock_fd >= 0) {
+		header.msg_control = control;
+		header.msg_controllen = sizeof(control);
+		rights = CMSG_FIRSTHDR(&header);
+		rights->cmsg_level = SOL_SOCKET;
+		rights->cmsg_type = SCM_RIGHTS;
+		rights->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(rights), &lock_fd, sizeof(int));
+	}
+	while (sendmsg(guard->fd, &header, MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+void guard_hold(struct guard *guard, uint32_t owner, int lock_fd)
+{
+	send_message(guard, &(struct message){.kind = MESSAGE_HOLD, .owner = owner}, lock_fd);
+}
+
+void guard_note(struct guard *guard, uint32_t owner, const struct undo *undo)
+{
+	const struct message message = {.kind = MESSAGE_NOTE, .owner = owner, .undo = *undo};
+
+	send_message(guard, &message, -1);
+}
+
+void guard_release(struct guard *guard, uint32_t owner)
+{
+	send_message(guard, &(struct message){.kind = MESSAGE_RELEASE, .owner = owner}, -1);
+}
+
+// Returns false at the end of file: the daemon is dead.
+static bool receive(int fd, struct message *out, int *lock_fd)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec bytes = {.iov_base = out, .iov_len = sizeof(*out)};
+	struct msghdr header = {.msg_iov = &bytes,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	struct cmsghdr *rights;
+	ssize_t n;
+
+	do
+		n = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(*out))
+		return false;
+	rights = CMSG_FIRSTHDR(&header);
+	*lock_fd = -1;
+	if (rights && rights->cmsg_type == SCM_RIGHTS)
+		memcpy(lock_fd, CMSG_DATA(rights), sizeof(int));
+	return true;
+}
+
+static void hold(struct memory *memory, uint32_t owner, int lock_fd)
+{
+	if (lock_fd >= 0 && memory->n_locks < LOCKS_MAX)
+		memory->locks[memory->n_locks++] = (struct held_lock){owner, lock_fd};
+}
+
+static void note(struct memory *memory, uint32_t owner, const struct undo *undo)
+{
+	if (memory->n_undos < UNDOS_MAX)
+		memory->undos[memory->n_undos++] = (struct held_undo){owner, *undo};
+}
+
+static void release(struct memory *memory, uint32_t owner)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < memory->n_undos; i++) {
+		if (memory->undos[i].owner != owner)
+			memory->undos[kept++] = memory->undos[i];
+	}
+	memory->n_undos = kept;
+	kept = 0;
+	for (size_t i = 0; i < memory->n_locks; i++) {
+		if (memory->locks[i].owner != owner)
+			memory->locks[kept++] = memory->locks[i];
+		else
+			close(memory->locks[i].fd);
+	}
+	memory->n_locks = kept;
+}
+
+static void undo_all(const struct memory *memory)
+{
+	size_t n_failed = 0;
+
+	alarm(WORK_MAX_S);
+	for (size_t i = memory->n_undos; i > 0; i--)
+		n_failed += undo_apply(&memory->undos[i - 1].undo) != 0;
+	if (memory->n_undos)
+		log_event(LOG_WARNING, "guard.restored", "undone=%zu failed=%zu",
+			memory->n_undos - n_failed, n_failed);
+}
+
+static void serve(int fd)
+{
+	struct memory *memory = calloc(1, sizeof(*memory));
+	struct message message;
+	int lock_fd;
+
+	if (!memory)
+		_exit(1);
+	while (receive(fd, &message, &lock_fd)) {
+		switch (message.kind) {
+		case MESSAGE_HOLD:
+			hold(memory, message.owner, lock_fd);
+			break;
+		case MESSAGE_NOTE:
+			note(memory, message.owner, &message.undo);
+			break;
+		case MESSAGE_RELEASE:
+			release(memory, message.owner);
+			break;
+		case MESSAGE_GOODBYE:
+			_exit(0);
+		}
+	}
+	undo_all(memory);
+	_exit(0); // and with it the locks are free
+}
+
+// Leave everything of the daemon's behind but standard error and the socket.
+static void detach(int fd, const char *process_name)
+{
+	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
+	const int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+
+	for (size_t i = 0; i < N_ELEMENTS(ignored); i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGALRM, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	prctl(PR_SET_NAME, process_name);
+	dup2(null_fd, STDIN_FILENO);
+	dup2(null_fd, STDOUT_FILENO);
+	if (fd > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+	close_range((unsigned)fd + 1, ~0U, 0);
+}
+
+int guard_start(struct guard *out, const char *process_name)
+{
+	int ends[2];
+	pid_t pid;
+
+	*out = (struct guard){.fd = -1};
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0) {
+		const int rc = -errno;
+
+		close(ends[0]);
+		close(ends[1]);
+		return rc;
+	}
+	if (pid == 0) {
+		close(ends[0]);
+		detach(ends[1], process_name);
+		serve(ends[1]);
+	}
+	close(ends[1]);
+	*out = (struct guard){.fd = ends[0], .pid = pid};
+	return 0;
+}
+
+void guard_stop(struct guard *guard)
+{
+	if (!guard->pid)
+		return;
+	send_message(guard, &(struct message){.kind = MESSAGE_GOODBYE}, -1);
+	close(guard->fd);
+	while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	*guard = (struct guard){.fd = -1};
+}
