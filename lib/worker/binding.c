@@ -1,0 +1,68 @@
+// Binding requests, answered in place (RFC 8489 §6.3.1): without credentials and without state. A
+// request with attributes that must be understood goes to the control core.
+#include "state.h"
+#include "stun/stun.h"
+
+#define ANSWER_BYTES_MAX 64
+
+// Any comprehension-required attribute, or one that asks for integrity.
+static bool is_plain(const struct stun_view *view)
+{
+	uint16_t unknown[STUN_UNKNOWN_MAX];
+
+	return !view->integrity_offset && !view->integrity_sha256_offset &&
+		stun_unknown(view, NULL, 0, unknown) == 0;
+}
+
+static struct endpoint client_of(const struct pkt *p)
+{
+	return (struct endpoint){
+		.ip = ip_from_u32_raw(pkt_source_ip(p)),
+		.port = load_be16(p->l4),
+	};
+}
+
+static void answer(struct worker *w, struct burst_item *item, const struct stun_view *view)
+{
+	struct pkt *p = &item->pkt;
+	const struct endpoint client = client_of(p);
+	const bool with_fingerprint = view->fingerprint_offset != 0;
+	struct stun_writer writer;
+
+	stun_writer_init(&writer, p->payload, ANSWER_BYTES_MAX, STUN_SUCCESS, STUN_BINDING,
+		view->transaction_id);
+	stun_put_xor_address(&writer, STUN_ATTR_XOR_MAPPED_ADDRESS, &client);
+	if (with_fingerprint)
+		stun_put_fingerprint(&writer);
+	pkt_reply(p, (uint16_t)stun_writer_end(&writer), w->next_ip_id++);
+	item->lane = LANE_SEND;
+	w->pub.stats.n_bindings++;
+}
+
+static void binding_item(struct worker *w, struct burst *b, struct burst_item *item)
+{
+	struct pkt *p = &item->pkt;
+	const uint8_t *room_end = (uint8_t *)item->mbuf->buf_addr + item->mbuf->buf_len;
+	struct stun_view view;
+
+	item->out_port = b->port_idx;
+	if (stun_parse(&view, p->payload, p->payload_bytes))
+		return item_drop(item, DROP_BAD_STUN);
+	// RFC 8489 §7.3: a wrong FINGERPRINT means this was not STUN.
+	if (view.fingerprint_offset && !stun_fingerprint_check(&view))
+		return item_drop(item, DROP_BAD_STUN);
+	if (!is_plain(&view)) {
+		item->lane = LANE_PUNT;
+		return;
+	}
+	if (p->payload + ANSWER_BYTES_MAX > room_end)
+		return item_drop(item, DROP_NO_HEADROOM);
+	answer(w, item, &view);
+}
+
+void binding_burst(struct worker *w, struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->items[i].lane == LANE_BINDING)
+			binding_item(w, b, &b->items[i]);
+}

@@ -1,0 +1,92 @@
+// Views to lanes: which of our addresses, and what kind of datagram (RFC 8656 §12, table 3).
+#include "state.h"
+#include "stun/stun.h"
+
+#define CLASS_BITS 0x0110 // of a STUN message type: 00 request, 01 indication, 10 success, 11 error
+
+static bool is_service(const struct local *local, uint16_t port)
+{
+	for (size_t i = 0; i < N_ELEMENTS(local->services); i++)
+		if (local->services[i] == port)
+			return port != 0;
+	return false;
+}
+
+static void classify_channel(struct burst_item *item)
+{
+	const struct pkt *p = &item->pkt;
+
+	// RFC 8656 §12.6: a datagram shorter than its length says is silently discarded.
+	if (PKT_CHANNEL_BYTES + load_be16(p->payload + 2) > p->payload_bytes)
+		return item_drop(item, DROP_SHORT_CHANNEL_DATA);
+	item->lane = LANE_UP_CHANNEL;
+}
+
+static void classify_stun(struct burst_item *item)
+{
+	const uint16_t type = load_be16(item->pkt.payload);
+
+	if (type == STUN_BINDING) {
+		item->lane = LANE_BINDING;
+	} else if (type == (STUN_SEND | 0x0010)) {
+		item->lane = LANE_UP_SEND;
+		send_request_read(item);
+	} else if ((type & CLASS_BITS) == 0) {
+		item->lane = LANE_PUNT;
+	} else {
+		item_drop(item, DROP_UNEXPECTED_STUN);
+	}
+}
+
+static bool is_relayed(const struct local *local, uint16_t port)
+{
+	return local && port >= local->relay_min && port <= local->relay_max;
+}
+
+static void classify_item(struct worker *w, struct burst_item *item)
+{
+	const struct pkt *p = &item->pkt;
+	const uint16_t port = load_be16(p->l4 + 2);
+	const struct local *local = locals_find(&w->locals, pkt_target_ip(p));
+
+	if (is_relayed(local, port)) {
+		item->lane = LANE_DOWN;
+	} else if (!local || !is_service(local, port)) {
+		item->lane = LANE_MIRROR;
+	} else {
+		switch (stun_classify(p->payload, p->payload_bytes)) {
+		case STUN_KIND_CHANNEL:
+			return classify_channel(item);
+		case STUN_KIND_MESSAGE:
+			return classify_stun(item);
+		case STUN_KIND_OTHER:
+			return item_drop(item, DROP_NOT_STUN);
+		}
+	}
+}
+
+// A packet of our own loop may only reach a relayed address: never a service, never the kernel's
+// sockets.
+static void classify_looped(struct worker *w, struct burst_item *item)
+{
+	const struct pkt *p = &item->pkt;
+
+	if (is_relayed(locals_find(&w->locals, pkt_target_ip(p)), load_be16(p->l4 + 2)))
+		item->lane = LANE_DOWN;
+	else
+		item_drop(item, DROP_LOOP_NOT_RELAYED);
+}
+
+void classify_burst(struct worker *w, struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		struct burst_item *item = &b->items[i];
+
+		if (item->lane != LANE_CLASSIFY)
+			continue;
+		if (b->looped)
+			classify_looped(w, item);
+		else
+			classify_item(w, item);
+	}
+}

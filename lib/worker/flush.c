@@ -1,0 +1,157 @@
+// The end of every packet's way: sent, looped, handed over, or dropped with a name. Only here
+// buffers are freed.
+#include "state.h"
+
+#include <rte_ethdev.h>
+
+struct outbox {
+	struct msg punts[WORKER_BURST_MAX];
+	struct msg others[WORKER_BURST_MAX];
+	struct rte_mbuf *drops[WORKER_BURST_MAX];
+	unsigned n_punts;
+	unsigned n_others;
+	unsigned n_drops;
+};
+
+// What the view says becomes what the mbuf says.
+static void mbuf_trim(struct rte_mbuf *mbuf, const struct pkt *p)
+{
+	mbuf->data_off = (uint16_t)(p->frame - (uint8_t *)mbuf->buf_addr);
+	mbuf->data_len = pkt_frame_bytes(p);
+	mbuf->pkt_len = mbuf->data_len;
+	mbuf->ol_flags = 0;
+}
+
+static void drop(struct worker *w, struct outbox *out, struct burst_item *item)
+{
+	w->pub.stats.n_drops[item->drop]++;
+	out->drops[out->n_drops++] = item->mbuf;
+}
+
+static void loop(struct worker *w, struct outbox *out, struct burst_item *item)
+{
+	if (w->n_loop == LOOP_QUEUE_MAX) {
+		item_drop(item, DROP_LOOP_FULL);
+		return drop(w, out, item);
+	}
+	mbuf_trim(item->mbuf, &item->pkt);
+	w->loop[w->n_loop] = item->mbuf;
+	w->loop_port[w->n_loop++] = item->out_port;
+	w->pub.stats.n_looped++;
+}
+
+static struct msg *other(
+	struct outbox *out, enum msg_kind kind, uint8_t port_idx, struct burst_item *item)
+{
+	struct msg *msg = &out->others[out->n_others++];
+
+	*msg = (struct msg){.kind = (uint8_t)kind, .port_idx = port_idx, .mbuf = item->mbuf};
+	return msg;
+}
+
+static void punt(struct outbox *out, uint8_t port_idx, struct burst_item *item)
+{
+	out->punts[out->n_punts++] =
+		(struct msg){.kind = MSG_PUNT, .port_idx = port_idx, .mbuf = item->mbuf};
+}
+
+static void flush_item(
+	struct worker *w, struct burst *b, struct outbox *out, struct burst_item *item)
+{
+	switch ((enum lane)item->lane) {
+	case LANE_SEND:
+		mbuf_trim(item->mbuf, &item->pkt);
+		return transmit_queue(w, item->out_port, item->mbuf);
+	case LANE_LOOP:
+		return loop(w, out, item);
+	case LANE_PUNT:
+		return punt(out, b->port_idx, item);
+	case LANE_MIRROR:
+		other(out, MSG_MIRROR, b->port_idx, item);
+		return;
+	case LANE_KERNEL:
+		mbuf_trim(item->mbuf, &item->pkt);
+		other(out, MSG_KERNEL, item->out_port, item);
+		return;
+	case LANE_DROP:
+		return drop(w, out, item);
+	default:
+		assert(!"a lane that no stage ended");
+	}
+}
+
+static void send_punts(struct worker *w, struct outbox *out)
+{
+	for (unsigned i = 0; i < out->n_punts; i++) {
+		if (msg_send(w->punts, &out->punts[i])) {
+			w->pub.stats.n_punted++;
+			w->bell = true;
+		} else {
+			w->pub.stats.n_drops[DROP_PUNT_FULL]++;
+			rte_pktmbuf_free(out->punts[i].mbuf);
+		}
+	}
+}
+
+static void send_others(struct worker *w, struct outbox *out)
+{
+	for (unsigned i = 0; i < out->n_others; i++) {
+		const bool mirror = out->others[i].kind == MSG_MIRROR;
+
+		if (msg_send(w->others, &out->others[i])) {
+			w->pub.stats.n_mirrored += mirror;
+			w->pub.stats.n_kernel += !mirror;
+			w->bell = true;
+		} else {
+			w->pub.stats.n_drops[mirror ? DROP_MIRROR_FULL : DROP_KERNEL_FULL]++;
+			rte_pktmbuf_free(out->others[i].mbuf);
+		}
+	}
+}
+
+void flush_burst(struct worker *w, struct burst *b)
+{
+	struct outbox out;
+
+	out.n_punts = 0;
+	out.n_others = 0;
+	out.n_drops = 0;
+	for (unsigned i = 0; i < b->n; i++)
+		flush_item(w, b, &out, &b->items[i]);
+	send_punts(w, &out);
+	send_others(w, &out);
+	rte_pktmbuf_free_bulk(out.drops, out.n_drops);
+	transmit_ports(w);
+}
+
+void transmit_queue(struct worker *w, uint8_t port_idx, struct rte_mbuf *mbuf)
+{
+	struct worker_port *port = &w->ports[port_idx];
+
+	if (port_idx >= w->n_ports) {
+		w->pub.stats.n_drops[DROP_NO_PORT]++;
+		rte_pktmbuf_free(mbuf);
+	} else if (port->n_tx == TX_QUEUE_MAX) {
+		w->pub.stats.n_drops[DROP_TX_FULL]++;
+		rte_pktmbuf_free(mbuf);
+	} else {
+		port->tx[port->n_tx++] = mbuf;
+	}
+}
+
+// What a port does not take now waits for the next round.
+void transmit_ports(struct worker *w)
+{
+	for (uint16_t i = 0; i < w->n_ports; i++) {
+		struct worker_port *port = &w->ports[i];
+		uint16_t n_sent;
+
+		if (port->n_tx == 0)
+			continue;
+		n_sent = rte_eth_tx_burst(
+			port->config.eth_id, w->idx, port->tx, (uint16_t)port->n_tx);
+		w->pub.stats.n_tx += n_sent;
+		port->n_tx -= n_sent;
+		memmove(port->tx, port->tx + n_sent, port->n_tx * sizeof(port->tx[0]));
+	}
+}

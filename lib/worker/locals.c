@@ -1,0 +1,64 @@
+// Our own addresses: few, found for every packet.
+#include "state.h"
+
+#include <errno.h>
+
+#define LOCALS_MAX (LOCALS_SLOTS * 3 / 4)
+
+static unsigned slot_of(uint32_t ip)
+{
+	return (ip * 0x9e3779b1u) >> 24;
+}
+static_assert(LOCALS_SLOTS == 256, "slot_of() gives eight bits");
+
+const struct local *locals_find(const struct locals *locals, uint32_t ip)
+{
+	for (unsigned slot = slot_of(ip);; slot = (slot + 1) % LOCALS_SLOTS) {
+		if (locals->slots[slot].ip == ip)
+			return ip ? &locals->slots[slot] : NULL;
+		if (locals->slots[slot].ip == 0)
+			return NULL;
+	}
+}
+
+static struct local *find_or_add(struct locals *locals, const struct ip_addr *address)
+{
+	const uint32_t ip = ip_to_u32_raw(address);
+	struct local *local = (struct local *)locals_find(locals, ip);
+	unsigned slot = slot_of(ip);
+
+	if (local || address->family != FAMILY_IPV4 || ip == 0 || locals->n == LOCALS_MAX)
+		return local;
+	while (locals->slots[slot].ip)
+		slot = (slot + 1) % LOCALS_SLOTS;
+	locals->n++;
+	local = &locals->slots[slot];
+	*local = (struct local){.ip = ip, .relay_min = 1, .relay_max = 0};
+	return local;
+}
+
+int locals_add_service(struct locals *locals, const struct endpoint *service)
+{
+	struct local *local = find_or_add(locals, &service->ip);
+
+	if (!local || service->port == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < N_ELEMENTS(local->services); i++) {
+		if (local->services[i] == 0 || local->services[i] == service->port) {
+			local->services[i] = service->port;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int locals_add_relay(struct locals *locals, const struct worker_relay *relay)
+{
+	struct local *local = find_or_add(locals, &relay->ip);
+
+	if (!local || relay->port_min == 0 || relay->port_min > relay->port_max)
+		return -EINVAL;
+	local->relay_min = relay->port_min;
+	local->relay_max = relay->port_max;
+	return 0;
+}

@@ -1,0 +1,103 @@
+// Lanes to entries, in two passes over the table: the flow itself, then what a first answer asks
+// for.
+#include "state.h"
+
+struct query {
+	struct flow4_key keys[WORKER_BURST_MAX];
+	struct burst_item *items[WORKER_BURST_MAX];
+	struct flow4_entry *found[WORKER_BURST_MAX];
+	unsigned n;
+};
+
+static void query_add(struct query *q, struct burst_item *item, const struct flow4_key *key)
+{
+	q->keys[q->n] = *key;
+	q->items[q->n] = item;
+	q->n++;
+}
+
+// The key of a packet is its addresses and ports as they lie there.
+static struct flow4_key packet_key(const struct pkt *p, uint16_t channel_be)
+{
+	struct flow4_key key = {.channel_be = channel_be};
+
+	memcpy(&key.remote_ip, p->l3 + 12, 8);
+	memcpy(&key.remote_port_be, p->l4, 4);
+	return key;
+}
+
+static void first_pass(struct worker *w, struct burst *b, struct query *q)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		struct burst_item *item = &b->items[i];
+		const bool channel = item->lane == LANE_UP_CHANNEL;
+		struct flow4_key key;
+
+		if (item->lane > LANE_DOWN)
+			continue;
+		key = packet_key(&item->pkt, channel ? load_u16(item->pkt.payload) : 0);
+		query_add(q, item, &key);
+	}
+	flow4_lookup_burst(&w->flows, q->keys, q->n, q->found);
+}
+
+// No channel for this peer: its permission, which goes by the address alone.
+static void ask_permission_down(struct query *q, struct burst_item *item)
+{
+	struct flow4_key key = packet_key(&item->pkt, 0);
+
+	key.remote_port_be = 0;
+	query_add(q, item, &key);
+}
+
+// A Send indication of a known client: the permission of the peer it names.
+static void ask_permission_up(struct query *q, struct burst_item *item)
+{
+	const struct flow4_key key = {
+		.remote_ip = item->send.peer_ip,
+		.local_ip = item->entry->source_ip,
+		.local_port_be = item->entry->source_port_be,
+	};
+
+	query_add(q, item, &key);
+}
+
+static void second_pass(struct worker *w, const struct query *first, struct query *q)
+{
+	for (unsigned i = 0; i < first->n; i++) {
+		struct burst_item *item = first->items[i];
+
+		item->entry = first->found[i];
+		if (item->lane == LANE_UP_SEND && item->entry)
+			ask_permission_up(q, item);
+		else if (item->lane == LANE_UP_SEND)
+			item_drop(item, DROP_NO_ALLOCATION);
+		else if (item->lane == LANE_DOWN && !item->entry)
+			ask_permission_down(q, item);
+		else if (!item->entry)
+			item_drop(item, DROP_NO_CHANNEL);
+	}
+	if (q->n)
+		flow4_lookup_burst(&w->flows, q->keys, q->n, q->found);
+}
+
+void lookup_burst(struct worker *w, struct burst *b)
+{
+	struct query first;
+	struct query second;
+
+	first.n = 0;
+	second.n = 0;
+	first_pass(w, b, &first);
+	second_pass(w, &first, &second);
+	for (unsigned i = 0; i < second.n; i++) {
+		struct burst_item *item = second.items[i];
+
+		if (!second.found[i])
+			item_drop(item, DROP_NO_PERMISSION);
+		else if (item->lane == LANE_UP_SEND)
+			item->permission = second.found[i];
+		else
+			item->entry = second.found[i];
+	}
+}

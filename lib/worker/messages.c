@@ -1,0 +1,45 @@
+// What the control core decided, applied in the order it was sent.
+#include "state.h"
+
+#define MESSAGES_BURST 32
+#define MESSAGES_MAX 2048 // in one go: packets must not starve
+
+static void apply(struct worker *w, const struct msg *msg)
+{
+	switch ((enum msg_kind)msg->kind) {
+	case MSG_FLOW_INSERT:
+		if (flow4_insert(&w->flows, &msg->flow4))
+			w->pub.stats.n_table_full++;
+		break;
+	case MSG_FLOW_REMOVE:
+		flow4_remove(&w->flows, &msg->flow4_key);
+		break;
+	case MSG_HOP_SET:
+		w->hops[msg->hop_idx] = msg->hop;
+		break;
+	case MSG_SEND:
+		w->pub.stats.n_from_control++;
+		transmit_queue(w, msg->port_idx, msg->mbuf);
+		break;
+	default:
+		assert(!"a message that is not for a worker");
+	}
+}
+
+unsigned apply_messages(struct worker *w)
+{
+	struct msg messages[MESSAGES_BURST];
+	unsigned n_done = 0;
+	unsigned n;
+
+	do {
+		n = msg_receive_burst(w->inbox, messages, MESSAGES_BURST);
+		for (unsigned i = 0; i < n; i++)
+			apply(w, &messages[i]);
+		if (n)
+			atomic_store_explicit(
+				&w->pub.applied_seq, messages[n - 1].seq, memory_order_release);
+		n_done += n;
+	} while (n == MESSAGES_BURST && n_done < MESSAGES_MAX);
+	return n_done;
+}

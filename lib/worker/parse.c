@@ -1,0 +1,52 @@
+// Frames to views.
+#include "state.h"
+
+#include <rte_prefetch.h>
+
+static const uint8_t drop_of_kind[] = {
+	[PKT_TRUNCATED] = DROP_TRUNCATED,
+	[PKT_MALFORMED] = DROP_MALFORMED,
+	[PKT_WRONG_VLAN] = DROP_WRONG_VLAN,
+};
+
+static void parse_item(struct worker *w, struct burst *b, struct burst_item *item)
+{
+	const struct worker_port_config *port = &w->ports[b->port_idx].config;
+	struct rte_mbuf *mbuf = item->mbuf;
+	struct pkt *p = &item->pkt;
+	enum pkt_kind kind;
+
+	item->lane = LANE_CLASSIFY;
+	if (mbuf->nb_segs != 1)
+		return item_drop(item, DROP_SEGMENTED);
+	kind = pkt_parse(p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, port->vlan);
+	if (kind > PKT_FRAGMENT)
+		return item_drop(item, drop_of_kind[kind]);
+	if (!(p->frame[0] & 1) && memcmp(p->frame, port->mac, sizeof(port->mac)))
+		return item_drop(item, DROP_NOT_OUR_MAC);
+	if (p->frame[0] & 1 || kind == PKT_FOREIGN) {
+		item->lane = LANE_MIRROR;
+		return;
+	}
+	if (kind == PKT_FRAGMENT) {
+		if (locals_find(&w->locals, pkt_target_ip(p)))
+			return item_drop(item, DROP_FRAGMENT);
+		item->lane = LANE_MIRROR;
+		return;
+	}
+	if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD ||
+		(mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD)
+		return item_drop(item, DROP_BAD_CHECKSUM);
+	if (port->kernel_wire && pkt_checksum_unfinished(p)) {
+		pkt_checksum_finish(p);
+		w->pub.stats.n_checksums_finished++;
+	}
+}
+
+void parse_burst(struct worker *w, struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(b->items[i].mbuf, void *));
+	for (unsigned i = 0; i < b->n; i++)
+		parse_item(w, b, &b->items[i]);
+}

@@ -1,0 +1,124 @@
+// The state of one worker and of the burst in its hands. Private to lib/worker.
+#ifndef WORKER_STATE_H
+#define WORKER_STATE_H
+
+#include "pkt/pkt.h"
+#include "worker.h"
+
+#include <rte_mbuf.h>
+
+#define TX_QUEUE_MAX 512
+#define LOOP_QUEUE_MAX 256
+
+// Where a packet stands. Stages move it on; flush ends it.
+enum lane {
+	LANE_CLASSIFY,
+	LANE_UP_CHANNEL,
+	LANE_UP_SEND,
+	LANE_DOWN,
+	LANE_BINDING,
+	LANE_SEND, // finished: to port `out_port`
+	LANE_LOOP, // finished: comes in again
+	LANE_KERNEL, // finished: by the kernel, which resolves the neighbour
+	LANE_PUNT,
+	LANE_MIRROR,
+	LANE_DROP,
+};
+
+// What a Send indication says.
+struct send_request {
+	uint32_t peer_ip; // network byte order
+	uint16_t peer_port_be;
+	uint16_t data_bytes;
+	uint8_t *data;
+};
+
+struct burst_item {
+	struct rte_mbuf *mbuf;
+	struct pkt pkt;
+	struct flow4_entry *entry; // of the look-up; for a Send indication its owner
+	struct flow4_entry *permission;
+	struct send_request send;
+	uint8_t lane;
+	uint8_t drop; // enum drop, with LANE_DROP
+	uint8_t out_port;
+};
+
+struct burst {
+	unsigned n;
+	uint8_t port_idx; // where it came in
+	bool looped; // from another allocation of this box, not from a wire
+	struct burst_item items[WORKER_BURST_MAX];
+};
+
+// One of our addresses, in network byte order, and its UDP ports in host order.
+struct local {
+	uint32_t ip;
+	uint16_t relay_min; // above relay_max where nothing is relayed
+	uint16_t relay_max;
+	uint16_t services[4]; // 0 ends
+};
+
+#define LOCALS_SLOTS 256
+
+struct locals {
+	struct local slots[LOCALS_SLOTS]; // open addressing; ip 0 is free
+	unsigned n;
+};
+
+struct worker_port {
+	struct worker_port_config config;
+	unsigned n_tx; // waiting
+	struct rte_mbuf *tx[TX_QUEUE_MAX];
+};
+
+struct worker {
+	struct flow_table flows;
+	struct locals locals;
+	struct msg_channel *punts;
+	struct msg_channel *others;
+	struct msg_channel *inbox;
+	struct doorbell *doorbell;
+	uint16_t idx;
+	uint16_t n_ports;
+	uint16_t next_ip_id;
+	bool bell; // something was sent to control in this round
+	struct random random;
+	unsigned n_loop;
+	struct rte_mbuf *loop[LOOP_QUEUE_MAX];
+	uint8_t loop_port[LOOP_QUEUE_MAX];
+	struct burst burst;
+	struct worker_port ports[WORKER_PORTS_MAX];
+	struct flow_hop hops[FLOW_HOPS_MAX];
+	struct pages own_pages; // this struct lies in
+	struct worker_pub pub;
+};
+
+static inline void item_drop(struct burst_item *item, enum drop drop)
+{
+	item->lane = LANE_DROP;
+	item->drop = (uint8_t)drop;
+}
+
+int locals_add_service(struct locals *locals, const struct endpoint *service);
+int locals_add_relay(struct locals *locals, const struct worker_relay *relay);
+const struct local *locals_find(const struct locals *locals, uint32_t ip);
+
+void parse_burst(struct worker *w, struct burst *b);
+void classify_burst(struct worker *w, struct burst *b);
+void lookup_burst(struct worker *w, struct burst *b);
+void relay_burst(struct worker *w, struct burst *b);
+void binding_burst(struct worker *w, struct burst *b);
+void flush_burst(struct worker *w, struct burst *b);
+
+// Read the Send indication of an item; drops it where it cannot be served.
+void send_request_read(struct burst_item *item);
+
+// Apply what control sent up to now. Returns how many.
+unsigned apply_messages(struct worker *w);
+// Hand the waiting frames to the ports.
+void transmit_ports(struct worker *w);
+// Queue one finished frame; drops it where the queue is full.
+void transmit_queue(struct worker *w, uint8_t port_idx, struct rte_mbuf *mbuf);
+
+#endif

@@ -1,0 +1,77 @@
+#include "worker.h"
+
+#include "state.h"
+
+#include <errno.h>
+#include <rte_mbuf.h>
+
+static int add_locals(struct worker *w, const struct worker_config *config)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < config->n_services && !rc; i++)
+		rc = locals_add_service(&w->locals, &config->services[i]);
+	for (size_t i = 0; i < config->n_relays && !rc; i++)
+		rc = locals_add_relay(&w->locals, &config->relays[i]);
+	return rc;
+}
+
+int worker_create(struct worker **out, const struct worker_config *config)
+{
+	struct pages pages;
+	struct worker *w;
+	int rc;
+
+	*out = NULL;
+	if (config->n_ports == 0 || config->n_ports > WORKER_PORTS_MAX)
+		return -EINVAL;
+	rc = pages_map(&pages, sizeof(*w), config->numa_node, false);
+	if (rc)
+		return rc;
+	w = pages.base;
+	w->own_pages = pages;
+	w->idx = config->idx;
+	w->n_ports = (uint16_t)config->n_ports;
+	w->punts = config->punts;
+	w->others = config->others;
+	w->inbox = config->inbox;
+	w->doorbell = config->doorbell;
+	w->random.state = config->seed[0] ^ ((uint64_t)config->idx << 32);
+	w->next_ip_id = (uint16_t)random_next(&w->random);
+	for (size_t i = 0; i < config->n_ports; i++)
+		w->ports[i].config = config->ports[i];
+	rc = add_locals(w, config);
+	if (!rc)
+		rc = flow_table_create(&w->flows, config->n_flows, config->numa_node,
+			config->try_huge, config->seed);
+	if (rc) {
+		pages_unmap(&pages);
+		return rc;
+	}
+	*out = w;
+	return 0;
+}
+
+void worker_destroy(struct worker *worker)
+{
+	struct pages pages;
+
+	if (!worker)
+		return;
+	for (uint16_t i = 0; i < worker->n_ports; i++)
+		rte_pktmbuf_free_bulk(worker->ports[i].tx, worker->ports[i].n_tx);
+	rte_pktmbuf_free_bulk(worker->loop, worker->n_loop);
+	flow_table_destroy(&worker->flows);
+	pages = worker->own_pages;
+	pages_unmap(&pages);
+}
+
+const struct worker_pub *worker_public(const struct worker *worker)
+{
+	return &worker->pub;
+}
+
+const struct flow_table *worker_flows(const struct worker *worker)
+{
+	return &worker->flows;
+}

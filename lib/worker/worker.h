@@ -1,0 +1,76 @@
+// A poll-mode core: it takes bursts from its queues, finds each packet's flow in its own table,
+// rewrites and sends it. Everything that needs thought goes to the control core; everything that is
+// not ours goes to Linux.
+//
+// worker_poll() is the whole of it, one round at a time, so that tests and benches can drive it. A
+// worker owns all it points to and shares no line with another; the control core only reads `stats`
+// and `applied_seq`.
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "base/base.h"
+#include "flow/flow.h"
+#include "msg/msg.h"
+#include "stats/stats.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WORKER_PORTS_MAX 8
+#define WORKER_BURST_MAX 32
+
+struct worker_port_config {
+	uint16_t eth_id;
+	uint8_t mac[6];
+	uint16_t vlan; // the tag that every frame carries, or 0
+	bool kernel_wire; // checksums may be unfinished
+};
+
+struct worker_relay {
+	struct ip_addr ip;
+	uint16_t port_min;
+	uint16_t port_max;
+};
+
+struct worker_config {
+	uint16_t idx; // of the worker, and of its queue on every port
+	const struct worker_port_config *ports;
+	size_t n_ports; // 1..WORKER_PORTS_MAX; position is the port_idx of hops and messages
+	const struct endpoint *services;
+	size_t n_services; // up to 4 for each address
+	const struct worker_relay *relays;
+	size_t n_relays; // addresses of services and relays together: at most 192
+	uint32_t n_flows; // room in the table
+	int numa_node;
+	bool try_huge;
+	uint64_t seed[2];
+	struct msg_channel *punts; // to control: STUN requests
+	struct msg_channel *others; // to control: frames for the kernel
+	struct msg_channel *inbox; // from control
+	struct doorbell *doorbell; // control's
+};
+
+// What the control core reads while the worker runs.
+struct worker_pub {
+	alignas(CACHE_LINE_BYTES) struct worker_stats stats;
+	atomic_uint_least64_t applied_seq; // of the last message applied
+};
+
+struct worker;
+
+// Returns 0; -EINVAL for a configuration that cannot be; -ENOMEM.
+int worker_create(struct worker **out, const struct worker_config *config);
+// Frees the packets it still holds. NULL is fine. Only when its thread has ended.
+void worker_destroy(struct worker *worker);
+
+// One round: a burst from every port, the loop, and what control sent. Never blocks, never makes a
+// system call unless it wakes a sleeping control core. Returns how much was handled: 0 means idle.
+unsigned worker_poll(struct worker *worker);
+
+const struct worker_pub *worker_public(const struct worker *worker);
+// For tests and benches: the table, while nobody polls.
+const struct flow_table *worker_flows(const struct worker *worker);
+
+#endif

@@ -1,0 +1,283 @@
+#include "rig.h"
+
+#include <criterion/criterion.h>
+#include <rte_eal.h>
+#include <rte_ring.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const uint8_t rig_port_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
+const uint8_t rig_gateway_mac[6] = {0x02, 0, 0, 0, 0, 0xfe};
+
+static void start_eal(void)
+{
+	static bool started;
+	char *arguments[] = {"test", "--no-huge", "--no-shconf", "-m", "128", "--no-pci",
+		"--no-telemetry", "--log-level=*:error", "--lcores", "0@0"};
+
+	if (!started)
+		cr_assert(rte_eal_init(N_ELEMENTS(arguments), arguments) >= 0);
+	started = true;
+}
+
+struct endpoint rig_endpoint(const char *text)
+{
+	struct endpoint endpoint;
+
+	cr_assert_eq(endpoint_parse(&endpoint, text), 0, "%s", text);
+	return endpoint;
+}
+
+static void open_worker(struct rig *rig, const struct rig_options *options)
+{
+	const struct endpoint service = rig_endpoint(SERVICE);
+	const struct worker_relay relay = {service.ip, 49152, 65535};
+	struct worker_port_config port = {
+		.eth_id = rig->port.eth_id,
+		.vlan = options->vlan,
+		.kernel_wire = options->kernel_wire,
+	};
+	const struct worker_config config = {
+		.idx = 0,
+		.ports = &port,
+		.n_ports = 1,
+		.services = &service,
+		.n_services = 1,
+		.relays = &relay,
+		.n_relays = 1,
+		.n_flows = 1024,
+		.numa_node = NUMA_NODE_ANY,
+		.seed = {1, 2},
+		.punts = &rig->punts,
+		.others = &rig->others,
+		.inbox = &rig->inbox,
+		.doorbell = &rig->doorbell,
+	};
+
+	memcpy(port.mac, rig_port_mac, sizeof(port.mac));
+	cr_assert_eq(worker_create(&rig->worker, &config), 0);
+}
+
+void rig_open(struct rig *rig, const struct rig_options *options)
+{
+	struct port_config config = {
+		.name = "test", .kind = PORT_MEMORY, .mtu_bytes = 1500, .n_queues = 1};
+	char error[PORT_ERROR_BYTES] = "";
+
+	*rig = (struct rig){.doorbell.fd = -1};
+	start_eal();
+	rig->pool = rte_pktmbuf_pool_create("test", 4095, 0, 0, 2176, SOCKET_ID_ANY);
+	cr_assert_not_null(rig->pool);
+	config.pool = rig->pool;
+	memcpy(config.mac, rig_port_mac, sizeof(config.mac));
+	cr_assert_eq(port_open(&rig->port, &config, error), 0, "%s", error);
+	cr_assert_eq(msg_channel_create(&rig->punts, 64, NUMA_NODE_ANY), 0);
+	cr_assert_eq(msg_channel_create(&rig->others, 64, NUMA_NODE_ANY), 0);
+	cr_assert_eq(msg_channel_create(&rig->inbox, 1024, NUMA_NODE_ANY), 0);
+	open_worker(rig, options);
+}
+
+void rig_close(struct rig *rig)
+{
+	struct frame frame;
+	struct msg msg;
+
+	while (rig_sent(rig, &frame))
+		;
+	while (rig_control(rig, &rig->punts, &msg) || rig_control(rig, &rig->others, &msg))
+		rte_pktmbuf_free(msg.mbuf);
+	worker_destroy(rig->worker);
+	// Criterion does not count what fails after a test's body.
+	if (rte_mempool_in_use_count(rig->pool)) {
+		fprintf(stderr, "%u buffers are lost\n", rte_mempool_in_use_count(rig->pool));
+		abort();
+	}
+	msg_channel_destroy(&rig->punts);
+	msg_channel_destroy(&rig->others);
+	msg_channel_destroy(&rig->inbox);
+	port_close(&rig->port);
+	rte_mempool_free(rig->pool);
+}
+
+void rig_send(struct rig *rig, struct msg msg)
+{
+	msg.seq = ++rig->seq;
+	cr_assert(msg_send(&rig->inbox, &msg));
+}
+
+void rig_hop(struct rig *rig, uint16_t hop_idx, enum flow_hop_kind kind)
+{
+	struct msg msg = {.kind = MSG_HOP_SET, .hop_idx = hop_idx};
+	const bool loop = kind == FLOW_HOP_LOOP;
+
+	msg.hop = (struct flow_hop){.kind = (uint8_t)kind, .mtu_bytes = 1500, .header_bytes = 14};
+	memcpy(msg.hop.header, loop ? rig_port_mac : rig_gateway_mac, 6);
+	memcpy(msg.hop.header + 6, rig_port_mac, 6);
+	store_be16(msg.hop.header + 12, 0x0800);
+	rig_send(rig, msg);
+}
+
+void rig_flow(struct rig *rig, const struct flow_spec *spec)
+{
+	rig_send(rig, (struct msg){.kind = MSG_FLOW_INSERT, .flow4 = flow4_entry_make(spec)});
+}
+
+void rig_allocation(struct rig *rig, const char *client, const char *relayed, const char *peer,
+	uint16_t channel)
+{
+	const struct endpoint service = rig_endpoint(SERVICE);
+	struct endpoint peer_ip = rig_endpoint(peer);
+	struct flow_spec spec = {
+		.kind = FLOW_OWNER,
+		.local = service,
+		.remote = rig_endpoint(client),
+		.source = rig_endpoint(relayed),
+		.target.ip.family = FAMILY_IPV4,
+		.hop_idx = 1,
+		.peer_hop_idx = 1,
+	};
+
+	rig_flow(rig, &spec);
+	spec.kind = FLOW_UP;
+	spec.channel = channel;
+	spec.target = rig_endpoint(peer);
+	rig_flow(rig, &spec);
+	spec.kind = FLOW_DOWN;
+	spec.local = rig_endpoint(relayed);
+	spec.remote = rig_endpoint(peer);
+	spec.source = service;
+	spec.target = rig_endpoint(client);
+	rig_flow(rig, &spec);
+	spec.kind = FLOW_PERMISSION;
+	peer_ip.port = 0;
+	spec.remote = peer_ip;
+	rig_flow(rig, &spec);
+}
+
+// RFC 1071, byte by byte.
+static uint16_t sum_bytes(const uint8_t *bytes, size_t n, uint32_t sum)
+{
+	for (size_t i = 0; i < n; i++)
+		sum += i & 1 ? bytes[i] : (uint32_t)bytes[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)sum;
+}
+
+static uint16_t pseudo_sum(const uint8_t *ip, size_t udp_bytes)
+{
+	return sum_bytes(ip + 12, 8, (uint32_t)(17 + udp_bytes));
+}
+
+static void write_udp_checksum(const struct datagram *d, uint8_t *ip, uint8_t *udp)
+{
+	const size_t n = 8 + d->n;
+	uint16_t csum;
+
+	if (d->no_checksum)
+		return;
+	if (d->unfinished) {
+		store_be16(udp + 6, pseudo_sum(ip, n));
+		return;
+	}
+	csum = (uint16_t)~sum_bytes(udp, n, pseudo_sum(ip, n));
+	csum = csum ? csum : 0xffff;
+	store_be16(udp + 6, d->bad_checksum ? (uint16_t)(csum ^ 0x0101) : csum);
+}
+
+struct frame frame_udp(const struct datagram *d)
+{
+	const struct endpoint from = rig_endpoint(d->from);
+	const struct endpoint to = rig_endpoint(d->to);
+	const size_t l2 = d->vlan ? 18 : 14;
+	const size_t l3 = 20U + d->n_options;
+	struct frame frame = {.n = l2 + l3 + 8 + d->n};
+	uint8_t *ip = frame.bytes + l2;
+	uint8_t *udp = ip + l3;
+
+	memcpy(frame.bytes, rig_port_mac, 6);
+	memcpy(frame.bytes + 6, rig_gateway_mac, 6);
+	store_be16(frame.bytes + 12, d->vlan ? 0x8100 : 0x0800);
+	if (d->vlan) {
+		store_be16(frame.bytes + 14, d->vlan);
+		store_be16(frame.bytes + 16, 0x0800);
+	}
+	ip[0] = (uint8_t)(0x40 | l3 / 4);
+	ip[1] = d->tos;
+	store_be16(ip + 2, (uint16_t)(l3 + 8 + d->n));
+	store_be16(ip + 4, 0x1234);
+	store_be16(ip + 6, d->dont_fragment ? 0x4000 : 0);
+	ip[8] = d->ttl ? d->ttl : 64;
+	ip[9] = 17;
+	memcpy(ip + 12, from.ip.bytes, 4);
+	memcpy(ip + 16, to.ip.bytes, 4);
+	memset(ip + 20, 1, d->n_options);
+	store_be16(ip + 10, (uint16_t)~sum_bytes(ip, l3, 0));
+	store_be16(udp, from.port);
+	store_be16(udp + 2, to.port);
+	store_be16(udp + 4, (uint16_t)(8 + d->n));
+	memcpy(udp + 8, d->payload, d->n);
+	write_udp_checksum(d, ip, udp);
+	return frame;
+}
+
+bool frame_read(const struct frame *frame, struct datagram *out, char from[64], char to[64])
+{
+	const size_t l2 = load_be16(frame->bytes + 12) == 0x8100 ? 18 : 14;
+	const uint8_t *ip = frame->bytes + l2;
+	const uint8_t *udp = ip + 20;
+	const size_t udp_bytes = load_be16(udp + 4);
+
+	if (load_be16(frame->bytes + l2 - 2) != 0x0800 || ip[0] != 0x45 || ip[9] != 17 ||
+		sum_bytes(ip, 20, 0) != 0xffff || load_be16(ip + 2) != 20 + udp_bytes ||
+		frame->n != l2 + 20 + udp_bytes)
+		return false;
+	snprintf(from, 64, "%u.%u.%u.%u:%u", ip[12], ip[13], ip[14], ip[15], load_be16(udp));
+	snprintf(to, 64, "%u.%u.%u.%u:%u", ip[16], ip[17], ip[18], ip[19], load_be16(udp + 2));
+	*out = (struct datagram){
+		.from = from,
+		.to = to,
+		.payload = udp + 8,
+		.n = udp_bytes - 8,
+		.ttl = ip[8],
+		.tos = ip[1],
+		.dont_fragment = load_be16(ip + 6) == 0x4000,
+		.no_checksum = load_be16(udp + 6) == 0,
+		.vlan = l2 == 18 ? load_be16(frame->bytes + 14) : 0,
+	};
+	out->bad_checksum =
+		!out->no_checksum && sum_bytes(udp, udp_bytes, pseudo_sum(ip, udp_bytes)) != 0xffff;
+	return true;
+}
+
+void rig_receive(struct rig *rig, const struct frame *frame)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rig->pool);
+
+	cr_assert_not_null(mbuf);
+	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)frame->n), frame->bytes, frame->n);
+	cr_assert_eq(rte_ring_enqueue(rig->port.memory_rx[0], mbuf), 0);
+}
+
+bool rig_sent(struct rig *rig, struct frame *out)
+{
+	struct rte_mbuf *mbuf;
+
+	if (rte_ring_dequeue(rig->port.memory_tx[0], (void **)&mbuf))
+		return false;
+	out->n = mbuf->data_len;
+	memcpy(out->bytes, rte_pktmbuf_mtod(mbuf, void *), out->n);
+	rte_pktmbuf_free(mbuf);
+	return true;
+}
+
+bool rig_control(struct rig *rig, struct msg_channel *channel, struct msg *out)
+{
+	(void)rig;
+	return msg_receive_burst(channel, out, 1) == 1;
+}
+
+const struct worker_stats *rig_stats(const struct rig *rig)
+{
+	return &worker_public(rig->worker)->stats;
+}

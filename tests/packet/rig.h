@@ -1,0 +1,93 @@
+// One worker on a memory port, the two rings of the control core, and frames made by hand. The
+// checksums here are computed the long way, on purpose: nothing of lib/pkt takes part.
+#ifndef PACKET_RIG_H
+#define PACKET_RIG_H
+
+#include "drivers/drivers.h"
+#include "flow/flow.h"
+#include "msg/msg.h"
+#include "stats/stats.h"
+#include "worker/worker.h"
+
+#include <rte_mbuf.h>
+
+#define RIG_FRAME_MAX 2048
+#define RIG_VLAN 100
+
+// The parties of every row.
+#define CLIENT "198.18.0.10:5000"
+#define SERVICE "198.18.0.2:3478"
+#define RELAYED "198.18.0.2:50000"
+#define PEER "198.18.0.20:6000"
+#define CHANNEL 0x4001
+// A second allocation on the same box, and its client.
+#define CLIENT_B "198.18.0.11:5001"
+#define RELAYED_B "198.18.0.2:50001"
+#define CHANNEL_B 0x4002
+
+struct rig {
+	struct port port;
+	struct rte_mempool *pool;
+	struct worker *worker;
+	struct msg_channel punts;
+	struct msg_channel others;
+	struct msg_channel inbox;
+	struct doorbell doorbell;
+	uint64_t seq;
+};
+
+struct frame {
+	uint8_t bytes[RIG_FRAME_MAX];
+	size_t n;
+};
+
+// An IPv4 UDP datagram as a test describes it.
+struct datagram {
+	const char *from; // "IP:port"
+	const char *to;
+	const void *payload;
+	size_t n;
+	uint8_t ttl; // 0: 64
+	uint8_t tos;
+	bool dont_fragment;
+	bool no_checksum; // UDP checksum 0
+	bool bad_checksum; // one off
+	bool unfinished; // only the pseudo header's sum, as a kernel leaves it to hardware
+	uint16_t vlan; // a tag, if not 0
+	uint8_t n_options; // bytes of IP options (no-operation)
+};
+
+extern const uint8_t rig_port_mac[6];
+extern const uint8_t rig_gateway_mac[6];
+
+struct rig_options {
+	uint16_t vlan;
+	bool kernel_wire;
+	uint16_t idx;
+};
+
+// The EAL starts with the first rig of a process.
+void rig_open(struct rig *rig, const struct rig_options *options);
+// Checks that every buffer came back.
+void rig_close(struct rig *rig);
+
+// Messages as the control core sends them.
+void rig_send(struct rig *rig, struct msg msg);
+void rig_hop(struct rig *rig, uint16_t hop_idx, enum flow_hop_kind kind);
+void rig_flow(struct rig *rig, const struct flow_spec *spec);
+struct endpoint rig_endpoint(const char *text);
+// The entries of one allocation with one channel and one permission, hop 1.
+void rig_allocation(struct rig *rig, const char *client, const char *relayed, const char *peer,
+	uint16_t channel);
+
+struct frame frame_udp(const struct datagram *datagram);
+// Read a frame back, every length and checksum checked; false where one is wrong. `payload` points
+// into `frame`.
+bool frame_read(const struct frame *frame, struct datagram *out, char from[64], char to[64]);
+
+void rig_receive(struct rig *rig, const struct frame *frame); // comes in with the next poll
+bool rig_sent(struct rig *rig, struct frame *out); // the next frame that went out
+bool rig_control(struct rig *rig, struct msg_channel *channel, struct msg *out);
+const struct worker_stats *rig_stats(const struct rig *rig);
+
+#endif
