@@ -1,0 +1,155 @@
+#include "control.h"
+
+#include "state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PUNTS_PER_POLL 32 // of each worker
+#define OTHERS_PER_POLL 32 // after the punts
+#define EXPIRE_INTERVAL_MS 100
+
+int control_create(struct control **out, const struct control_config *config)
+{
+	struct control *c = calloc(1, sizeof(*c));
+
+	*out = NULL;
+	if (!c)
+		return -ENOMEM;
+	assert(config->n_ports <= CONTROL_PORTS_MAX && config->n_workers <= WORKERS_MAX);
+	c->relays = calloc(config->n_relays + 1, sizeof(*c->relays));
+	if (!c->relays) {
+		free(c);
+		return -ENOMEM;
+	}
+	memcpy(c->relays, config->relays, config->n_relays * sizeof(*c->relays));
+	memcpy(c->ports, config->ports, config->n_ports * sizeof(c->ports[0]));
+	memcpy(c->workers, config->workers, config->n_workers * sizeof(c->workers[0]));
+	c->turn = config->turn;
+	c->route = config->route;
+	c->pool = config->pool;
+	c->kernel_fd = config->kernel_fd;
+	c->n_flows = config->n_flows;
+	c->n_ports = config->n_ports;
+	c->n_workers = config->n_workers;
+	c->n_relays = config->n_relays;
+	hops_publish_loops(c);
+	*out = c;
+	return 0;
+}
+
+static void drain(struct msg_channel *channel)
+{
+	struct msg msg;
+
+	while (msg_receive_burst(channel, &msg, 1))
+		if (msg.kind == MSG_PUNT || msg.kind == MSG_MIRROR || msg.kind == MSG_KERNEL ||
+			msg.kind == MSG_SEND)
+			rte_pktmbuf_free(msg.mbuf);
+}
+
+void control_destroy(struct control *control)
+{
+	if (!control)
+		return;
+	for (size_t i = 0; i < control->n_workers; i++) {
+		drain(control->workers[i].punts);
+		drain(control->workers[i].others);
+		drain(control->workers[i].inbox);
+	}
+	free(control->cooling);
+	free(control->relays);
+	free(control);
+}
+
+static unsigned take_punts(struct control *c, const struct turn_time *time, size_t worker_idx)
+{
+	struct msg messages[PUNTS_PER_POLL];
+	const unsigned n =
+		msg_receive_burst(c->workers[worker_idx].punts, messages, PUNTS_PER_POLL);
+
+	for (unsigned i = 0; i < n; i++)
+		transact(c, time, worker_idx, &messages[i]);
+	return n;
+}
+
+static unsigned take_others(struct control *c, size_t worker_idx)
+{
+	struct msg messages[OTHERS_PER_POLL];
+	const unsigned n =
+		msg_receive_burst(c->workers[worker_idx].others, messages, OTHERS_PER_POLL);
+
+	for (unsigned i = 0; i < n; i++) {
+		if (messages[i].kind == MSG_MIRROR)
+			mirror_frame(c, &messages[i]);
+		else
+			kernel_packet(c, &messages[i]);
+	}
+	return n;
+}
+
+static void expire(struct control *c, const struct turn_time *time)
+{
+	if (time->now_ms < c->expired_ms + EXPIRE_INTERVAL_MS)
+		return;
+	effects_begin(c);
+	if (!turn_expire(c->turn, time, &c->effects))
+		c->expired_ms = time->now_ms;
+	effects_apply(c);
+}
+
+// Routes moved: every entry is sent again with the hop it has now, a bounded share at a time.
+static void walk(struct control *c)
+{
+	const uint32_t n_entries = c->n_entries;
+
+	if (route_take_moved(c->route)) {
+		c->walking = true;
+		c->walk_cursor = 0;
+	}
+	if (!c->walking)
+		return;
+	effects_begin(c);
+	c->walking = turn_walk(c->turn, &c->walk_cursor, &c->effects);
+	effects_apply(c);
+	c->n_entries = n_entries; // replaced, not added
+}
+
+unsigned control_poll(struct control *control, const struct turn_time *time)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < control->n_workers; i++)
+		n += take_punts(control, time, i);
+	for (size_t i = 0; i < control->n_workers; i++)
+		n += take_others(control, i);
+	expire(control, time);
+	hops_publish_changes(control);
+	walk(control);
+	cooling_release(control);
+	return n + control->walking;
+}
+
+bool control_waiting(const struct control *control)
+{
+	for (size_t i = 0; i < control->n_workers; i++)
+		if (msg_waiting(control->workers[i].punts) ||
+			msg_waiting(control->workers[i].others))
+			return true;
+	return control->walking;
+}
+
+void control_route_follow(struct control *control)
+{
+	route_follow(control->route);
+}
+
+const struct control_stats *control_stats_get(const struct control *control)
+{
+	return &control->stats;
+}
+
+size_t control_n_cooling(const struct control *control)
+{
+	return control->cooling_n;
+}

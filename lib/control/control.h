@@ -1,0 +1,88 @@
+// The control core: it judges requests, keeps time, follows the kernel's routes, and tells the
+// workers what to do.
+//
+// It owns policy (lib/turn) and the view of the network (lib/route); workers only learn entries and
+// next hops. Every change goes to all workers, so either leg of an allocation may arrive on any
+// queue. Nothing here blocks. One thread calls all of it.
+//
+// Order of calls: control_create(); then, over and over, control_poll() and, when their file
+// descriptors are readable, control_mirror_read() and control_route_follow(); before sleeping,
+// control_waiting().
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#include "base/base.h"
+#include "drivers/drivers.h"
+#include "flow/flow.h"
+#include "msg/msg.h"
+#include "route/route.h"
+#include "stats/stats.h"
+#include "turn/turn.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONTROL_PORTS_MAX 8
+
+struct rte_mempool;
+
+struct control_port {
+	uint8_t mac[6];
+	uint16_t mtu_bytes;
+	uint16_t vlan;
+	bool kernel_wire;
+	const struct mirror *mirror; // NULL: frames for the kernel are counted and lost
+};
+
+// The control core's end of one worker.
+struct control_worker {
+	struct msg_channel *punts;
+	struct msg_channel *others;
+	struct msg_channel *inbox;
+	const atomic_uint_least64_t *applied_seq;
+};
+
+// A relayed address reaches another allocation of this box through the loop of its port.
+struct control_relay {
+	struct ip_addr ip;
+	uint8_t port_idx;
+};
+
+// All of it is copied; what it points to must outlive the control core.
+struct control_config {
+	struct turn *turn;
+	struct route *route;
+	const struct control_port *ports;
+	size_t n_ports;
+	const struct control_worker *workers;
+	size_t n_workers;
+	const struct control_relay *relays;
+	size_t n_relays;
+	struct rte_mempool *pool; // for frames from the kernel
+	int kernel_fd; // a raw IPv4 socket (IP_HDRINCL), or -1
+	uint32_t n_flows; // entries that the table of each worker holds
+};
+
+struct control;
+
+// Returns 0; -ENOMEM.
+int control_create(struct control **out, const struct control_config *config);
+void control_destroy(
+	struct control *control); // NULL is fine; frees packets that wait in the workers' rings
+
+// Judge requests, move frames to the kernel, expire, free cooled ports: a bounded share of each.
+// Returns how much was done: 0 means idle.
+unsigned control_poll(struct control *control, const struct turn_time *time);
+// True where a worker has sent something since.
+bool control_waiting(const struct control *control);
+
+// Frames from the kernel to the wire, a bounded number.
+void control_mirror_read(struct control *control, uint8_t port_idx);
+void control_route_follow(struct control *control);
+
+const struct control_stats *control_stats_get(const struct control *control);
+// Ports that wait for the workers' removals. For tests.
+size_t control_n_cooling(const struct control *control);
+
+#endif

@@ -1,0 +1,133 @@
+// Effects of lib/turn to messages for the workers.
+#include "state.h"
+
+unsigned broadcast_room(const struct control *c)
+{
+	unsigned room = UINT32_MAX;
+
+	for (size_t i = 0; i < c->n_workers; i++) {
+		const unsigned own = msg_room(c->workers[i].inbox);
+
+		room = own < room ? own : room;
+	}
+	return room;
+}
+
+// install_targets(): every worker, for any queue may see either leg.
+void broadcast(struct control *c, struct msg *msg)
+{
+	msg->seq = ++c->seq;
+	for (size_t i = 0; i < c->n_workers; i++) {
+		const bool taken = msg_send(c->workers[i].inbox, msg);
+
+		assert(taken);
+		(void)taken;
+	}
+}
+
+bool send_mbuf(struct control *c, size_t worker_idx, uint8_t port_idx, struct rte_mbuf *mbuf)
+{
+	const struct msg msg = {
+		.seq = ++c->seq,
+		.kind = MSG_SEND,
+		.port_idx = port_idx,
+		.mbuf = mbuf,
+	};
+
+	if (msg_send(c->workers[worker_idx].inbox, &msg))
+		return true;
+	rte_pktmbuf_free(mbuf);
+	return false;
+}
+
+// The answer needs one message more than the effects.
+void effects_begin(struct control *c)
+{
+	const unsigned room = broadcast_room(c);
+	const size_t capacity = room ? (room - 1) / MESSAGES_PER_EFFECT : 0;
+
+	c->effects.items = c->effect_items;
+	c->effects.n = 0;
+	c->effects.capacity = capacity < TURN_EFFECTS_MAX ? capacity : TURN_EFFECTS_MAX;
+}
+
+// Which packets match, and what they become. The hops are found only for entries that come, not
+// those that go.
+static struct flow_spec spec_of(struct control *c, const struct turn_effect *e)
+{
+	struct flow_spec spec = {.allocation_idx = e->allocation_idx};
+
+	switch ((enum turn_effect_kind)e->kind) {
+	case TURN_ALLOCATION_ADD:
+	case TURN_ALLOCATION_REMOVE:
+		spec.kind = FLOW_OWNER;
+		spec.local = e->service;
+		spec.remote = e->client;
+		spec.source = e->relayed;
+		spec.target.ip.family = e->relayed.ip.family;
+		break;
+	case TURN_CHANNEL_UP_ADD:
+		spec.hop_idx = hop_towards(c, &e->peer.ip, &e->relayed.ip);
+		// fall through
+	case TURN_CHANNEL_UP_REMOVE:
+		spec.kind = FLOW_UP;
+		spec.local = e->service;
+		spec.remote = e->client;
+		spec.channel = e->channel;
+		spec.source = e->relayed;
+		spec.target = e->peer;
+		break;
+	case TURN_PERMISSION_ADD:
+		spec.peer_hop_idx = hop_towards(c, &e->peer.ip, &e->relayed.ip);
+		// fall through
+	case TURN_CHANNEL_DOWN_ADD:
+		spec.hop_idx = hop_towards(c, &e->client.ip, &e->service.ip);
+		// fall through
+	default:
+		spec.kind = e->kind == TURN_PERMISSION_ADD || e->kind == TURN_PERMISSION_REMOVE
+			? FLOW_PERMISSION
+			: FLOW_DOWN;
+		spec.local = e->relayed;
+		spec.remote = e->peer;
+		spec.channel = e->channel;
+		spec.source = e->service;
+		spec.target = e->client;
+		break;
+	}
+	return spec;
+}
+
+static bool is_removal(enum turn_effect_kind kind)
+{
+	return kind == TURN_ALLOCATION_REMOVE || kind == TURN_PERMISSION_REMOVE ||
+		kind == TURN_CHANNEL_UP_REMOVE || kind == TURN_CHANNEL_DOWN_REMOVE;
+}
+
+static void apply(struct control *c, const struct turn_effect *e)
+{
+	struct flow_spec spec;
+	struct msg msg = {0};
+
+	if (e->kind == TURN_PORT_COOLING) {
+		cooling_add(c, &e->relayed);
+		return;
+	}
+	spec = spec_of(c, e);
+	if (is_removal(e->kind)) {
+		c->n_entries--;
+		msg.kind = MSG_FLOW_REMOVE;
+		msg.flow4_key = flow4_key_make(&spec);
+	} else {
+		c->n_entries++;
+		msg.kind = MSG_FLOW_INSERT;
+		msg.flow4 = flow4_entry_make(&spec);
+	}
+	broadcast(c, &msg);
+}
+
+void effects_apply(struct control *c)
+{
+	for (size_t i = 0; i < c->effects.n; i++)
+		apply(c, &c->effects.items[i]);
+	c->effects.n = 0;
+}

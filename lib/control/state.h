@@ -1,0 +1,76 @@
+// The state of the control core. Private to lib/control.
+#ifndef CONTROL_STATE_H
+#define CONTROL_STATE_H
+
+#include "control.h"
+#include "pkt/pkt.h"
+
+#include <rte_mbuf.h>
+
+#define WORKERS_MAX 64
+// One effect is an entry and, the first time, the hops it uses.
+#define MESSAGES_PER_EFFECT 3
+
+// A relayed address whose removals are on their way to the workers.
+struct cooling {
+	uint64_t seq; // of the last of them
+	struct endpoint relayed;
+};
+
+struct control {
+	struct turn *turn;
+	struct route *route;
+	struct rte_mempool *pool;
+	int kernel_fd;
+	size_t n_ports;
+	size_t n_workers;
+	size_t n_relays;
+	struct control_port ports[CONTROL_PORTS_MAX];
+	struct control_worker workers[WORKERS_MAX];
+	struct control_relay *relays;
+
+	uint64_t seq;
+	uint16_t next_ip_id;
+	uint32_t n_flows; // room in each worker's table
+	uint32_t n_entries; // in it, or on their way
+	uint64_t expired_ms; // when turn_expire() last found nothing more due
+	bool walking; // entries are being sent again after routes moved
+	uint32_t walk_cursor;
+
+	struct cooling *cooling; // a ring: first, n, capacity
+	size_t cooling_first;
+	size_t cooling_n;
+	size_t cooling_capacity;
+
+	struct turn_effects effects;
+	struct turn_effect effect_items[TURN_EFFECTS_MAX];
+	bool hop_published[ROUTE_HOPS_MAX];
+	struct control_stats stats;
+};
+
+// Messages that every worker has room for.
+unsigned broadcast_room(const struct control *c);
+// To all workers; there must be room.
+void broadcast(struct control *c, struct msg *msg);
+// To one worker; the mbuf is freed where it has no room.
+bool send_mbuf(struct control *c, size_t worker_idx, uint8_t port_idx, struct rte_mbuf *mbuf);
+
+// Entries and next hops from c->effects, in order; empties it.
+void effects_apply(struct control *c);
+// Make room in c->effects for what the workers can take now.
+void effects_begin(struct control *c);
+
+uint16_t hop_towards(struct control *c, const struct ip_addr *target, const struct ip_addr *source);
+void hops_publish_loops(struct control *c);
+void hops_publish_changes(struct control *c);
+
+void cooling_add(struct control *c, const struct endpoint *relayed);
+void cooling_release(struct control *c);
+
+void transact(
+	struct control *c, const struct turn_time *time, size_t worker_idx, const struct msg *msg);
+
+void mirror_frame(struct control *c, const struct msg *msg);
+void kernel_packet(struct control *c, const struct msg *msg);
+
+#endif

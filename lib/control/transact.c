@@ -1,0 +1,69 @@
+// The control path on one screen: a request becomes an answer and effects; the answer follows its
+// effects to the worker that brought the request, so the client's next packet finds its entry.
+#include "state.h"
+
+static struct turn_request request_of(const struct pkt *p, const struct stun_view *view)
+{
+	return (struct turn_request){
+		.service = {ip_from_u32_raw(pkt_target_ip(p)), load_be16(p->l4 + 2)},
+		.client = {ip_from_u32_raw(pkt_source_ip(p)), load_be16(p->l4)},
+		.view = view,
+	};
+}
+
+// With full tables only what adds no entry goes on: lib/turn answers the rest with 508.
+static bool tables_full(const struct control *c, const struct stun_view *view)
+{
+	return c->n_entries + TURN_EFFECTS_MAX > c->n_flows && view->method != STUN_REFRESH;
+}
+
+// The answer takes the request's place in its buffer. False where it does not fit.
+static bool write_answer(struct control *c, struct rte_mbuf *mbuf, struct pkt *p,
+	const uint8_t *reply, size_t n_bytes)
+{
+	if (p->payload + n_bytes > (uint8_t *)mbuf->buf_addr + mbuf->buf_len)
+		return false;
+	memcpy(p->payload, reply, n_bytes);
+	pkt_reply(p, (uint16_t)n_bytes, c->next_ip_id++);
+	mbuf->data_off = (uint16_t)(p->frame - (uint8_t *)mbuf->buf_addr);
+	mbuf->data_len = pkt_frame_bytes(p);
+	mbuf->pkt_len = mbuf->data_len;
+	mbuf->ol_flags = 0;
+	return true;
+}
+
+void transact(
+	struct control *c, const struct turn_time *time, size_t worker_idx, const struct msg *msg)
+{
+	const struct control_port *port = &c->ports[msg->port_idx];
+	struct rte_mbuf *mbuf = msg->mbuf;
+	struct turn_request request;
+	struct stun_view view;
+	uint8_t reply[1500];
+	struct pkt p;
+	size_t n_bytes = 0;
+
+	c->stats.n_punts++;
+	if (pkt_parse(&p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, port->vlan) ==
+			PKT_UDP &&
+		stun_parse(&view, p.payload, p.payload_bytes) == 0 &&
+		(!view.fingerprint_offset || stun_fingerprint_check(&view))) {
+		request = request_of(&p, &view);
+		effects_begin(c);
+		if (tables_full(c, &view))
+			c->effects.capacity = 0;
+		n_bytes = turn_handle(c->turn, time, &request, reply, sizeof(reply), &c->effects);
+		effects_apply(c);
+	}
+	if (n_bytes == 0) {
+		c->stats.n_silent++;
+		rte_pktmbuf_free(mbuf);
+	} else if (!write_answer(c, mbuf, &p, reply, n_bytes)) {
+		c->stats.n_answers_lost++;
+		rte_pktmbuf_free(mbuf);
+	} else if (send_mbuf(c, worker_idx, msg->port_idx, mbuf)) {
+		c->stats.n_answers++;
+	} else {
+		c->stats.n_answers_lost++;
+	}
+}

@@ -1,0 +1,121 @@
+// The control core and two workers under random traffic, time and losses: a step is anything that
+// can happen, and after each the invariants hold. SIM_SEED=n runs one seed alone.
+#include "actors.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#define N_STEPS 20000
+
+static void step(struct world *world)
+{
+	const uint32_t what = random_below(&world->random, 1000);
+
+	if (what < 300)
+		world_poll(world, random_below(&world->random, WORLD_WORKERS + 1));
+	else if (what < 650)
+		actors_act(world, random_below(&world->random, N_CLIENTS));
+	else if (what < 800)
+		actors_peer_send(world);
+	else if (what < 998)
+		world_advance(world, random_below(&world->random, 100));
+	else
+		world_advance(
+			world, random_below(&world->random, 400000)); // minutes: things expire
+}
+
+static void run_seed(uint64_t seed, unsigned loss_percent)
+{
+	static struct world world;
+	static struct actors actors;
+	struct turn_stats stats;
+
+	cr_log_info("seed %lu", seed);
+	world_open(&world, seed);
+	world.loss_percent = loss_percent;
+	world.double_percent = loss_percent / 2;
+	actors_open(&actors, &world);
+	for (int i = 0; i < N_STEPS; i++) {
+		step(&world);
+		world_check(&world);
+	}
+	cr_expect_gt(actors.n_grants, 50, "seed %lu: too little happened", seed);
+	cr_expect_gt(actors.n_peer_received, 50);
+	world_settle(&world);
+	actors_call(&world, 0);
+	// A day later everything has expired and every port is free.
+	world_advance(&world, 86400 * MS_IN_S);
+	world_settle(&world);
+	world_check(&world);
+	turn_stats_get(world.turn, &stats);
+	cr_assert_eq(stats.n_allocations, 0);
+	cr_assert_eq(stats.n_ports_free, WORLD_PORT_MAX - WORLD_PORT_MIN + 1);
+	for (size_t i = 0; i < WORLD_WORKERS; i++)
+		cr_assert_eq(
+			worker_flows(world.workers[i].worker)->n_entries, 0, "entries outlive");
+	actors_close(&actors);
+	world_close(&world);
+}
+
+Test(sim, a_call_without_losses)
+{
+	static struct world world;
+	static struct actors actors;
+
+	world_open(&world, 1);
+	actors_open(&actors, &world);
+	for (unsigned i = 0; i < N_CLIENTS; i++) {
+		actors_call(&world, i);
+		world_check(&world);
+	}
+	actors_close(&actors);
+	world_close(&world);
+}
+
+static uint32_t n_cooling(const struct world *world)
+{
+	struct turn_stats stats;
+
+	turn_stats_get(world->turn, &stats);
+	return stats.n_ports_cooling;
+}
+
+Test(sim, port_is_used_again_only_after_every_worker_applied_its_removal)
+{
+	static struct world world;
+	static struct actors actors;
+
+	world_open(&world, 1);
+	actors_open(&actors, &world);
+	actors_call(&world, 0);
+	actors_release(&world, 0);
+	world_advance(&world, world.delay_max_ms);
+	world_poll(&world, 0);
+	world_poll(&world, 1);
+	world_poll(&world, WORLD_WORKERS);
+	cr_expect_eq(n_cooling(&world), 1, "no worker has applied it");
+	world_poll(&world, 0);
+	world_poll(&world, WORLD_WORKERS);
+	cr_expect_eq(n_cooling(&world), 1, "one of two workers has applied it");
+	world_poll(&world, 1);
+	world_poll(&world, WORLD_WORKERS);
+	cr_expect_eq(n_cooling(&world), 0, "both workers have applied it");
+	actors_close(&actors);
+	world_close(&world);
+}
+
+Test(sim, random_steps_without_losses)
+{
+	for (uint64_t seed = 100; seed < 104; seed++)
+		run_seed(seed, 0);
+}
+
+Test(sim, random_steps_with_losses_doubles_and_reordering)
+{
+	const char *only = getenv("SIM_SEED");
+
+	if (only)
+		return run_seed(strtoull(only, NULL, 10), 20);
+	for (uint64_t seed = 200; seed < 208; seed++)
+		run_seed(seed, seed % 2 ? 10 : 30);
+}

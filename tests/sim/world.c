@@ -1,0 +1,344 @@
+#include "world.h"
+
+#include "pkt/pkt.h"
+
+#include <criterion/criterion.h>
+#include <rte_eal.h>
+#include <rte_ring.h>
+
+static const uint8_t port_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
+static const uint8_t host_mac[6] = {0x02, 0, 0, 0, 0, 0xfe};
+
+struct endpoint world_endpoint(const char *ip, uint16_t port)
+{
+	struct endpoint endpoint = {.port = port};
+
+	cr_assert_eq(ip_parse(&endpoint.ip, ip), 0);
+	return endpoint;
+}
+
+static void open_port(struct world *world)
+{
+	char *arguments[] = {"sim", "--no-huge", "--no-shconf", "-m", "128", "--no-pci",
+		"--no-telemetry", "--log-level=*:error", "--lcores", "0@0"};
+	struct port_config config = {
+		.name = "sim",
+		.kind = PORT_MEMORY,
+		.mtu_bytes = 1500,
+		.n_queues = WORLD_WORKERS,
+	};
+	char error[PORT_ERROR_BYTES] = "";
+	static bool started;
+
+	if (!started)
+		cr_assert(rte_eal_init(N_ELEMENTS(arguments), arguments) >= 0);
+	started = true;
+	world->pool = rte_pktmbuf_pool_create("sim", 8191, 0, 0, 2176, SOCKET_ID_ANY);
+	cr_assert_not_null(world->pool);
+	config.pool = world->pool;
+	memcpy(config.mac, port_mac, sizeof(config.mac));
+	cr_assert_eq(port_open(&world->port, &config, error), 0, "%s", error);
+}
+
+static void open_workers(struct world *world)
+{
+	const struct worker_relay relay = {world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
+	struct worker_port_config port = {.eth_id = world->port.eth_id};
+	struct worker_config config = {
+		.ports = &port,
+		.n_ports = 1,
+		.services = &world->service,
+		.n_services = 1,
+		.relays = &relay,
+		.n_relays = 1,
+		.n_flows = 4096,
+		.numa_node = NUMA_NODE_ANY,
+		.seed = {random_next(&world->random), 1},
+		.doorbell = &world->doorbell,
+	};
+
+	memcpy(port.mac, port_mac, sizeof(port.mac));
+	for (uint16_t i = 0; i < WORLD_WORKERS; i++) {
+		struct world_worker *own = &world->workers[i];
+
+		config.idx = i;
+		config.punts = &own->punts;
+		config.others = &own->others;
+		config.inbox = &own->inbox;
+		cr_assert_eq(msg_channel_create(&own->punts, 64, NUMA_NODE_ANY), 0);
+		cr_assert_eq(msg_channel_create(&own->others, 64, NUMA_NODE_ANY), 0);
+		cr_assert_eq(msg_channel_create(&own->inbox, 2048, NUMA_NODE_ANY), 0);
+		cr_assert_eq(worker_create(&own->worker, &config), 0);
+	}
+}
+
+static void open_turn(struct world *world)
+{
+	const struct turn_relay relay = {world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
+	struct turn_user user = {.name = WORLD_USER};
+	struct turn_config config = {
+		.realm = WORLD_REALM,
+		.users = &user,
+		.n_users = 1,
+		.nonce_lifetime_s = 600,
+		.lifetime_s = 600,
+		.lifetime_max_s = 3600,
+		.n_allocations_max = 64,
+		.relays = &relay,
+		.n_relays = 1,
+		.services = &world->service,
+		.n_services = 1,
+		.peers.allow_private = true,
+		.random_seed = random_next(&world->random) | 1,
+	};
+	struct prefix lab;
+	struct stun_mac *mac;
+
+	cr_assert_eq(prefix_parse(&lab, "198.18.0.0/15"), 0);
+	config.peers.allow = &lab;
+	config.peers.n_allow = 1;
+	cr_assert_eq(stun_mac_create(&mac), 0);
+	stun_key_md5(mac, &user.key, WORLD_USER, strlen(WORLD_USER), WORLD_REALM,
+		strlen(WORLD_REALM), WORLD_PASSWORD, strlen(WORLD_PASSWORD));
+	stun_mac_destroy(mac);
+	cr_assert_eq(turn_create(&world->turn, &config), 0);
+}
+
+static void open_control(struct world *world)
+{
+	const struct control_relay relay = {world->service.ip, 0};
+	struct control_worker workers[WORLD_WORKERS];
+	struct control_port port = {.mtu_bytes = 1500};
+	const struct control_config config = {
+		.turn = world->turn,
+		.route = world->route,
+		.ports = &port,
+		.n_ports = 1,
+		.workers = workers,
+		.n_workers = WORLD_WORKERS,
+		.relays = &relay,
+		.n_relays = 1,
+		.pool = world->pool,
+		.kernel_fd = -1,
+		.n_flows = 4096,
+	};
+
+	memcpy(port.mac, port_mac, sizeof(port.mac));
+	for (size_t i = 0; i < WORLD_WORKERS; i++)
+		workers[i] = (struct control_worker){
+			.punts = &world->workers[i].punts,
+			.others = &world->workers[i].others,
+			.inbox = &world->workers[i].inbox,
+			.applied_seq = &worker_public(world->workers[i].worker)->applied_seq,
+		};
+	cr_assert_eq(control_create(&world->control, &config), 0);
+}
+
+void world_open(struct world *world, uint64_t seed)
+{
+	*world = (struct world){
+		.random.state = seed,
+		.now = {.now_ms = 1000000, .wall_s = 1700000000},
+		.doorbell.fd = -1,
+		.delay_max_ms = 200,
+	};
+	world->service = world_endpoint(WORLD_RELAY_IP, 3478);
+	open_port(world);
+	cr_assert_eq(route_open_offline(&world->route), 0);
+	open_workers(world);
+	open_turn(world);
+	open_control(world);
+}
+
+void world_close(struct world *world)
+{
+	struct rte_mbuf *mbuf;
+
+	control_destroy(world->control);
+	turn_destroy(world->turn);
+	route_close(world->route);
+	for (size_t i = 0; i < WORLD_WORKERS; i++) {
+		worker_destroy(world->workers[i].worker);
+		msg_channel_destroy(&world->workers[i].punts);
+		msg_channel_destroy(&world->workers[i].others);
+		msg_channel_destroy(&world->workers[i].inbox);
+		while (rte_ring_dequeue(world->port.memory_rx[i], (void **)&mbuf) == 0)
+			rte_pktmbuf_free(mbuf);
+	}
+	cr_assert_eq(rte_mempool_in_use_count(world->pool), 0, "buffers are lost");
+	port_close(&world->port);
+	rte_mempool_free(world->pool);
+}
+
+void world_add_host(struct world *world, const char *ip)
+{
+	const struct endpoint host = world_endpoint(ip, 0);
+
+	cr_assert_eq(route_pin(world->route, &host.ip, 0, host_mac), 0);
+}
+
+static bool chance(struct world *world, unsigned percent)
+{
+	return random_below(&world->random, 100) < percent;
+}
+
+static void take_off(struct world *world, const struct datagram *datagram, bool to_relay)
+{
+	if (world->n_flights == WORLD_FLIGHTS_MAX || chance(world, world->loss_percent)) {
+		world->n_lost++;
+		return;
+	}
+	world->flights[world->n_flights++] = (struct flight){
+		.due_ms = world->now.now_ms + random_below(&world->random, world->delay_max_ms + 1),
+		.to_relay = to_relay,
+		.datagram = *datagram,
+	};
+}
+
+void world_send(struct world *world, const struct datagram *datagram)
+{
+	take_off(world, datagram, true);
+	if (chance(world, world->double_percent))
+		take_off(world, datagram, true);
+}
+
+// Into a random queue: no steering may be relied upon.
+static void land_at_relay(struct world *world, const struct datagram *d)
+{
+	const uint32_t queue = random_below(&world->random, WORLD_WORKERS);
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(world->pool);
+	uint8_t *frame;
+	struct pkt p;
+
+	cr_assert_not_null(mbuf, "no buffers left");
+	mbuf->data_len = (uint16_t)(42 + d->n);
+	mbuf->pkt_len = mbuf->data_len;
+	frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	memset(frame, 0, 42);
+	// Turned around by pkt_reply(), which fills in lengths and checksums.
+	memcpy(frame, host_mac, 6);
+	memcpy(frame + 6, port_mac, 6);
+	store_be16(frame + 12, 0x0800);
+	p = (struct pkt){.frame = frame,
+		.l3 = frame + 14,
+		.l4 = frame + 34,
+		.payload = frame + 42,
+		.l2_bytes = 14,
+		.l3_bytes = 20};
+	p.l3[0] = 0x45;
+	p.l3[9] = 17;
+	memcpy(p.l3 + 12, d->to.ip.bytes, 4);
+	memcpy(p.l3 + 16, d->from.ip.bytes, 4);
+	store_be16(p.l4, d->to.port);
+	store_be16(p.l4 + 2, d->from.port);
+	memcpy(p.payload, d->payload, d->n);
+	pkt_reply(&p, (uint16_t)d->n, 0);
+	if (rte_ring_enqueue(world->port.memory_rx[queue], mbuf))
+		rte_pktmbuf_free(mbuf);
+}
+
+static void land_due(struct world *world)
+{
+	for (size_t i = 0; i < world->n_flights;) {
+		struct flight flight = world->flights[i];
+
+		if (flight.due_ms > world->now.now_ms) {
+			i++;
+			continue;
+		}
+		world->flights[i] = world->flights[--world->n_flights];
+		if (flight.to_relay) {
+			land_at_relay(world, &flight.datagram);
+		} else {
+			world->n_delivered++;
+			world->on_arrived(world, &flight.datagram);
+		}
+	}
+}
+
+static void collect_sent(struct world *world, uint16_t queue)
+{
+	struct rte_mbuf *mbuf;
+	struct datagram d;
+	struct pkt p;
+
+	while (rte_ring_dequeue(world->port.memory_tx[queue], (void **)&mbuf) == 0) {
+		cr_assert_eq(pkt_parse(&p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, 0),
+			PKT_UDP);
+		cr_assert_leq(p.payload_bytes, WORLD_DATAGRAM_MAX);
+		d.from = (struct endpoint){ip_from_u32_raw(pkt_source_ip(&p)), load_be16(p.l4)};
+		d.to = (struct endpoint){ip_from_u32_raw(pkt_target_ip(&p)), load_be16(p.l4 + 2)};
+		d.n = p.payload_bytes;
+		memcpy(d.payload, p.payload, d.n);
+		rte_pktmbuf_free(mbuf);
+		world->on_sent(world, &d);
+		take_off(world, &d, false);
+	}
+}
+
+void world_poll(struct world *world, unsigned which)
+{
+	if (which < WORLD_WORKERS) {
+		worker_poll(world->workers[which].worker);
+		collect_sent(world, (uint16_t)which);
+	} else {
+		control_poll(world->control, &world->now);
+	}
+}
+
+void world_advance(struct world *world, uint64_t ms)
+{
+	world->now.now_ms += ms;
+	world->now.wall_s = 1700000000 + (int64_t)(world->now.now_ms / MS_IN_S);
+	land_due(world);
+}
+
+void world_settle(struct world *world)
+{
+	world->loss_percent = 0;
+	world->double_percent = 0;
+	for (int round = 0; round < 200; round++) {
+		world_advance(world, 110);
+		for (unsigned which = 0; which <= WORLD_WORKERS; which++)
+			world_poll(world, which);
+	}
+}
+
+static unsigned n_waiting(const struct world *world)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < WORLD_WORKERS; i++)
+		n += rte_ring_count(world->port.memory_rx[i]);
+	return n;
+}
+
+// Each packet that came in went out, is with the control core, or was dropped by name.
+static void check_balance(const struct world_worker *own)
+{
+	const struct worker_stats *s = &worker_public(own->worker)->stats;
+	const uint64_t n_in = s->n_rx + s->n_looped_in + s->n_from_control;
+	const uint64_t n_out = s->n_tx + s->n_looped + s->n_punted + s->n_mirrored + s->n_kernel +
+		worker_stats_drops(s);
+
+	cr_assert_eq(n_in, n_out, "%lu packets in, %lu accounted for", n_in, n_out);
+	cr_assert_eq(s->n_table_full, 0);
+}
+
+void world_check(struct world *world)
+{
+	const char *fault = turn_check(world->turn);
+	struct turn_stats stats;
+
+	cr_assert_null(fault, "%s", fault);
+	turn_stats_get(world->turn, &stats);
+	cr_assert_eq(stats.n_ports_cooling, control_n_cooling(world->control),
+		"cooling ports: %u in turn, %zu in control", stats.n_ports_cooling,
+		control_n_cooling(world->control));
+	cr_assert_eq(stats.n_ports_free + stats.n_ports_used + stats.n_ports_reserved +
+			stats.n_ports_cooling,
+		WORLD_PORT_MAX - WORLD_PORT_MIN + 1);
+	for (size_t i = 0; i < WORLD_WORKERS; i++)
+		check_balance(&world->workers[i]);
+	cr_assert_geq(rte_mempool_in_use_count(world->pool), n_waiting(world));
+}
