@@ -1,0 +1,292 @@
+#include "box.h"
+
+#include "exit.h"
+#include "policy.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <rte_errno.h>
+#include <rte_lcore.h>
+#include <rte_mbuf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PUNT_RING 2048
+#define OTHERS_RING 1024
+#define INBOX_RING 8192
+#define PORT_MBUFS 4608 // of one queue: both rings, and what a PMD keeps
+#define MBUF_CACHE 256
+#define MBUF_ROOM_STEP 128
+#define MEMORY_RESERVE (96UL << 20) // queues, memzones and the EAL's own
+
+enum exit_status exit_status_of(int error)
+{
+	switch (error) {
+	case -EPERM:
+	case -EACCES:
+		return EXIT_PERMISSION;
+	case -ENOMEM:
+		return EXIT_RESOURCE;
+	case -EINVAL:
+		return EXIT_CONFIG;
+	default:
+		return EXIT_DEVICE;
+	}
+}
+
+static uint32_t n_mbufs(const struct conf *conf)
+{
+	const uint32_t a_worker =
+		(uint32_t)conf->n_ports * PORT_MBUFS + PUNT_RING + OTHERS_RING + 1024;
+
+	return conf->n_mbufs ? conf->n_mbufs : conf->n_workers * a_worker + 4096;
+}
+
+static uint16_t mbuf_room(const struct conf *conf)
+{
+	size_t room = RTE_MBUF_DEFAULT_DATAROOM;
+
+	for (size_t i = 0; i < conf->n_ports; i++)
+		if (conf->ports[i].mtu_bytes + 64UL > room)
+			room = round_up(conf->ports[i].mtu_bytes + 64UL, MBUF_ROOM_STEP);
+	return (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
+}
+
+// With a quarter more: the pool's pages are not all full.
+static size_t memory_bytes(const struct conf *conf)
+{
+	const size_t an_mbuf = sizeof(struct rte_mbuf) + mbuf_room(conf) + 64;
+
+	return n_mbufs(conf) * an_mbuf * 5 / 4 + MEMORY_RESERVE;
+}
+
+static int open_pool(struct box *box, char error[static BOX_ERROR_BYTES])
+{
+	const uint32_t n = n_mbufs(box->conf);
+
+	box->pool = rte_pktmbuf_pool_create(
+		"mbufs", n, MBUF_CACHE, 0, mbuf_room(box->conf), SOCKET_ID_ANY);
+	if (box->pool)
+		return 0;
+	snprintf(error, BOX_ERROR_BYTES, "no memory for %u packet buffers: %s", n,
+		rte_strerror(rte_errno));
+	return EXIT_RESOURCE;
+}
+
+static int open_ports(struct box *box, char error[static BOX_ERROR_BYTES])
+{
+	static const enum port_kind kinds[] = {
+		[CONF_AF_PACKET] = PORT_AF_PACKET,
+		[CONF_AF_XDP] = PORT_AF_XDP,
+		[CONF_VIRTIO_USER] = PORT_VIRTIO_USER,
+		[CONF_VHOST] = PORT_VHOST,
+		[CONF_MEMIF] = PORT_MEMIF,
+		[CONF_PCI] = PORT_PCI,
+	};
+
+	for (; box->n_ports < box->conf->n_ports; box->n_ports++) {
+		const struct conf_port *from = &box->conf->ports[box->n_ports];
+		struct port_config config = {
+			.name = from->name,
+			.kind = kinds[from->kind],
+			.target = from->target,
+			.memif_server = from->memif_server,
+			.mtu_bytes = from->mtu_bytes,
+			.n_queues = box->conf->n_workers,
+			.pool = box->pool,
+			.guard = &box->guard,
+		};
+		int rc;
+
+		memcpy(config.mac, from->mac, sizeof(config.mac));
+		rc = port_open(&box->ports[box->n_ports], &config, error);
+		if (rc)
+			return exit_status_of(rc);
+	}
+	return 0;
+}
+
+// What the mirror carries, from the words of the configuration.
+static int mirror_lists(struct mirror_config *config, const struct conf_port *from)
+{
+	struct mirror_route *routes = calloc(from->n_routes + 1, sizeof(*routes));
+	struct mirror_neighbour *neighbours = calloc(from->n_neighbours + 1, sizeof(*neighbours));
+
+	config->routes = routes;
+	config->neighbours = neighbours;
+	if (!routes || !neighbours)
+		return -ENOMEM;
+	for (size_t i = 0; i < from->n_routes; i++)
+		routes[i] = (struct mirror_route){from->routes[i].to, from->routes[i].via};
+	for (size_t i = 0; i < from->n_neighbours; i++) {
+		neighbours[i].address = from->neighbours[i].address;
+		memcpy(neighbours[i].mac, from->neighbours[i].mac, sizeof(neighbours[i].mac));
+	}
+	return 0;
+}
+
+static int open_mirror(struct box *box, size_t i, char error[static BOX_ERROR_BYTES])
+{
+	const struct conf_port *from = &box->conf->ports[i];
+	struct mirror_config config = {
+		.name = from->mirror,
+		.mtu_bytes = from->mtu_bytes,
+		.addresses = from->addresses,
+		.n_addresses = from->n_addresses,
+		.n_routes = from->n_routes,
+		.n_neighbours = from->n_neighbours,
+	};
+	int rc = mirror_lists(&config, from);
+
+	memcpy(config.mac, box->ports[i].mac, sizeof(config.mac));
+	if (rc)
+		snprintf(error, BOX_ERROR_BYTES, "no memory for routes of mirror %s", from->mirror);
+	else
+		rc = mirror_open(&box->mirrors[i], &config, error);
+	free((void *)config.routes);
+	free((void *)config.neighbours);
+	return rc;
+}
+
+static int open_kernel_side(struct box *box, char error[static BOX_ERROR_BYTES])
+{
+	struct route_port ports[CONF_PORTS_MAX];
+	int rc;
+
+	for (; box->n_mirrors < box->n_ports; box->n_mirrors++) {
+		rc = open_mirror(box, box->n_mirrors, error);
+		if (rc)
+			return exit_status_of(rc);
+		ports[box->n_mirrors].ifindex = box->mirrors[box->n_mirrors].ifindex;
+		ports[box->n_mirrors].port_idx = (uint8_t)box->n_mirrors;
+	}
+	rc = route_open(&box->route, ports, box->n_ports, error);
+	if (rc)
+		return exit_status_of(rc);
+	box->kernel_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (box->kernel_fd >= 0)
+		return 0;
+	snprintf(error, BOX_ERROR_BYTES, "no raw socket: %s (CAP_NET_RAW is needed)",
+		strerror(errno));
+	return exit_status_of(-errno);
+}
+
+static int open_workers(struct box *box, char error[static BOX_ERROR_BYTES])
+{
+	struct policy policy;
+	int rc = policy_make(&policy, box->conf, box->ports);
+
+	if (!rc)
+		rc = doorbell_open(&box->doorbell);
+	for (; !rc && box->n_workers < box->conf->n_workers; box->n_workers++) {
+		struct box_worker *own = &box->workers[box->n_workers];
+		struct worker_config config = policy.worker;
+		const unsigned lcore = EAL_WORKER_LCORE_FIRST + (unsigned)box->n_workers;
+		const int node = (int)rte_lcore_to_socket_id(lcore);
+
+		config.idx = (uint16_t)box->n_workers;
+		config.numa_node = node;
+		config.try_huge = box->conf->hugepages != CONF_HUGEPAGES_OFF;
+		config.punts = &own->punts;
+		config.others = &own->others;
+		config.inbox = &own->inbox;
+		config.doorbell = &box->doorbell;
+		random_secret(config.seed, sizeof(config.seed));
+		rc = msg_channel_create(&own->punts, PUNT_RING, NUMA_NODE_ANY);
+		rc = rc ? rc : msg_channel_create(&own->others, OTHERS_RING, NUMA_NODE_ANY);
+		rc = rc ? rc : msg_channel_create(&own->inbox, INBOX_RING, node);
+		rc = rc ? rc : worker_create(&own->worker, &config);
+	}
+	if (rc)
+		snprintf(error, BOX_ERROR_BYTES, "worker %zu cannot be set up: %s", box->n_workers,
+			strerror(-rc));
+	policy_free(&policy);
+	return rc ? EXIT_RESOURCE : 0;
+}
+
+static int open_control(struct box *box, char error[static BOX_ERROR_BYTES])
+{
+	struct control_worker workers[CONF_WORKERS_MAX];
+	struct policy policy;
+	int rc = policy_make(&policy, box->conf, box->ports);
+
+	for (size_t i = 0; i < box->n_workers; i++)
+		workers[i] = (struct control_worker){
+			.punts = &box->workers[i].punts,
+			.others = &box->workers[i].others,
+			.inbox = &box->workers[i].inbox,
+			.applied_seq = &worker_public(box->workers[i].worker)->applied_seq,
+		};
+	if (!rc)
+		rc = turn_create(&box->turn, &policy.turn);
+	if (!rc) {
+		struct control_config config = policy.control;
+
+		for (size_t i = 0; i < box->n_mirrors; i++)
+			policy.control_ports[i].mirror = &box->mirrors[i];
+		config.turn = box->turn;
+		config.route = box->route;
+		config.workers = workers;
+		config.n_workers = box->n_workers;
+		config.pool = box->pool;
+		config.kernel_fd = box->kernel_fd;
+		rc = control_create(&box->control, &config);
+	}
+	if (rc)
+		snprintf(error, BOX_ERROR_BYTES, "the control core cannot be set up: %s",
+			strerror(-rc));
+	policy_free(&policy);
+	return rc ? EXIT_RESOURCE : 0;
+}
+
+int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
+	char error[static BOX_ERROR_BYTES])
+{
+	int status;
+
+	box->kernel_fd = -1;
+	box->doorbell.fd = -1;
+	// Before the EAL makes threads.
+	status = guard_start(&box->guard, "turnpike-guard");
+	if (status) {
+		snprintf(error, BOX_ERROR_BYTES, "the guard process does not start: %s",
+			strerror(-status));
+		return EXIT_RESOURCE;
+	}
+	status = eal_start(
+		&box->eal, box->conf, memory_bytes(box->conf), eal_extra, n_eal_extra, error);
+	status = status ? status : open_pool(box, error);
+	status = status ? status : open_ports(box, error);
+	status = status ? status : open_kernel_side(box, error);
+	status = status ? status : open_workers(box, error);
+	status = status ? status : open_control(box, error);
+	return status;
+}
+
+void box_close(struct box *box)
+{
+	control_destroy(box->control);
+	turn_destroy(box->turn);
+	for (size_t i = 0; i < N_ELEMENTS(box->workers); i++) {
+		worker_destroy(box->workers[i].worker);
+		msg_channel_destroy(&box->workers[i].punts);
+		msg_channel_destroy(&box->workers[i].others);
+		msg_channel_destroy(&box->workers[i].inbox);
+	}
+	doorbell_close(&box->doorbell);
+	route_close(box->route);
+	if (box->kernel_fd >= 0)
+		close(box->kernel_fd);
+	for (size_t i = 0; i < box->n_mirrors; i++)
+		mirror_close(&box->mirrors[i]);
+	for (size_t i = 0; i < box->n_ports; i++)
+		port_close(&box->ports[i]);
+	if (box->pool && rte_mempool_in_use_count(box->pool))
+		log_event(LOG_ERROR, "mbufs.lost", "n=%u", rte_mempool_in_use_count(box->pool));
+	rte_mempool_free(box->pool);
+	eal_stop(&box->eal);
+	guard_stop(&box->guard);
+}

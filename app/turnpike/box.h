@@ -1,0 +1,51 @@
+// Everything that runs, opened in order and closed in reverse: guard, EAL, buffers, ports, mirrors,
+// routes, allocations, workers, control core.
+#ifndef TURNPIKE_BOX_H
+#define TURNPIKE_BOX_H
+
+#include "conf/conf.h"
+#include "control/control.h"
+#include "drivers/drivers.h"
+#include "eal.h"
+#include "msg/msg.h"
+#include "route/route.h"
+#include "turn/turn.h"
+#include "worker/worker.h"
+
+#define BOX_ERROR_BYTES 768
+
+struct rte_mempool;
+
+// One worker and its rings.
+struct box_worker {
+	struct worker *worker;
+	struct msg_channel punts;
+	struct msg_channel others;
+	struct msg_channel inbox;
+};
+
+struct box {
+	const struct conf *conf;
+	struct guard guard;
+	struct eal eal;
+	struct rte_mempool *pool;
+	struct port ports[CONF_PORTS_MAX];
+	struct mirror mirrors[CONF_PORTS_MAX];
+	size_t n_ports; // opened
+	size_t n_mirrors; // opened
+	struct route *route;
+	int kernel_fd;
+	struct turn *turn;
+	struct doorbell doorbell;
+	struct box_worker workers[CONF_WORKERS_MAX];
+	size_t n_workers; // created
+	struct control *control;
+};
+
+// `box->conf` is set, the rest is zero. Returns 0, or an exit status with one line in `error`;
+// box_close() is due in either case.
+int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
+	char error[static BOX_ERROR_BYTES]);
+void box_close(struct box *box);
+
+#endif

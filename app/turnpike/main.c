@@ -1,0 +1,118 @@
+// turnpike, the daemon: options, configuration, and the order in which everything starts and ends.
+#include "box.h"
+#include "conf/conf.h"
+#include "eal.h"
+#include "exit.h"
+#include "run.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_CONFIG "/etc/turnpike/turnpike.yaml"
+
+static const char help[] =
+	"turnpike: a TURN relay whose media never enters the kernel\n"
+	"\n"
+	"usage: turnpike [-c FILE] [--check-config] [-- EAL-OPTIONS]\n"
+	"\n"
+	"  -c, --config FILE   configuration; default " DEFAULT_CONFIG "\n"
+	"      --check-config  judge the configuration and end: 0 if it can be used, 78 if not\n"
+	"      --version       print the version and end\n"
+	"      --help          print this and end\n"
+	"\n"
+	"What follows -- goes to DPDK's EAL as it is, after turnpike's own choices.\n"
+	"SIGTERM and SIGINT end it and leave nothing behind.\n"
+	"\n"
+	"exit status: 0 ended as asked, 64 usage, 69 a device cannot be used, 70 a fault of ours,\n"
+	"71 memory or another resource of the system is missing, 77 no permission, 78 "
+	"configuration\n";
+
+struct options {
+	const char *config_path;
+	bool check_only;
+	char **eal_arguments;
+	int n_eal_arguments;
+};
+
+enum { OPTION_CHECK = 256, OPTION_VERSION, OPTION_HELP };
+
+// Returns -1 to go on, or the exit status.
+static int parse_options(struct options *out, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check-config", no_argument, NULL, OPTION_CHECK},
+		{"version", no_argument, NULL, OPTION_VERSION},
+		{"help", no_argument, NULL, OPTION_HELP},
+		{0},
+	};
+	int option;
+
+	*out = (struct options){.config_path = DEFAULT_CONFIG};
+	while ((option = getopt_long(argc, argv, "+c:", long_options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			out->config_path = optarg;
+			break;
+		case OPTION_CHECK:
+			out->check_only = true;
+			break;
+		case OPTION_VERSION:
+			puts("turnpike " TURNPIKE_VERSION);
+			return EXIT_OK;
+		case OPTION_HELP:
+			fputs(help, stdout);
+			return EXIT_OK;
+		default:
+			fputs("turnpike: see --help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc && strcmp(argv[optind - 1], "--")) {
+		fprintf(stderr, "turnpike: unexpected argument: %s; see --help\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	out->eal_arguments = argv + optind;
+	out->n_eal_arguments = argc - optind;
+	return -1;
+}
+
+static int relay(const struct conf *conf, const struct options *options)
+{
+	struct box box = {.conf = conf};
+	char error[BOX_ERROR_BYTES];
+	int status;
+
+	log_set_level(conf->log_level);
+	status = box_open(&box, options->eal_arguments, options->n_eal_arguments, error);
+	if (status)
+		fprintf(stderr, "turnpike: %s\n", error);
+	else
+		status = run(&box);
+	box_close(&box);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	char error[CONF_ERROR_BYTES];
+	struct options options;
+	struct conf *conf;
+	int status = parse_options(&options, argc, argv);
+
+	if (status >= 0)
+		return status;
+	if (conf_load(&conf, options.config_path, error)) {
+		fprintf(stderr, "turnpike: %s\n", error);
+		return EXIT_CONFIG;
+	}
+	if (options.check_only) {
+		printf("%s: can be used\n", options.config_path);
+		status = EXIT_OK;
+	} else {
+		status = relay(conf, &options);
+	}
+	conf_destroy(conf);
+	return status;
+}

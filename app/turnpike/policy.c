@@ -1,0 +1,147 @@
+#include "policy.h"
+
+#include "stun/stun.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Owner, a handful of permissions (one for each address of the peers' candidates), two entries a
+// channel.
+#define FLOWS_PER_ALLOCATION 8
+#define FLOWS_MIN 4096
+
+static int make_users(struct policy *p, const struct conf *conf)
+{
+	struct stun_mac *mac;
+	int rc = stun_mac_create(&mac);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < conf->n_users; i++) {
+		const struct conf_user *from = &conf->users[i];
+		struct turn_user *to = &p->users[i];
+
+		to->name = from->name;
+		if (from->has_key) {
+			memcpy(to->key.bytes, from->key, sizeof(from->key));
+			to->key.n_bytes = sizeof(from->key);
+		} else {
+			stun_key_md5(mac, &to->key, from->name, strlen(from->name), conf->realm,
+				strlen(conf->realm), from->password, strlen(from->password));
+		}
+	}
+	stun_mac_destroy(mac);
+	return 0;
+}
+
+static uint8_t port_of(const struct conf *conf, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < conf->n_ports; i++)
+		for (size_t k = 0; k < conf->ports[i].n_addresses; k++)
+			if (ip_equal(&conf->ports[i].addresses[k].ip, ip))
+				return (uint8_t)i;
+	return 0;
+}
+
+static void make_relays(struct policy *p, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_relay; i++) {
+		const struct conf_relay *from = &conf->relay[i];
+
+		p->turn_relays[i] =
+			(struct turn_relay){from->address, from->port_min, from->port_max};
+		p->worker_relays[i] =
+			(struct worker_relay){from->address, from->port_min, from->port_max};
+		p->control_relays[i] =
+			(struct control_relay){from->address, port_of(conf, &from->address)};
+	}
+}
+
+static void make_ports(struct policy *p, const struct conf *conf, const struct port *ports)
+{
+	for (size_t i = 0; i < conf->n_ports; i++) {
+		struct worker_port_config *worker = &p->worker_ports[i];
+		struct control_port *control = &p->control_ports[i];
+
+		worker->eth_id = ports[i].eth_id;
+		worker->vlan = conf->ports[i].vlan;
+		worker->kernel_wire = ports[i].kernel_wire;
+		memcpy(worker->mac, ports[i].mac, sizeof(worker->mac));
+		control->mtu_bytes = ports[i].mtu_bytes;
+		control->vlan = conf->ports[i].vlan;
+		control->kernel_wire = ports[i].kernel_wire;
+		memcpy(control->mac, ports[i].mac, sizeof(control->mac));
+	}
+}
+
+static void make_turn(struct policy *p, const struct conf *conf)
+{
+	p->turn = (struct turn_config){
+		.realm = conf->realm,
+		.users = p->users,
+		.n_users = conf->n_users,
+		.rest_secrets = (const char *const *)conf->rest_secrets,
+		.n_rest_secrets = conf->n_rest_secrets,
+		.nonce_lifetime_s = conf->nonce_lifetime_s,
+		.lifetime_s = conf->allocation_lifetime_s,
+		.lifetime_max_s = conf->allocation_lifetime_max_s,
+		.n_allocations_max = conf->n_allocations_max,
+		.relays = p->turn_relays,
+		.n_relays = conf->n_relay,
+		.services = conf->listen,
+		.n_services = conf->n_listen,
+		.rfc5766_channels = conf->rfc5766_channels,
+		.peers =
+			{
+				.allow_private = conf->peer_profile == CONF_PEERS_LAN,
+				.allow = conf->peer_allow,
+				.n_allow = conf->n_peer_allow,
+				.deny = conf->peer_deny,
+				.n_deny = conf->n_peer_deny,
+			},
+	};
+	random_secret(p->turn.nonce_secret, sizeof(p->turn.nonce_secret));
+}
+
+int policy_make(struct policy *out, const struct conf *conf, const struct port *ports)
+{
+	struct policy *p = out;
+	const uint32_t n_flows = FLOWS_MIN + FLOWS_PER_ALLOCATION * conf->n_allocations_max;
+
+	*p = (struct policy){0};
+	p->users = calloc(conf->n_users + 1, sizeof(*p->users));
+	p->turn_relays = calloc(conf->n_relay, sizeof(*p->turn_relays));
+	p->worker_relays = calloc(conf->n_relay, sizeof(*p->worker_relays));
+	p->control_relays = calloc(conf->n_relay, sizeof(*p->control_relays));
+	if (!p->users || !p->turn_relays || !p->worker_relays || !p->control_relays)
+		return -ENOMEM;
+	make_relays(p, conf);
+	make_ports(p, conf, ports);
+	make_turn(p, conf);
+	p->worker = (struct worker_config){
+		.ports = p->worker_ports,
+		.n_ports = conf->n_ports,
+		.services = conf->listen,
+		.n_services = conf->n_listen,
+		.relays = p->worker_relays,
+		.n_relays = conf->n_relay,
+		.n_flows = n_flows,
+	};
+	p->control = (struct control_config){
+		.ports = p->control_ports,
+		.n_ports = conf->n_ports,
+		.relays = p->control_relays,
+		.n_relays = conf->n_relay,
+		.n_flows = n_flows,
+	};
+	return make_users(p, conf);
+}
+
+void policy_free(struct policy *policy)
+{
+	free(policy->users);
+	free(policy->turn_relays);
+	free(policy->worker_relays);
+	free(policy->control_relays);
+}

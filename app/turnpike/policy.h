@@ -1,0 +1,30 @@
+// From the configuration to what each module takes: one place where the words of the file become
+// theirs.
+#ifndef TURNPIKE_POLICY_H
+#define TURNPIKE_POLICY_H
+
+#include "conf/conf.h"
+#include "control/control.h"
+#include "drivers/drivers.h"
+#include "turn/turn.h"
+#include "worker/worker.h"
+
+// The configs point into it and into the conf.
+struct policy {
+	struct turn_config turn;
+	struct worker_config worker;
+	struct control_config control;
+	struct control_port control_ports[CONF_PORTS_MAX];
+	struct worker_port_config worker_ports[CONF_PORTS_MAX];
+	struct turn_user *users;
+	struct turn_relay *turn_relays;
+	struct worker_relay *worker_relays;
+	struct control_relay *control_relays;
+};
+
+// `ports` are open, as many as conf->n_ports. Returns 0; -ENOMEM; -ENOTSUP without MD5.
+// policy_free() is due in any case.
+int policy_make(struct policy *out, const struct conf *conf, const struct port *ports);
+void policy_free(struct policy *policy);
+
+#endif

@@ -1,0 +1,103 @@
+#include "report.h"
+
+#include <inttypes.h>
+#include <rte_mempool.h>
+#include <stdio.h>
+
+#define TEXT_BYTES 2048
+
+struct text {
+	char bytes[TEXT_BYTES];
+	size_t n;
+};
+
+static void add(struct text *text, const char *name, uint64_t value)
+{
+	const int n = snprintf(text->bytes + text->n, sizeof(text->bytes) - text->n,
+		"%s%s=%" PRIu64, text->n ? " " : "", name, value);
+
+	if (n > 0 && text->n + (size_t)n < sizeof(text->bytes))
+		text->n += (size_t)n;
+}
+
+void report_ready(const struct box *box)
+{
+	char address[ADDR_TEXT_BYTES];
+
+	for (size_t i = 0; i < box->n_ports; i++)
+		log_event(LOG_INFO, "port.open", "name=%s device=%s mirror=%s mtu=%u queues=%u",
+			box->conf->ports[i].name, box->ports[i].device, box->mirrors[i].name,
+			box->ports[i].mtu_bytes, box->ports[i].n_queues);
+	log_event(LOG_INFO, "ready", "listen=%s workers=%zu poll=%s memory=%s",
+		endpoint_format(&box->conf->listen[0], address), box->n_workers,
+		box->conf->poll == CONF_POLL_BUSY ? "busy" : "adaptive",
+		box->eal.huge ? "hugepages" : "ordinary_pages");
+}
+
+static void add_turn(struct text *text, const struct turn_stats *turn)
+{
+	add(text, "allocations", turn->n_allocations);
+	add(text, "permissions", turn->n_permissions);
+	add(text, "channels", turn->n_channels);
+	add(text, "allocations_created", turn->n_allocations_created);
+	add(text, "ports_free", turn->n_ports_free);
+	add(text, "ports_used", turn->n_ports_used);
+	add(text, "ports_reserved", turn->n_ports_reserved);
+	add(text, "ports_cooling", turn->n_ports_cooling);
+}
+
+static void add_workers(struct text *text, const struct worker_stats *sum)
+{
+	add(text, "rx", sum->n_rx);
+	add(text, "tx", sum->n_tx);
+	for (int path = 0; path < N_RELAY_PATHS; path++)
+		add(text, relay_path_name(path), sum->n_relayed[path]);
+	add(text, "looped", sum->n_looped);
+	add(text, "bindings", sum->n_bindings);
+	add(text, "punted", sum->n_punted);
+	add(text, "mirrored", sum->n_mirrored);
+	add(text, "kernel", sum->n_kernel);
+	add(text, "checksums_finished", sum->n_checksums_finished);
+	add(text, "table_full", sum->n_table_full);
+	add(text, "drops", worker_stats_drops(sum));
+}
+
+static void add_control(struct text *text, const struct control_stats *control)
+{
+	add(text, "answers", control->n_answers);
+	add(text, "answers_lost", control->n_answers_lost);
+	add(text, "silent", control->n_silent);
+	add(text, "mirror_to_kernel", control->n_mirror_to_kernel);
+	add(text, "mirror_to_wire", control->n_mirror_to_wire);
+	add(text, "mirror_lost", control->n_mirror_lost);
+	add(text, "kernel_lost", control->n_kernel_lost);
+}
+
+static void log_drops(const struct worker_stats *sum, const char *event)
+{
+	struct text text = {0};
+	char name[64];
+
+	for (int drop = 1; drop < N_DROPS; drop++)
+		if (sum->n_drops[drop])
+			add(&text, drop_name(drop), sum->n_drops[drop]);
+	snprintf(name, sizeof(name), "%s.drops", event);
+	if (text.n)
+		log_event(LOG_INFO, name, "%s", text.bytes);
+}
+
+void report_log(struct report *report, const struct box *box, const char *event)
+{
+	struct text text = {0};
+
+	report->sum = (struct worker_stats){0};
+	for (size_t i = 0; i < box->n_workers; i++)
+		worker_stats_add(&report->sum, &worker_public(box->workers[i].worker)->stats);
+	turn_stats_get(box->turn, &report->turn);
+	add_turn(&text, &report->turn);
+	add_workers(&text, &report->sum);
+	add_control(&text, control_stats_get(box->control));
+	add(&text, "mbufs_in_use", rte_mempool_in_use_count(box->pool));
+	log_event(LOG_INFO, event, "%s", text.bytes);
+	log_drops(&report->sum, event);
+}

@@ -1,0 +1,234 @@
+#include "run.h"
+
+#include "exit.h"
+#include "report.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_pause.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#define TICK_MS 100
+#define POLLS_PER_EVENTS 16 // busy rounds of the control core between two looks at its descriptors
+#define TIMER_SLACK_NS 1000
+
+// An idle worker polls on for a while, then sleeps: shortly at first, since traffic often comes in
+// trains.
+#define IDLE_POLLS_MAX 256
+#define IDLE_SHORT_SLEEPS 32
+#define SLEEP_SHORT_NS 20000
+#define SLEEP_LONG_NS 80000
+
+struct worker_thread {
+	struct worker *worker;
+	atomic_bool *stop;
+	bool adaptive;
+};
+
+struct loop {
+	struct box *box;
+	struct event_base *base;
+	struct event *events[2 * CONF_PORTS_MAX + 8];
+	size_t n_events;
+	atomic_bool stop;
+	struct worker_thread threads[CONF_WORKERS_MAX];
+	struct report report;
+};
+
+static void rest(unsigned n_idle)
+{
+	const bool brief = n_idle < IDLE_POLLS_MAX + IDLE_SHORT_SLEEPS;
+	const struct timespec pause = {.tv_nsec = brief ? SLEEP_SHORT_NS : SLEEP_LONG_NS};
+
+	if (n_idle < IDLE_POLLS_MAX)
+		rte_pause();
+	else
+		nanosleep(&pause, NULL);
+}
+
+static int worker_main(void *argument)
+{
+	struct worker_thread *thread = argument;
+	unsigned n_idle = 0;
+
+	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
+	while (!atomic_load_explicit(thread->stop, memory_order_relaxed)) {
+		if (worker_poll(thread->worker))
+			n_idle = 0;
+		else if (thread->adaptive)
+			rest(n_idle < IDLE_POLLS_MAX + IDLE_SHORT_SLEEPS ? n_idle++ : n_idle);
+	}
+	return 0;
+}
+
+static struct turn_time time_now(void)
+{
+	struct timespec monotonic;
+	struct timespec wall;
+
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	clock_gettime(CLOCK_REALTIME_COARSE, &wall);
+	return (struct turn_time){
+		.now_ms = (uint64_t)monotonic.tv_sec * MS_IN_S +
+			(uint64_t)monotonic.tv_nsec / NS_IN_MS,
+		.wall_s = wall.tv_sec,
+	};
+}
+
+static void on_signal(evutil_socket_t signal_number, short what, void *argument)
+{
+	struct loop *loop = argument;
+
+	(void)what;
+	log_event(LOG_INFO, "stopping", "signal=%d", (int)signal_number);
+	atomic_store(&loop->stop, true);
+}
+
+static void on_mirror(evutil_socket_t fd, short what, void *argument)
+{
+	struct loop *loop = argument;
+
+	(void)what;
+	for (size_t i = 0; i < loop->box->n_mirrors; i++)
+		if (loop->box->mirrors[i].fd == fd)
+			control_mirror_read(loop->box->control, (uint8_t)i);
+}
+
+static void on_route(evutil_socket_t fd, short what, void *argument)
+{
+	struct loop *loop = argument;
+
+	(void)fd;
+	(void)what;
+	control_route_follow(loop->box->control);
+}
+
+static void on_report(evutil_socket_t fd, short what, void *argument)
+{
+	struct loop *loop = argument;
+
+	(void)fd;
+	(void)what;
+	report_log(&loop->report, loop->box, "stats");
+}
+
+// The loop itself does the work; an event only ends its sleep.
+static void on_wake(evutil_socket_t fd, short what, void *argument)
+{
+	(void)fd;
+	(void)what;
+	(void)argument;
+}
+
+static int add_event(
+	struct loop *loop, int fd, short what, event_callback_fn callback, unsigned every_ms)
+{
+	const struct timeval interval = {every_ms / 1000, (every_ms % 1000) * 1000L};
+	struct event *event = event_new(loop->base, fd, (short)(what | EV_PERSIST), callback, loop);
+
+	if (!event)
+		return -ENOMEM;
+	loop->events[loop->n_events++] = event;
+	return event_add(event, every_ms ? &interval : NULL);
+}
+
+static int open_events(struct loop *loop)
+{
+	struct box *box = loop->box;
+	int rc;
+
+	loop->base = event_base_new();
+	if (!loop->base)
+		return -ENOMEM;
+	rc = add_event(loop, SIGTERM, EV_SIGNAL, on_signal, 0);
+	rc = rc ? rc : add_event(loop, SIGINT, EV_SIGNAL, on_signal, 0);
+	rc = rc ? rc : add_event(loop, box->doorbell.fd, EV_READ, on_wake, 0);
+	rc = rc ? rc : add_event(loop, route_fd(box->route), EV_READ, on_route, 0);
+	rc = rc ? rc : add_event(loop, -1, 0, on_wake, TICK_MS);
+	for (size_t i = 0; i < box->n_mirrors && !rc; i++)
+		rc = add_event(loop, box->mirrors[i].fd, EV_READ, on_mirror, 0);
+	if (!rc && box->conf->stats_interval_s)
+		rc = add_event(loop, -1, 0, on_report, box->conf->stats_interval_s * 1000);
+	return rc;
+}
+
+static void close_events(struct loop *loop)
+{
+	while (loop->n_events)
+		event_free(loop->events[--loop->n_events]);
+	if (loop->base)
+		event_base_free(loop->base);
+}
+
+// Sleep until something happens, unless a worker sent something meanwhile.
+static void control_rest(struct loop *loop)
+{
+	struct box *box = loop->box;
+
+	doorbell_announce(&box->doorbell);
+	if (!control_waiting(box->control))
+		event_base_loop(loop->base, EVLOOP_ONCE);
+	doorbell_awake(&box->doorbell);
+}
+
+static void control_main(struct loop *loop)
+{
+	const bool adaptive = loop->box->conf->poll == CONF_POLL_ADAPTIVE;
+	unsigned n_rounds = 0;
+
+	while (!atomic_load(&loop->stop)) {
+		const struct turn_time now = time_now();
+		const unsigned n = control_poll(loop->box->control, &now);
+
+		if (n == 0 && adaptive)
+			control_rest(loop);
+		else if (n == 0 || ++n_rounds % POLLS_PER_EVENTS == 0)
+			event_base_loop(loop->base, EVLOOP_NONBLOCK);
+	}
+}
+
+static int launch_workers(struct loop *loop)
+{
+	const struct box *box = loop->box;
+
+	for (size_t i = 0; i < box->n_workers; i++) {
+		struct worker_thread *thread = &loop->threads[i];
+
+		thread->worker = box->workers[i].worker;
+		thread->stop = &loop->stop;
+		thread->adaptive = box->conf->poll == CONF_POLL_ADAPTIVE;
+		if (rte_eal_remote_launch(
+			    worker_main, thread, EAL_WORKER_LCORE_FIRST + (unsigned)i))
+			return -EBUSY;
+	}
+	return 0;
+}
+
+int run(struct box *box)
+{
+	struct loop *loop = calloc(1, sizeof(*loop));
+	int rc;
+
+	if (!loop)
+		return EXIT_RESOURCE;
+	loop->box = box;
+	rc = open_events(loop);
+	rc = rc ? rc : launch_workers(loop);
+	if (!rc) {
+		report_ready(box);
+		control_main(loop);
+	}
+	atomic_store(&loop->stop, true);
+	rte_eal_mp_wait_lcore();
+	if (!rc)
+		report_log(&loop->report, box, "stopped");
+	close_events(loop);
+	free(loop);
+	return rc ? EXIT_RESOURCE : EXIT_OK;
+}
