@@ -6,6 +6,7 @@
 // socket, so a process opens each interface once.
 #include "wire.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <rte_mempool.h>
@@ -95,6 +96,26 @@ static int check_program(struct opening *opening, const struct interface *interf
 		opening->config->target, name, opening->config->target);
 }
 
+static int say_nothing(void)
+{
+	return 0;
+}
+
+// libxdp and libbpf tell standard error about every step. The PMD brings them along; they are not
+// linked, so they are asked to be silent by name.
+static void silence(const char *library, const char *set_print)
+{
+	void *handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
+	void *(*function)(int (*)(void));
+
+	if (!handle)
+		return;
+	*(void **)&function = dlsym(handle, set_print);
+	if (function)
+		function(say_nothing);
+	dlclose(handle);
+}
+
 static int prepare(struct opening *opening)
 {
 	const struct port_config *config = opening->config;
@@ -110,6 +131,8 @@ static int prepare(struct opening *opening)
 		rc = check_program(opening, &interface);
 	if (rc)
 		return rc;
+	silence("libxdp.so.1", "libxdp_set_print");
+	silence("libbpf.so.1", "libbpf_set_print");
 	n_queues = interface_count_queues(config->target);
 	if (n_queues < config->n_queues)
 		return opening_lacks_queues(opening, n_queues);
@@ -126,6 +149,7 @@ const struct kind kind_af_xdp = {
 	.driver = "net_af_xdp",
 	.owner_space = "interface",
 	.kernel_wire = true,
+	.keeps_buffers = true, // those in the umem's rings
 	.own_mac = true,
 	.mtu_by_kind = true,
 	.n_queues_max = PORT_QUEUES_MAX,

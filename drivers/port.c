@@ -217,6 +217,7 @@ static int configure(struct opening *opening)
 	port->n_queues = config->n_queues;
 	port->numa_node = rte_eth_dev_socket_id(port->eth_id);
 	port->kernel_wire = opening->kind->kernel_wire;
+	port->keeps_buffers = opening->kind->keeps_buffers;
 	port->tx_ip_checksum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
 	port->tx_udp_checksum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
 	if (info.if_index && !port->interface[0])

@@ -51,6 +51,7 @@ struct port {
 	uint16_t n_queues;
 	int numa_node; // -1: none in particular
 	bool kernel_wire; // a kernel sends to us: unfinished checksums, and it sees frames too
+	bool keeps_buffers; // some stay with the device even when it is closed
 	bool tx_ip_checksum; // what the PMD can fill in on transmit
 	bool tx_udp_checksum;
 	char interface[16]; // the Linux interface behind it, or ""

@@ -266,8 +266,19 @@ int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
 	return status;
 }
 
+// Every buffer is back, but for those that a device keeps.
+static void check_buffers(const struct box *box, bool some_are_kept)
+{
+	const unsigned n_lost = box->pool ? rte_mempool_in_use_count(box->pool) : 0;
+
+	if (n_lost && !some_are_kept)
+		log_event(LOG_ERROR, "mbufs.lost", "n=%u", n_lost);
+}
+
 void box_close(struct box *box)
 {
+	bool some_are_kept = false;
+
 	control_destroy(box->control);
 	turn_destroy(box->turn);
 	for (size_t i = 0; i < N_ELEMENTS(box->workers); i++) {
@@ -282,10 +293,11 @@ void box_close(struct box *box)
 		close(box->kernel_fd);
 	for (size_t i = 0; i < box->n_mirrors; i++)
 		mirror_close(&box->mirrors[i]);
-	for (size_t i = 0; i < box->n_ports; i++)
+	for (size_t i = 0; i < box->n_ports; i++) {
+		some_are_kept |= box->ports[i].keeps_buffers;
 		port_close(&box->ports[i]);
-	if (box->pool && rte_mempool_in_use_count(box->pool))
-		log_event(LOG_ERROR, "mbufs.lost", "n=%u", rte_mempool_in_use_count(box->pool));
+	}
+	check_buffers(box, some_are_kept);
 	rte_mempool_free(box->pool);
 	eal_stop(&box->eal);
 	guard_stop(&box->guard);

@@ -109,7 +109,7 @@ static void relay_up_send(struct worker *w, struct burst_item *item)
 		.ip_delta = csum_fold((uint64_t)owner->ip_delta + peer_words),
 		.payload = send->data,
 		.payload_bytes = send->data_bytes,
-		.dont_fragment = false,
+		.dont_fragment = send->dont_fragment,
 	};
 	const struct pkt_origin origin = pkt_origin_load(p);
 

@@ -5,6 +5,7 @@
 static const uint16_t known[] = {
 	STUN_ATTR_XOR_PEER_ADDRESS,
 	STUN_ATTR_DATA,
+	STUN_ATTR_DONT_FRAGMENT,
 };
 
 void send_request_read(struct burst_item *item)
@@ -28,6 +29,7 @@ void send_request_read(struct burst_item *item)
 		.peer_ip = ip_to_u32_raw(&address.ip),
 		.peer_port_be = __builtin_bswap16(address.port),
 		.data_bytes = data->n_bytes,
+		.dont_fragment = stun_find(&view, STUN_ATTR_DONT_FRAGMENT) != NULL,
 		.data = p->payload + (data->value - p->payload),
 	};
 }

@@ -30,6 +30,7 @@ struct send_request {
 	uint32_t peer_ip; // network byte order
 	uint16_t peer_port_be;
 	uint16_t data_bytes;
+	bool dont_fragment;
 	uint8_t *data;
 };
 
