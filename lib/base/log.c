@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_BYTES 1024
+#define LINE_BYTES 2048
 
 struct line {
 	char text[LINE_BYTES];
