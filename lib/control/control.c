@@ -93,9 +93,10 @@ static void expire(struct control *c, const struct turn_time *time)
 	if (time->now_ms < c->expired_ms + EXPIRE_INTERVAL_MS)
 		return;
 	effects_begin(c);
-	if (!turn_expire(c->turn, time, &c->effects))
-		c->expired_ms = time->now_ms;
+	c->expiring = turn_expire(c->turn, time, &c->effects);
 	effects_apply(c);
+	if (!c->expiring)
+		c->expired_ms = time->now_ms;
 }
 
 // Routes moved: every entry is sent again with the hop it has now, a bounded share at a time.
@@ -127,7 +128,7 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 	hops_publish_changes(control);
 	walk(control);
 	cooling_release(control);
-	return n + control->walking;
+	return n + control->walking + control->expiring;
 }
 
 bool control_waiting(const struct control *control)
@@ -136,7 +137,7 @@ bool control_waiting(const struct control *control)
 		if (msg_waiting(control->workers[i].punts) ||
 			msg_waiting(control->workers[i].others))
 			return true;
-	return control->walking;
+	return control->walking || control->expiring;
 }
 
 void control_route_follow(struct control *control)

@@ -177,6 +177,23 @@ void actors_release(struct world *world, unsigned i)
 	send_refresh(world, &actors_of(world)->clients[i], 0);
 }
 
+void actors_permit_many(struct world *world, unsigned i, unsigned n)
+{
+	struct client *client = &actors_of(world)->clients[i];
+	uint8_t transaction[STUN_TRANSACTION_BYTES];
+	struct datagram d = to_service(world, client);
+	struct endpoint peer = world_endpoint("198.19.1.0", 0);
+	struct stun_writer w;
+
+	new_transaction(world, transaction);
+	request_begin(&w, &d, STUN_CREATE_PERMISSION, transaction);
+	for (unsigned k = 0; k < n; k++) {
+		peer.ip.bytes[3] = (uint8_t)(k + 1);
+		stun_put_xor_address(&w, STUN_ATTR_XOR_PEER_ADDRESS, &peer);
+	}
+	request_send(world, client, &w, &d);
+}
+
 void actors_peer_send(struct world *world)
 {
 	struct actors *actors = actors_of(world);

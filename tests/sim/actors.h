@@ -40,6 +40,8 @@ void actors_act(struct world *world, unsigned i);
 void actors_peer_send(struct world *world);
 // Client `i` gives its allocation up.
 void actors_release(struct world *world, unsigned i);
+// Client `i` asks for `n` permissions at once, for addresses that do not exist.
+void actors_permit_many(struct world *world, unsigned i, unsigned n);
 // A lossless call from Allocate to media both ways; asserts that it works.
 void actors_call(struct world *world, unsigned i);
 

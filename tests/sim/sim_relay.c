@@ -104,6 +104,37 @@ Test(sim, port_is_used_again_only_after_every_worker_applied_its_removal)
 	world_close(&world);
 }
 
+// All at once: the control core must not rest before all of it is gone.
+Test(sim, what_expires_together_goes_without_a_pause)
+{
+	static struct world world;
+	static struct actors actors;
+	struct turn_stats stats;
+	unsigned n_polls = 0;
+
+	world_open(&world, 1);
+	actors_open(&actors, &world);
+	for (unsigned i = 0; i < N_CLIENTS; i++) {
+		actors_call(&world, i);
+		actors_permit_many(&world, i, 25);
+		world_settle(&world);
+	}
+	turn_stats_get(world.turn, &stats);
+	cr_assert_gt(stats.n_permissions + 3 * stats.n_channels, TURN_EFFECTS_MAX,
+		"too few for more than one go");
+	world_advance(&world, 3700 * MS_IN_S);
+	while (control_poll(world.control, &world.now)) {
+		n_polls++;
+		world_poll(&world, 0);
+		world_poll(&world, 1);
+	}
+	turn_stats_get(world.turn, &stats);
+	cr_expect_eq(stats.n_allocations, 0);
+	cr_expect_lt(n_polls, 50);
+	actors_close(&actors);
+	world_close(&world);
+}
+
 Test(sim, random_steps_without_losses)
 {
 	for (uint64_t seed = 100; seed < 104; seed++)

@@ -297,7 +297,7 @@ void world_settle(struct world *world)
 {
 	world->loss_percent = 0;
 	world->double_percent = 0;
-	for (int round = 0; round < 200; round++) {
+	for (int round = 0; round < 20; round++) {
 		world_advance(world, 110);
 		for (unsigned which = 0; which <= WORLD_WORKERS; which++)
 			world_poll(world, which);
