@@ -1,0 +1,94 @@
+"""The way out follows Linux: packets wait for a neighbour's address, and move with MAC and route."""
+
+import socket
+
+from lab import Lab, check, test, wait_until
+from relay import PASSWORD, USER, configuration, start_relay
+from stunlib import SUCCESS, Client, channel_data
+
+SERVER = ("198.18.0.2", 3478)
+PEER_PORT = 9999
+CHANNEL = 0x4000
+
+
+def open_call(lab):
+    """A client with a channel to a peer's socket: (client, peer)."""
+    with lab.inside("peer"):
+        peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    peer.bind(("0.0.0.0", PEER_PORT))
+    peer.settimeout(10)
+    with lab.inside("client"):
+        client = Client(SERVER, USER, PASSWORD)
+    client.allocate()
+    return client, peer
+
+
+def bind(client, ip):
+    check(client.bind_channel(CHANNEL, ip, PEER_PORT).kind == SUCCESS, "no channel")
+
+
+def delivered(client, peer, data):
+    """Send until it arrives: for what comes after a change that spreads."""
+    peer.settimeout(0.05)
+
+    def attempt():
+        client.send(channel_data(CHANNEL, data))
+        try:
+            return peer.recv(2048) == data
+        except TimeoutError:
+            return False
+
+    wait_until(attempt, 10, f"{data} reaches the peer")
+
+
+@test()
+def test_packets_wait_for_their_neighbour():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        client, peer = open_call(lab)
+        lab.run("peer", "ip", "link", "set", "eth0", "arp", "off")
+        bind(client, lab.peer_address)
+        for i in range(5):
+            client.send(channel_data(CHANNEL, b"early %d" % i))
+        wait_until(lambda: relay.counters().get("kernel") == 5, 5, "5 packets went to the kernel")
+        lab.run("peer", "ip", "link", "set", "eth0", "arp", "on")
+        got = [peer.recv(2048) for _ in range(5)]
+        check(got == [b"early %d" % i for i in range(5)], str(got))
+        delivered(client, peer, b"late")
+        counters = relay.stop()
+        check(counters["kernel_lost"] == 0 and counters["drops"] == 0, str(counters))
+
+
+@test()
+def test_media_follow_a_new_mac():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        client, peer = open_call(lab)
+        bind(client, lab.peer_address)
+        delivered(client, peer, b"before")
+        lab.run("peer", "ip", "link", "set", "eth0", "address", "02:00:00:00:00:77")
+        lab.run("peer", "arping", "-q", "-U", "-c", "1", "-I", "eth0", lab.peer_address)
+        delivered(client, peer, b"after")
+        relay.stop()
+
+
+@test()
+def test_media_follow_a_new_route():
+    """The peer's far address is reached by one gateway, then by none, then by another."""
+    far = "198.51.100.7"
+    with Lab() as lab:
+        config = configuration(lab)
+        config["peers"]["allow"].append("198.51.100.0/24")
+        config["ports"][0]["routes"] = [{"to": "198.51.100.0/24", "via": lab.peer_address}]
+        relay = start_relay(lab, config)
+        lab.run("peer", "ip", "addr", "add", f"{far}/32", "dev", "lo")
+        client, peer = open_call(lab)
+        bind(client, far)
+        delivered(client, peer, b"by the first")
+        lab.run("relay", "ip", "route", "del", "198.51.100.0/24")
+        wait_until(lambda: client.send(channel_data(CHANNEL, b"nowhere")) or
+                   relay.drops("stats").get("no_route"), 10, "packets without a route are dropped")
+        lab.run("peer", "ip", "addr", "add", "198.18.0.21/24", "dev", "eth0")
+        lab.run("relay", "ip", "route", "add", "198.51.100.0/24", "via", "198.18.0.21")
+        delivered(client, peer, b"by the second")
+        relay.stop()
