@@ -32,6 +32,7 @@ struct kind {
 	const char *owner_space; // devices that exclude each other; NULL: nobody else can open it
 	bool kernel_wire;
 	bool keeps_buffers; // the PMD does not give its buffers back when it closes
+	bool checks_checksums; // real hardware, which can
 	bool own_mac; // the device has a MAC of its own; else we invent one
 	bool mtu_by_kind; // the kind sees to the MTU, whatever limit the PMD names
 	uint16_t n_queues_max;

@@ -79,6 +79,7 @@ const struct kind kind_pci = {
 	.name = "pci",
 	.driver = "pci",
 	.owner_space = "pci",
+	.checks_checksums = true,
 	.own_mac = true,
 	.n_queues_max = PORT_QUEUES_MAX,
 	.n_desc = 1024,

@@ -151,18 +151,21 @@ static void unplug(struct port *port)
 		rte_eal_hotplug_remove("vdev", port->device);
 }
 
-// TX checksums where the PMD fills them in, RSS where there is something to spread. Never
-// MBUF_FAST_FREE: mbufs may be shared.
+// A NIC checks incoming checksums where it can; virtio would take that as leave to hand over
+// unfinished ones. Nothing is asked for on transmit: checksums follow by difference there, for less
+// than a descriptor's flags cost, and offloads would cost some NICs their vector path. RSS where
+// there is something to spread.
 static struct rte_eth_conf choose_conf(const struct opening *opening, struct rte_eth_dev_info *info)
 {
 	const struct port_config *config = opening->config;
-	const uint64_t checksums = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	const uint64_t checksums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 	const uint64_t rss = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP;
 	struct rte_eth_conf conf = {
 		.rxmode.mtu = config->mtu_bytes,
-		.txmode.offloads = info->tx_offload_capa & checksums,
 	};
 
+	if (opening->kind->checks_checksums && strcmp(info->driver_name, "net_virtio") != 0)
+		conf.rxmode.offloads = info->rx_offload_capa & checksums;
 	if (opening->kind->mtu_by_kind && config->mtu_bytes > RTE_ETHER_MTU)
 		conf.rxmode.mtu = RTE_ETHER_MTU;
 	if (config->n_queues > 1 && (info->flow_type_rss_offloads & rss)) {
@@ -218,8 +221,7 @@ static int configure(struct opening *opening)
 	port->numa_node = rte_eth_dev_socket_id(port->eth_id);
 	port->kernel_wire = opening->kind->kernel_wire;
 	port->keeps_buffers = opening->kind->keeps_buffers;
-	port->tx_ip_checksum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
-	port->tx_udp_checksum = conf.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
+	port->rx_checksums = conf.rxmode.offloads != 0;
 	if (info.if_index && !port->interface[0])
 		if_indextoname(info.if_index, port->interface);
 	return set_up_queues(opening);

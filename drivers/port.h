@@ -52,8 +52,7 @@ struct port {
 	int numa_node; // -1: none in particular
 	bool kernel_wire; // a kernel sends to us: unfinished checksums, and it sees frames too
 	bool keeps_buffers; // some stay with the device even when it is closed
-	bool tx_ip_checksum; // what the PMD can fill in on transmit
-	bool tx_udp_checksum;
+	bool rx_checksums; // the NIC marks frames whose IPv4 or UDP checksum is wrong
 	char interface[16]; // the Linux interface behind it, or ""
 	char device[64]; // the EAL's name of the device
 	int lock_fd; // held while open: one owner for each device

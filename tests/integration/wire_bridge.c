@@ -233,11 +233,9 @@ static void run(struct options *options, struct guard *guard)
 	options->mirror.mtu_bytes = port.mtu_bytes;
 	if (mirror_open(&mirror, &options->mirror, error))
 		die(error);
-	printf("ready mac=%02x:%02x:%02x:%02x:%02x:%02x queues=%u interface=%s device=%s "
-	       "tx_ip_checksum=%d tx_udp_checksum=%d\n",
+	printf("ready mac=%02x:%02x:%02x:%02x:%02x:%02x queues=%u interface=%s device=%s\n",
 		port.mac[0], port.mac[1], port.mac[2], port.mac[3], port.mac[4], port.mac[5],
-		port.n_queues, port.interface, port.device, port.tx_ip_checksum,
-		port.tx_udp_checksum);
+		port.n_queues, port.interface, port.device);
 	fflush(stdout);
 	shovel(&port, &mirror, options);
 	mirror_close(&mirror);

@@ -88,8 +88,7 @@ Test(drivers_memory, tells_its_capabilities)
 	cr_expect_eq(port.n_queues, 3);
 	cr_expect_eq(port.mtu_bytes, 1500);
 	cr_expect_not(port.kernel_wire);
-	cr_expect_not(port.tx_ip_checksum);
-	cr_expect_not(port.tx_udp_checksum);
+	cr_expect_not(port.rx_checksums);
 	cr_expect_str_eq(port.interface, "");
 	cr_expect_arr_eq(port.mac, mac, sizeof(mac));
 	cr_expect(port_link_up(&port));
