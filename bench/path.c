@@ -107,7 +107,7 @@ static void open_bench(struct bench *b)
 		.name = "bench", .kind = PORT_MEMORY, .mtu_bytes = 1500, .n_queues = 1};
 	struct worker_port_config worker_port = {0};
 	const struct endpoint listen = service();
-	const struct worker_relay relay = {relayed_of(0).ip, 49152, 65535};
+	const struct relay_range relay = {relayed_of(0).ip, 49152, 65535};
 	struct worker_config config = {
 		.ports = &worker_port,
 		.n_ports = 1,

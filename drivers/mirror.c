@@ -103,7 +103,7 @@ static int add_address(const struct mirror *mirror, const struct prefix *prefix)
 	return netlink_run(&request, NULL, NULL);
 }
 
-static int add_route(const struct mirror *mirror, const struct mirror_route *route)
+static int add_route(const struct mirror *mirror, const struct static_route *route)
 {
 	struct netlink request;
 	struct rtmsg *message =
@@ -125,7 +125,7 @@ static int add_route(const struct mirror *mirror, const struct mirror_route *rou
 	return netlink_run(&request, NULL, NULL);
 }
 
-static int add_neighbour(const struct mirror *mirror, const struct mirror_neighbour *neighbour)
+static int add_neighbour(const struct mirror *mirror, const struct static_neighbour *neighbour)
 {
 	struct netlink request;
 	struct ndmsg *message = netlink_begin(

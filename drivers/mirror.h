@@ -13,25 +13,15 @@
 
 #define MIRROR_ERROR_BYTES 256
 
-struct mirror_route {
-	struct prefix to;
-	struct ip_addr via; // FAMILY_NONE: on the link
-};
-
-struct mirror_neighbour {
-	struct ip_addr address;
-	uint8_t mac[6];
-};
-
 struct mirror_config {
 	const char *name; // of the TAP
 	uint8_t mac[6];
 	uint16_t mtu_bytes;
 	const struct prefix *addresses;
 	size_t n_addresses;
-	const struct mirror_route *routes;
+	const struct static_route *routes;
 	size_t n_routes;
-	const struct mirror_neighbour *neighbours; // permanent entries
+	const struct static_neighbour *neighbours; // permanent entries
 	size_t n_neighbours;
 };
 

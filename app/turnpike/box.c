@@ -9,7 +9,6 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -109,25 +108,6 @@ static int open_ports(struct box *box, char error[static BOX_ERROR_BYTES])
 	return 0;
 }
 
-// What the mirror carries, from the words of the configuration.
-static int mirror_lists(struct mirror_config *config, const struct conf_port *from)
-{
-	struct mirror_route *routes = calloc(from->n_routes + 1, sizeof(*routes));
-	struct mirror_neighbour *neighbours = calloc(from->n_neighbours + 1, sizeof(*neighbours));
-
-	config->routes = routes;
-	config->neighbours = neighbours;
-	if (!routes || !neighbours)
-		return -ENOMEM;
-	for (size_t i = 0; i < from->n_routes; i++)
-		routes[i] = (struct mirror_route){from->routes[i].to, from->routes[i].via};
-	for (size_t i = 0; i < from->n_neighbours; i++) {
-		neighbours[i].address = from->neighbours[i].address;
-		memcpy(neighbours[i].mac, from->neighbours[i].mac, sizeof(neighbours[i].mac));
-	}
-	return 0;
-}
-
 static int open_mirror(struct box *box, size_t i, char error[static BOX_ERROR_BYTES])
 {
 	const struct conf_port *from = &box->conf->ports[i];
@@ -136,19 +116,14 @@ static int open_mirror(struct box *box, size_t i, char error[static BOX_ERROR_BY
 		.mtu_bytes = from->mtu_bytes,
 		.addresses = from->addresses,
 		.n_addresses = from->n_addresses,
+		.routes = from->routes,
 		.n_routes = from->n_routes,
+		.neighbours = from->neighbours,
 		.n_neighbours = from->n_neighbours,
 	};
-	int rc = mirror_lists(&config, from);
 
 	memcpy(config.mac, box->ports[i].mac, sizeof(config.mac));
-	if (rc)
-		snprintf(error, BOX_ERROR_BYTES, "no memory for routes of mirror %s", from->mirror);
-	else
-		rc = mirror_open(&box->mirrors[i], &config, error);
-	free((void *)config.routes);
-	free((void *)config.neighbours);
-	return rc;
+	return mirror_open(&box->mirrors[i], &config, error);
 }
 
 static int open_kernel_side(struct box *box, char error[static BOX_ERROR_BYTES])

@@ -46,16 +46,11 @@ static uint8_t port_of(const struct conf *conf, const struct ip_addr *ip)
 
 static void make_relays(struct policy *p, const struct conf *conf)
 {
-	for (size_t i = 0; i < conf->n_relay; i++) {
-		const struct conf_relay *from = &conf->relay[i];
-
-		p->turn_relays[i] =
-			(struct turn_relay){from->address, from->port_min, from->port_max};
-		p->worker_relays[i] =
-			(struct worker_relay){from->address, from->port_min, from->port_max};
-		p->control_relays[i] =
-			(struct control_relay){from->address, port_of(conf, &from->address)};
-	}
+	for (size_t i = 0; i < conf->n_relay; i++)
+		p->relays[i] = (struct control_relay){
+			.ip = conf->relay[i].ip,
+			.port_idx = port_of(conf, &conf->relay[i].ip),
+		};
 }
 
 static void make_ports(struct policy *p, const struct conf *conf, const struct port *ports)
@@ -87,7 +82,7 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.lifetime_s = conf->allocation_lifetime_s,
 		.lifetime_max_s = conf->allocation_lifetime_max_s,
 		.n_allocations_max = conf->n_allocations_max,
-		.relays = p->turn_relays,
+		.relays = conf->relay,
 		.n_relays = conf->n_relay,
 		.services = conf->listen,
 		.n_services = conf->n_listen,
@@ -111,10 +106,8 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 
 	*p = (struct policy){0};
 	p->users = calloc(conf->n_users + 1, sizeof(*p->users));
-	p->turn_relays = calloc(conf->n_relay, sizeof(*p->turn_relays));
-	p->worker_relays = calloc(conf->n_relay, sizeof(*p->worker_relays));
-	p->control_relays = calloc(conf->n_relay, sizeof(*p->control_relays));
-	if (!p->users || !p->turn_relays || !p->worker_relays || !p->control_relays)
+	p->relays = calloc(conf->n_relay, sizeof(*p->relays));
+	if (!p->users || !p->relays)
 		return -ENOMEM;
 	make_relays(p, conf);
 	make_ports(p, conf, ports);
@@ -124,14 +117,14 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.n_ports = conf->n_ports,
 		.services = conf->listen,
 		.n_services = conf->n_listen,
-		.relays = p->worker_relays,
+		.relays = conf->relay,
 		.n_relays = conf->n_relay,
 		.n_flows = n_flows,
 	};
 	p->control = (struct control_config){
 		.ports = p->control_ports,
 		.n_ports = conf->n_ports,
-		.relays = p->control_relays,
+		.relays = p->relays,
 		.n_relays = conf->n_relay,
 		.n_flows = n_flows,
 	};
@@ -141,7 +134,5 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 void policy_free(struct policy *policy)
 {
 	free(policy->users);
-	free(policy->turn_relays);
-	free(policy->worker_relays);
-	free(policy->control_relays);
+	free(policy->relays);
 }

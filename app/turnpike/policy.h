@@ -17,9 +17,7 @@ struct policy {
 	struct control_port control_ports[CONF_PORTS_MAX];
 	struct worker_port_config worker_ports[CONF_PORTS_MAX];
 	struct turn_user *users;
-	struct turn_relay *turn_relays;
-	struct worker_relay *worker_relays;
-	struct control_relay *control_relays;
+	struct control_relay *relays;
 };
 
 // `ports` are open, as many as conf->n_ports. Returns 0; -ENOMEM; -ENOTSUP without MD5.

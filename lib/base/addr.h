@@ -34,6 +34,24 @@ struct prefix {
 	uint8_t n_bits; // 0..32 or 0..128
 };
 
+// An address of ours and the UDP ports there that are relayed.
+struct relay_range {
+	struct ip_addr ip;
+	uint16_t port_min;
+	uint16_t port_max;
+};
+
+// What an operator gives Linux by hand.
+struct static_route {
+	struct prefix to;
+	struct ip_addr via;
+};
+
+struct static_neighbour {
+	struct ip_addr address;
+	uint8_t mac[6];
+};
+
 // Longest text: "[" + 45 + "]:65535" and the final zero.
 #define ADDR_TEXT_BYTES 64
 

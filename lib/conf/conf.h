@@ -26,16 +26,6 @@ enum conf_device_kind {
 	CONF_PCI, // pci:0000:3b:00.0
 };
 
-struct conf_route {
-	struct prefix to;
-	struct ip_addr via;
-};
-
-struct conf_neighbour {
-	struct ip_addr address;
-	uint8_t mac[6];
-};
-
 struct conf_port {
 	char name[CONF_NAME_BYTES]; // unique; [A-Za-z0-9_-]
 	enum conf_device_kind kind;
@@ -47,16 +37,10 @@ struct conf_port {
 	uint16_t vlan; // 0: untagged; 1..4094: every frame carries this 802.1Q tag
 	struct prefix *addresses; // the host's address with its prefix length; at least one
 	size_t n_addresses;
-	struct conf_route *routes;
+	struct static_route *routes;
 	size_t n_routes;
-	struct conf_neighbour *neighbours;
+	struct static_neighbour *neighbours;
 	size_t n_neighbours;
-};
-
-struct conf_relay {
-	struct ip_addr address;
-	uint16_t port_min; // default 49152
-	uint16_t port_max; // default 65535
 };
 
 struct conf_user {
@@ -88,7 +72,7 @@ struct conf {
 
 	struct endpoint *listen; // service addresses, UDP; each IP is an address of some port
 	size_t n_listen; // at least one
-	struct conf_relay *relay;
+	struct relay_range *relay;
 	size_t n_relay; // at least one; each address is an address of some port
 
 	char *realm;

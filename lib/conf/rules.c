@@ -151,15 +151,15 @@ static int check_relay(const struct conf *conf, struct source *source)
 		const struct place address = {&here, "address", 0};
 		char text[ADDR_TEXT_BYTES];
 
-		if (check_is_ours(conf, source, &address, &conf->relay[i].address) < 0)
+		if (check_is_ours(conf, source, &address, &conf->relay[i].ip) < 0)
 			return -EINVAL;
 		for (size_t k = 0; k < i; k++) {
 			const struct place there = {NULL, "relay", k + 1};
 			const struct place first = {&there, "address", 0};
 
-			if (ip_equal(&conf->relay[i].address, &conf->relay[k].address))
+			if (ip_equal(&conf->relay[i].ip, &conf->relay[k].ip))
 				return fail_taken(source, &address,
-					ip_format(&conf->relay[i].address, text), &first);
+					ip_format(&conf->relay[i].ip, text), &first);
 		}
 	}
 	return 0;
@@ -172,10 +172,10 @@ static int check_listen_outside_relay(const struct conf *conf, struct source *so
 	const struct endpoint *listen = &conf->listen[listen_idx];
 
 	for (size_t i = 0; i < conf->n_relay; i++) {
-		const struct conf_relay *relay = &conf->relay[i];
+		const struct relay_range *relay = &conf->relay[i];
 		char text[ADDR_TEXT_BYTES];
 
-		if (ip_equal(&listen->ip, &relay->address) && listen->port >= relay->port_min &&
+		if (ip_equal(&listen->ip, &relay->ip) && listen->port >= relay->port_min &&
 			listen->port <= relay->port_max)
 			return source_fail(source, place, endpoint_format(listen, text),
 				"is within the ports of relay[%zu]; allowed: a port outside %u-%u",

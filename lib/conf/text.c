@@ -147,7 +147,7 @@ static bool parse_port(uint16_t *out, const char **text)
 }
 
 int text_take_port_range(
-	struct conf_relay *out, struct source *source, const struct place *place, const char *text)
+	struct relay_range *out, struct source *source, const struct place *place, const char *text)
 {
 	const char *at = text;
 	bool whole = parse_port(&out->port_min, &at) && *at++ == '-';

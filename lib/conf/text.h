@@ -19,8 +19,8 @@ int text_take_endpoint(
 int text_take_mac(
 	uint8_t out[static 6], struct source *source, const struct place *place, const char *text);
 // "49152-65535"
-int text_take_port_range(
-	struct conf_relay *out, struct source *source, const struct place *place, const char *text);
+int text_take_port_range(struct relay_range *out, struct source *source, const struct place *place,
+	const char *text);
 // Sets `kind`; `target` points into `text`.
 int text_take_device(enum conf_device_kind *kind, const char **target, struct source *source,
 	const struct place *place, const char *text);

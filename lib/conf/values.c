@@ -68,11 +68,11 @@ static int take_relay(struct conf *conf, struct raw *raw, struct source *source)
 		const struct place here = {NULL, "relay", i + 1};
 		const struct place address = {&here, "address", 0};
 		const struct place ports = {&here, "ports", 0};
-		struct conf_relay *relay = &conf->relay[i];
+		struct relay_range *relay = &conf->relay[i];
 
 		relay->port_min = RELAY_PORT_MIN_PRESET;
 		relay->port_max = RELAY_PORT_MAX_PRESET;
-		if (text_take_host(&relay->address, source, &address, raw->relay[i].address) < 0)
+		if (text_take_host(&relay->ip, source, &address, raw->relay[i].address) < 0)
 			return -EINVAL;
 		if (raw->relay[i].ports != NULL &&
 			text_take_port_range(relay, source, &ports, raw->relay[i].ports) < 0)

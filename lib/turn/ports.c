@@ -5,12 +5,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static bool overlap(const struct turn_relay *a, const struct turn_relay *b)
+static bool overlap(const struct relay_range *a, const struct relay_range *b)
 {
 	return ip_equal(&a->ip, &b->ip) && a->port_min <= b->port_max && b->port_min <= a->port_max;
 }
 
-static bool is_possible(const struct turn_relay *relays, size_t i)
+static bool is_possible(const struct relay_range *relays, size_t i)
 {
 	if (relays[i].ip.family != FAMILY_IPV4 || relays[i].port_min == 0 ||
 		relays[i].port_min > relays[i].port_max)
@@ -22,7 +22,7 @@ static bool is_possible(const struct turn_relay *relays, size_t i)
 	return true;
 }
 
-static int relay_init(struct relay_ports *relay, const struct turn_relay *config)
+static int relay_init(struct relay_ports *relay, const struct relay_range *config)
 {
 	relay->ip = config->ip;
 	relay->port_min = config->port_min;
@@ -38,7 +38,7 @@ static int relay_init(struct relay_ports *relay, const struct turn_relay *config
 	return 0;
 }
 
-int ports_init(struct ports *ports, const struct turn_relay *relays, size_t n_relays)
+int ports_init(struct ports *ports, const struct relay_range *relays, size_t n_relays)
 {
 	*ports = (struct ports){0};
 	if (n_relays == 0)

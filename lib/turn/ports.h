@@ -11,8 +11,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct turn_relay;
-
 #define PORT_FREE 0u // owners are the indices of allocations, which begin at 1
 #define PORT_COOLING UINT32_MAX
 #define PORT_RESERVED (UINT32_MAX - 1)
@@ -37,7 +35,7 @@ struct ports {
 };
 
 // Returns 0; -ENOMEM; -EINVAL where ranges are empty or overlap.
-int ports_init(struct ports *ports, const struct turn_relay *relays, size_t n_relays);
+int ports_init(struct ports *ports, const struct relay_range *relays, size_t n_relays);
 void ports_fini(struct ports *ports);
 // A uniformly random free one (RFC 6056). Only where n_free is not 0.
 void ports_take(struct ports *ports, struct entropy *entropy, uint32_t owner, struct endpoint *out);

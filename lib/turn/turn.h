@@ -34,12 +34,6 @@ struct turn_time {
 	int64_t wall_s; // Unix time: only the expiry of REST user names
 };
 
-struct turn_relay {
-	struct ip_addr ip;
-	uint16_t port_min;
-	uint16_t port_max;
-};
-
 struct turn_user {
 	const char *name;
 	struct stun_key key; // MD5(name ":" realm ":" password)
@@ -64,7 +58,7 @@ struct turn_config {
 	uint32_t lifetime_s; // default and least
 	uint32_t lifetime_max_s;
 	uint32_t n_allocations_max;
-	const struct turn_relay *relays;
+	const struct relay_range *relays;
 	size_t n_relays;
 	const struct endpoint *services; // our own listeners: never a peer
 	size_t n_services;

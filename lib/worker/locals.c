@@ -52,7 +52,7 @@ int locals_add_service(struct locals *locals, const struct endpoint *service)
 	return -EINVAL;
 }
 
-int locals_add_relay(struct locals *locals, const struct worker_relay *relay)
+int locals_add_relay(struct locals *locals, const struct relay_range *relay)
 {
 	struct local *local = find_or_add(locals, &relay->ip);
 

@@ -102,7 +102,7 @@ static inline void item_drop(struct burst_item *item, enum drop drop)
 }
 
 int locals_add_service(struct locals *locals, const struct endpoint *service);
-int locals_add_relay(struct locals *locals, const struct worker_relay *relay);
+int locals_add_relay(struct locals *locals, const struct relay_range *relay);
 const struct local *locals_find(const struct locals *locals, uint32_t ip);
 
 void parse_burst(struct worker *w, struct burst *b);

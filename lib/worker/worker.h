@@ -28,19 +28,13 @@ struct worker_port_config {
 	bool kernel_wire; // checksums may be unfinished
 };
 
-struct worker_relay {
-	struct ip_addr ip;
-	uint16_t port_min;
-	uint16_t port_max;
-};
-
 struct worker_config {
 	uint16_t idx; // of the worker, and of its queue on every port
 	const struct worker_port_config *ports;
 	size_t n_ports; // 1..WORKER_PORTS_MAX; position is the port_idx of hops and messages
 	const struct endpoint *services;
 	size_t n_services; // up to 4 for each address
-	const struct worker_relay *relays;
+	const struct relay_range *relays;
 	size_t n_relays; // addresses of services and relays together: at most 192
 	uint32_t n_flows; // room in the table
 	int numa_node;

@@ -159,7 +159,7 @@ static void step(struct input *in)
 
 static void open_rig(void)
 {
-	static struct turn_relay relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002};
+	static struct relay_range relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002};
 	static const char *const secrets[] = {"north"};
 	struct turn_config config = rig_config();
 

@@ -31,7 +31,7 @@ struct endpoint rig_endpoint(const char *text)
 static void open_worker(struct rig *rig, const struct rig_options *options)
 {
 	const struct endpoint service = rig_endpoint(SERVICE);
-	const struct worker_relay relay = {service.ip, 49152, 65535};
+	const struct relay_range relay = {service.ip, 49152, 65535};
 	struct worker_port_config port = {
 		.eth_id = rig->port.eth_id,
 		.vlan = options->vlan,

@@ -42,7 +42,7 @@ static void open_port(struct world *world)
 
 static void open_workers(struct world *world)
 {
-	const struct worker_relay relay = {world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
+	const struct relay_range relay = {world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
 	struct worker_port_config port = {.eth_id = world->port.eth_id};
 	struct worker_config config = {
 		.ports = &port,
@@ -74,7 +74,7 @@ static void open_workers(struct world *world)
 
 static void open_turn(struct world *world)
 {
-	const struct turn_relay relay = {world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
+	const struct relay_range relay = {world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
 	struct turn_user user = {.name = WORLD_USER};
 	struct turn_config config = {
 		.realm = WORLD_REALM,

@@ -46,7 +46,7 @@ Test(conf_example, it_has_one_port_in_the_lab)
 	cr_assert_eq(conf->n_listen, 1);
 	cr_expect_str_eq(endpoint_format(&conf->listen[0], text), "198.18.0.2:3478");
 	cr_assert_eq(conf->n_relay, 1);
-	cr_expect_str_eq(ip_format(&conf->relay[0].address, text), "198.18.0.2");
+	cr_expect_str_eq(ip_format(&conf->relay[0].ip, text), "198.18.0.2");
 	cr_expect_eq(conf->relay[0].port_min, 49152);
 	cr_expect_eq(conf->relay[0].port_max, 65535);
 	conf_destroy(conf);

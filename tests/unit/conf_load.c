@@ -145,7 +145,7 @@ Test(conf_load, services_and_credentials_are_as_written)
 	expect_ip(&conf->listen[1].ip, "192.0.2.1");
 	cr_expect_eq(conf->listen[1].port, 443);
 	cr_assert_eq(conf->n_relay, 2);
-	expect_ip(&conf->relay[0].address, "198.18.0.2");
+	expect_ip(&conf->relay[0].ip, "198.18.0.2");
 	cr_expect_eq(conf->relay[0].port_min, 4000);
 	cr_expect_eq(conf->relay[0].port_max, 50000);
 	cr_expect_eq(conf->relay[1].port_min, 1024);

@@ -118,12 +118,12 @@ Test(drivers_mirror, linux_answers_arp_for_its_address)
 Test(drivers_mirror, has_mac_mtu_addresses_routes_and_neighbours)
 {
 	const struct prefix addresses[] = {prefix("192.0.2.1/24"), prefix("2001:db8::1/64")};
-	const struct mirror_route routes[] = {
+	const struct static_route routes[] = {
 		{.to = prefix("0.0.0.0/0"), .via = ip("192.0.2.254")},
 		{.to = prefix("198.51.100.0/24")},
 		{.to = prefix("2001:db8:1::/48"), .via = ip("2001:db8::fe")},
 	};
-	const struct mirror_neighbour neighbour = {ip("192.0.2.254"), PEER_MAC};
+	const struct static_neighbour neighbour = {ip("192.0.2.254"), PEER_MAC};
 	struct mirror_config config = config_with(addresses, 2);
 	struct mirror mirror;
 
@@ -150,7 +150,7 @@ Test(drivers_mirror, has_mac_mtu_addresses_routes_and_neighbours)
 Test(drivers_mirror, frames_of_linux_start_with_the_mac_and_fit_the_mtu)
 {
 	const struct prefix address = prefix("192.0.2.1/24");
-	const struct mirror_neighbour neighbour = {ip("192.0.2.9"), PEER_MAC};
+	const struct static_neighbour neighbour = {ip("192.0.2.9"), PEER_MAC};
 	const uint8_t macs[12] = {
 		0x02, 0x00, 0x5e, 0x10, 0x20, 0x99, 0x02, 0x00, 0x5e, 0x10, 0x20, 0x30};
 	const struct sockaddr_in peer = {
@@ -202,12 +202,12 @@ Test(drivers_mirror, close_takes_the_interface_away_and_is_harmless_twice)
 Test(drivers_mirror, refusals_name_the_cause_and_leave_nothing)
 {
 	const struct prefix twice[] = {prefix("192.0.2.1/24"), prefix("192.0.2.1/24")};
-	const struct mirror_route far = {.to = prefix("0.0.0.0/0"), .via = ip("203.0.113.1")};
-	const struct mirror_route mixed = {.to = prefix("0.0.0.0/0"), .via = ip("2001:db8::1")};
+	const struct static_route far = {.to = prefix("0.0.0.0/0"), .via = ip("203.0.113.1")};
+	const struct static_route mixed = {.to = prefix("0.0.0.0/0"), .via = ip("2001:db8::1")};
 	const struct {
 		const char *name;
 		size_t n_addresses;
-		const struct mirror_route *route;
+		const struct static_route *route;
 		int rc;
 		const char *error;
 	} rows[] = {

@@ -273,7 +273,7 @@ Test(turn_allocate, without_room_for_effects_is_508_and_nothing_happens)
 
 Test(turn_allocate, ports_are_uniform_over_unequal_relays)
 {
-	struct turn_relay relays[] = {
+	struct relay_range relays[] = {
 		{{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50039},
 		{{FAMILY_IPV4, {192, 0, 2, 16}}, 60000, 60009},
 	};
@@ -303,7 +303,7 @@ Test(turn_allocate, ports_are_uniform_over_unequal_relays)
 
 static uint64_t four_ports(uint64_t seed)
 {
-	struct turn_relay relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 10000, 65000};
+	struct relay_range relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 10000, 65000};
 	struct turn_config config = rig_config();
 	uint64_t ports = 0;
 
@@ -327,7 +327,7 @@ Test(turn_allocate, a_seed_repeats_its_ports_the_kernel_does_not)
 
 Test(turn_allocate, of_two_free_ports_either_comes_next)
 {
-	struct turn_relay relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50001};
+	struct relay_range relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50001};
 	struct turn_config config = rig_config();
 	uint16_t last = 0;
 	int n_same = 0;
@@ -347,7 +347,7 @@ Test(turn_allocate, of_two_free_ports_either_comes_next)
 
 Test(turn_allocate, nodes_are_found_by_5_tuple_among_thousands)
 {
-	struct turn_relay relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 10000, 20000};
+	struct relay_range relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 10000, 20000};
 	struct turn_config config = rig_config();
 
 	rig_close(&rig);
@@ -380,7 +380,7 @@ static int create_with(void (*change)(struct turn_config *))
 	return rc;
 }
 
-static struct turn_relay bad_relays[2];
+static struct relay_range bad_relays[2];
 
 static void set_relays(struct turn_config *config, uint16_t min, uint16_t max, size_t n)
 {

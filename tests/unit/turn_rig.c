@@ -33,7 +33,7 @@ struct endpoint rig_endpoint(const char *text)
 
 struct turn_config rig_config(void)
 {
-	static struct turn_relay relay = {
+	static struct relay_range relay = {
 		.ip = {FAMILY_IPV4, {192, 0, 2, 15}},
 		.port_min = 50000,
 		.port_max = 50015,
