@@ -4,6 +4,9 @@
 #include "flow.h"
 
 #include <errno.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 struct flow4_bucket {
 	uint16_t tags[FLOW_BUCKET_SLOTS];
@@ -49,10 +52,25 @@ static uint32_t other_bucket(const struct flow_table *t, uint32_t bucket, uint16
 
 static bool key_equal(const struct flow4_key *a, const struct flow4_key *b)
 {
-	return memcmp(a, b, sizeof(*a)) == 0;
+	uint64_t x[2];
+	uint64_t y[2];
+
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
 }
 
 // A bit for each slot whose tag matches.
+#ifdef __SSE2__
+static unsigned bucket_match(const struct flow4_bucket *bucket, uint16_t tag)
+{
+	const __m128i tags = _mm_load_si128((const __m128i *)bucket->tags);
+	const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
+
+	static_assert(FLOW_BUCKET_SLOTS == 8, "one vector of tags");
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128()));
+}
+#else
 static unsigned bucket_match(const struct flow4_bucket *bucket, uint16_t tag)
 {
 	unsigned hits = 0;
@@ -61,6 +79,7 @@ static unsigned bucket_match(const struct flow4_bucket *bucket, uint16_t tag)
 		hits |= (unsigned)(bucket->tags[slot] == tag) << slot;
 	return hits;
 }
+#endif
 
 static int bucket_find(const struct flow_table *t, const struct flow4_bucket *bucket, uint16_t tag,
 	const struct flow4_key *key)
@@ -242,14 +261,21 @@ bool flow4_remove(struct flow_table *table, const struct flow4_key *key)
 	return true;
 }
 
-// The first matching tag of the primary bucket is nearly always the entry: prefetch it.
-static void prefetch_entry(
-	const struct flow_table *t, const struct flow4_bucket *bucket, uint16_t tag)
+// The first slot whose tag matches is nearly always the entry; where none does, entry 0 is no hit.
+static uint32_t guess(const struct flow4_bucket *bucket, uint16_t tag)
 {
 	const unsigned hits = bucket_match(bucket, tag);
 
-	if (hits)
-		__builtin_prefetch(&t->entries[bucket->idx[__builtin_ctz(hits)]], 1);
+	return hits ? bucket->idx[__builtin_ctz(hits)] : 0;
+}
+
+// The guess was wrong: another slot, the alternate bucket, or a miss.
+static struct flow4_entry *find_entry(
+	const struct flow_table *t, uint64_t hash, const struct flow4_key *key)
+{
+	const struct place place = find_place(t, hash, key);
+
+	return place.slot < 0 ? NULL : &t->entries[place.bucket->idx[place.slot]];
 }
 
 void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
@@ -261,12 +287,13 @@ void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *
 		hashes[i] = key_hash(table, &keys[i]);
 		__builtin_prefetch(&table->buckets[hash_bucket(table, hashes[i])]);
 	}
-	for (unsigned i = 0; i < n; i++)
-		prefetch_entry(
-			table, &table->buckets[hash_bucket(table, hashes[i])], hash_tag(hashes[i]));
 	for (unsigned i = 0; i < n; i++) {
-		const struct place place = find_place(table, hashes[i], &keys[i]);
+		const uint32_t bucket = hash_bucket(table, hashes[i]);
 
-		out[i] = place.slot < 0 ? NULL : &table->entries[place.bucket->idx[place.slot]];
+		out[i] = &table->entries[guess(&table->buckets[bucket], hash_tag(hashes[i]))];
+		__builtin_prefetch(out[i], 1);
 	}
+	for (unsigned i = 0; i < n; i++)
+		if (!key_equal(&out[i]->key, &keys[i]))
+			out[i] = find_entry(table, hashes[i], &keys[i]);
 }

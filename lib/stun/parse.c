@@ -6,26 +6,6 @@
 #define FINGERPRINT_BYTES 4
 #define SHA256_TRUNCATED_BYTES_MIN 16
 
-static bool is_message(const uint8_t *payload, size_t n_bytes)
-{
-	return n_bytes >= STUN_HEADER_BYTES && (payload[0] & 0xc0) == 0 &&
-		load_be32(payload + 4) == STUN_MAGIC_COOKIE;
-}
-
-enum stun_kind stun_classify(const uint8_t *payload, size_t n_bytes)
-{
-	uint16_t channel;
-
-	if (is_message(payload, n_bytes))
-		return STUN_KIND_MESSAGE;
-	if (n_bytes < STUN_CHANNEL_HEADER_BYTES)
-		return STUN_KIND_OTHER;
-	channel = load_be16(payload);
-	if (channel < STUN_CHANNEL_MIN || channel > STUN_CHANNEL_MAX_RFC5766)
-		return STUN_KIND_OTHER;
-	return STUN_KIND_CHANNEL;
-}
-
 static bool is_sealed(const struct stun_view *view)
 {
 	return view->integrity_offset != 0 || view->integrity_sha256_offset != 0;
@@ -109,7 +89,7 @@ int stun_parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes)
 	uint16_t type;
 	uint16_t length;
 
-	if (!is_message(buf, n_bytes))
+	if (stun_classify(buf, n_bytes) != STUN_KIND_MESSAGE)
 		return -EBADMSG;
 	length = load_be16(buf + 2);
 	if (length % 4 != 0 || length != n_bytes - STUN_HEADER_BYTES)

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -134,7 +135,18 @@ struct stun_view {
 	uint32_t fingerprint_offset;
 };
 
-enum stun_kind stun_classify(const uint8_t *payload, size_t n_bytes);
+// Inline, for every packet to a service passes here; media come first.
+static inline enum stun_kind stun_classify(const uint8_t *payload, size_t n_bytes)
+{
+	static_assert(STUN_CHANNEL_MIN == 0x4000 && STUN_CHANNEL_MAX_RFC5766 == 0x7fff,
+		"the two top bits tell a channel");
+	if (n_bytes >= STUN_CHANNEL_HEADER_BYTES && payload[0] >> 6 == 1)
+		return STUN_KIND_CHANNEL;
+	if (n_bytes >= STUN_HEADER_BYTES && payload[0] >> 6 == 0 &&
+		load_be32(payload + 4) == STUN_MAGIC_COOKIE)
+		return STUN_KIND_MESSAGE;
+	return STUN_KIND_OTHER;
+}
 
 // Find all STUN attributes of a message without copying.
 //

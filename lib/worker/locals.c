@@ -5,27 +5,11 @@
 
 #define LOCALS_MAX (LOCALS_SLOTS * 3 / 4)
 
-static unsigned slot_of(uint32_t ip)
-{
-	return (ip * 0x9e3779b1u) >> 24;
-}
-static_assert(LOCALS_SLOTS == 256, "slot_of() gives eight bits");
-
-const struct local *locals_find(const struct locals *locals, uint32_t ip)
-{
-	for (unsigned slot = slot_of(ip);; slot = (slot + 1) % LOCALS_SLOTS) {
-		if (locals->slots[slot].ip == ip)
-			return ip ? &locals->slots[slot] : NULL;
-		if (locals->slots[slot].ip == 0)
-			return NULL;
-	}
-}
-
 static struct local *find_or_add(struct locals *locals, const struct ip_addr *address)
 {
 	const uint32_t ip = ip_to_u32_raw(address);
 	struct local *local = (struct local *)locals_find(locals, ip);
-	unsigned slot = slot_of(ip);
+	unsigned slot = locals_slot(ip);
 
 	if (local || address->family != FAMILY_IPV4 || ip == 0 || locals->n == LOCALS_MAX)
 		return local;

@@ -9,34 +9,30 @@ struct query {
 	unsigned n;
 };
 
-static void query_add(struct query *q, struct burst_item *item, const struct flow4_key *key)
+static struct flow4_key *query_add(struct query *q, struct burst_item *item)
 {
-	q->keys[q->n] = *key;
 	q->items[q->n] = item;
-	q->n++;
+	return &q->keys[q->n++];
 }
 
 // The key of a packet is its addresses and ports as they lie there.
-static struct flow4_key packet_key(const struct pkt *p, uint16_t channel_be)
+static inline void write_packet_key(struct flow4_key *key, const struct pkt *p, uint16_t channel_be)
 {
-	struct flow4_key key = {.channel_be = channel_be};
-
-	memcpy(&key.remote_ip, p->l3 + 12, 8);
-	memcpy(&key.remote_port_be, p->l4, 4);
-	return key;
+	memcpy(&key->remote_ip, p->l3 + 12, 8);
+	memcpy(&key->remote_port_be, p->l4, 4);
+	key->channel_be = channel_be;
+	key->zero = 0;
 }
 
 static void first_pass(struct worker *w, struct burst *b, struct query *q)
 {
 	for (unsigned i = 0; i < b->n; i++) {
 		struct burst_item *item = &b->items[i];
-		const bool channel = item->lane == LANE_UP_CHANNEL;
-		struct flow4_key key;
+		const struct pkt *p = &item->pkt;
 
-		if (item->lane > LANE_DOWN)
-			continue;
-		key = packet_key(&item->pkt, channel ? load_u16(item->pkt.payload) : 0);
-		query_add(q, item, &key);
+		if (item->lane <= LANE_DOWN)
+			write_packet_key(query_add(q, item), p,
+				item->lane == LANE_UP_CHANNEL ? load_u16(p->payload) : 0);
 	}
 	flow4_lookup_burst(&w->flows, q->keys, q->n, q->found);
 }
@@ -44,22 +40,20 @@ static void first_pass(struct worker *w, struct burst *b, struct query *q)
 // No channel for this peer: its permission, which goes by the address alone.
 static void ask_permission_down(struct query *q, struct burst_item *item)
 {
-	struct flow4_key key = packet_key(&item->pkt, 0);
+	struct flow4_key *key = query_add(q, item);
 
-	key.remote_port_be = 0;
-	query_add(q, item, &key);
+	write_packet_key(key, &item->pkt, 0);
+	key->remote_port_be = 0;
 }
 
 // A Send indication of a known client: the permission of the peer it names.
 static void ask_permission_up(struct query *q, struct burst_item *item)
 {
-	const struct flow4_key key = {
+	*query_add(q, item) = (struct flow4_key){
 		.remote_ip = item->send.peer_ip,
 		.local_ip = item->entry->source_ip,
 		.local_port_be = item->entry->source_port_be,
 	};
-
-	query_add(q, item, &key);
 }
 
 static void second_pass(struct worker *w, const struct query *first, struct query *q)

@@ -7,7 +7,7 @@
 #define DATA_BYTES_MAX 65000
 
 // The last checks before anything is written. False where the item was dropped.
-static bool may_leave(
+static inline bool may_leave(
 	struct worker *w, struct burst_item *item, struct pkt_rewrite *rewrite, uint16_t hop_idx)
 {
 	const struct flow_hop *hop = &w->hops[hop_idx];
@@ -33,8 +33,8 @@ static const uint8_t lane_of_hop[] = {
 	[FLOW_HOP_LOOP] = LANE_LOOP,
 };
 
-static void finish(struct worker *w, struct burst_item *item, const struct pkt_origin *origin,
-	struct pkt_rewrite *rewrite, uint16_t hop_idx)
+static inline void finish(struct worker *w, struct burst_item *item,
+	const struct pkt_origin *origin, struct pkt_rewrite *rewrite, uint16_t hop_idx)
 {
 	const struct flow_hop *hop = &w->hops[hop_idx];
 

@@ -103,7 +103,22 @@ static inline void item_drop(struct burst_item *item, enum drop drop)
 
 int locals_add_service(struct locals *locals, const struct endpoint *service);
 int locals_add_relay(struct locals *locals, const struct relay_range *relay);
-const struct local *locals_find(const struct locals *locals, uint32_t ip);
+
+static inline unsigned locals_slot(uint32_t ip)
+{
+	static_assert(LOCALS_SLOTS == 256, "eight bits of the product");
+	return (ip * 0x9e3779b1u) >> 24;
+}
+
+// NULL where the address is not ours.
+static inline const struct local *locals_find(const struct locals *locals, uint32_t ip)
+{
+	unsigned slot = locals_slot(ip);
+
+	while (locals->slots[slot].ip != ip && locals->slots[slot].ip != 0)
+		slot = (slot + 1) % LOCALS_SLOTS;
+	return ip && locals->slots[slot].ip ? &locals->slots[slot] : NULL;
+}
 
 void parse_burst(struct worker *w, struct burst *b);
 void classify_burst(struct worker *w, struct burst *b);
