@@ -1,9 +1,9 @@
 // A view of one frame, and the rewriting that a relay does to it.
 //
-// pkt_parse() (parse.h) is the only judge of lengths: after it says PKT_UDP, headers and payload lie inside
-// the frame. pkt_relay*() and pkt_reply() move the front of the frame; they need PKT_HEADROOM_BYTES
-// in front of it where the frame may grow. Nothing here allocates, and nothing knows DPDK. Safe
-// from any core.
+// pkt_parse() (parse.h) is the only judge of lengths: after it says PKT_UDP, headers and payload
+// lie inside the frame. pkt_relay*() and pkt_reply() move the front of the frame; they need
+// PKT_HEADROOM_BYTES in front of it where the frame may grow. Nothing here allocates, and nothing
+// knows DPDK. Safe from any core.
 #ifndef PKT_H
 #define PKT_H
 
