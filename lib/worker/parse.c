@@ -9,6 +9,22 @@ static const uint8_t drop_of_kind[] = {
 	[PKT_WRONG_VLAN] = DROP_WRONG_VLAN,
 };
 
+static bool is_ours(const struct pkt *p, const struct worker_port_config *port)
+{
+	return load_u32(p->frame) == load_u32(port->mac) &&
+		load_u16(p->frame + 4) == load_u16(port->mac + 4);
+}
+
+static bool is_marked_bad(const struct rte_mbuf *mbuf)
+{
+	const uint64_t flags = mbuf->ol_flags;
+
+	if (!(flags & (RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_IP_CKSUM_BAD)))
+		return false;
+	return (flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD ||
+		(flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD;
+}
+
 static void parse_item(struct worker *w, struct burst *b, struct burst_item *item)
 {
 	const struct worker_port_config *port = &w->ports[b->port_idx].config;
@@ -22,9 +38,13 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 	kind = pkt_parse(p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, port->vlan);
 	if (kind > PKT_FRAGMENT)
 		return item_drop(item, drop_of_kind[kind]);
-	if (!(p->frame[0] & 1) && memcmp(p->frame, port->mac, sizeof(port->mac)))
-		return item_drop(item, DROP_NOT_OUR_MAC);
-	if (p->frame[0] & 1 || kind == PKT_FOREIGN) {
+	if (!is_ours(p, port)) {
+		if (!(p->frame[0] & 1))
+			return item_drop(item, DROP_NOT_OUR_MAC);
+		item->lane = LANE_MIRROR;
+		return;
+	}
+	if (kind == PKT_FOREIGN) {
 		item->lane = LANE_MIRROR;
 		return;
 	}
@@ -34,8 +54,7 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 		item->lane = LANE_MIRROR;
 		return;
 	}
-	if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD ||
-		(mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD)
+	if (is_marked_bad(mbuf))
 		return item_drop(item, DROP_BAD_CHECKSUM);
 	if (port->kernel_wire && pkt_checksum_unfinished(p)) {
 		pkt_checksum_finish(p);
