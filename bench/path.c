@@ -1,202 +1,50 @@
-// Cycles a packet through the whole worker_poll() on the memory port: ChannelData up, flows in
-// random order.
+// Cycles a packet through the whole worker_poll() on the memory port, allocations in random order.
 //
-//     build/bench/path [FLOWS ...]        default: 1000 100000
+//     build/bench/path [-o] [-w] [-r ROUNDS] [-b BURSTS] [-k KIND] [ALLOCATIONS ...]
 //
-// Each line is one table size: median and 99th percentile over bursts of 32. Frames are prepared
-// outside the measured part, but their bytes and the table are as cold as they come.
-#include "drivers/drivers.h"
-#include "worker/worker.h"
+// Every round measures every table and every kind of packet once, so that figures of one round may
+// be compared: `ALLOCATIONS KIND MEDIAN P99 PAGES`, the cycles of a burst divided by its packets;
+// `round` ends it. Frames are written outside the measured part and are as warm as a NIC leaves
+// them, in the cache; the table is as cold as it comes.
+//
+//     -o  ordinary pages; else 2 MiB pages where some are free
+//     -w  wait for a line on standard input before each round; its end ends the rounds
+//     -k  only this kind of packet
+#include "rig.h"
 
+#include <getopt.h>
 #include <rte_cycles.h>
 #include <rte_eal.h>
-#include <rte_mbuf.h>
-#include <rte_ring.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BURST 32
-#define N_BURSTS 20000
-#define DATA_BYTES 160
-#define FRAME_BYTES (14 + 20 + 8 + 4 + DATA_BYTES)
-#define N_MBUFS 4095
-#define CHANNEL 0x4000
-#define SERVICE_PORT 3478
+#define SUBJECTS_MAX 8
+#define BURSTS_MAX 65536
+#define WARM_UP_BURSTS 64
+#define N_MBUFS (2 * RIG_FRAMES - 1)
 
-static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 1};
-
-struct bench {
-	struct port port;
-	struct rte_mempool *pool;
-	struct worker *worker;
-	struct msg_channel punts;
-	struct msg_channel others;
-	struct msg_channel inbox;
-	struct doorbell doorbell;
-	struct random random;
-	uint32_t n_flows;
-	uint64_t cycles[N_BURSTS];
+static const char *const kind_names[] = {
+	[FRAME_BOTH] = "both",
+	[FRAME_UP] = "up",
+	[FRAME_DOWN] = "down",
+	[FRAME_SEND] = "send",
+	[FRAME_DATA] = "data",
+	[FRAME_BINDING] = "binding",
+	[FRAME_EXPIRED] = "expired",
+	[FRAME_NOT_STUN] = "not-stun",
+	[FRAME_OTHER_MAC] = "other-mac",
+	[FRAME_NONE] = "none",
 };
 
-static void fail(const char *what)
-{
-	fprintf(stderr, "path: %s\n", what);
-	exit(1);
-}
-
-static struct endpoint at(uint32_t host, uint16_t port)
-{
-	return (struct endpoint){ip_from_u32_raw(__builtin_bswap32(host)), port};
-}
-
-// Client and relayed port of flow `i`: many clients, a few relay addresses.
-static struct endpoint client_of(uint32_t i)
-{
-	return at(0xc6120000 + 256 + i / 4, (uint16_t)(10000 + i % 4));
-}
-
-static struct endpoint relayed_of(uint32_t i)
-{
-	return at(0xc6130000 + i / 16384, (uint16_t)(49152 + i % 16384));
-}
-
-static struct endpoint service(void)
-{
-	return at(0xc6120002, SERVICE_PORT);
-}
-
-static void send_message(struct bench *b, struct msg *msg)
-{
-	while (!msg_send(&b->inbox, msg))
-		worker_poll(b->worker);
-}
-
-static void install(struct bench *b)
-{
-	struct msg msg = {.kind = MSG_HOP_SET, .hop_idx = 1};
-
-	msg.hop = (struct flow_hop){.kind = FLOW_HOP_WIRE, .mtu_bytes = 1500, .header_bytes = 14};
-	send_message(b, &msg);
-	for (uint32_t i = 0; i < b->n_flows; i++) {
-		struct flow_spec spec = {
-			.kind = FLOW_UP,
-			.local = service(),
-			.remote = client_of(i),
-			.channel = CHANNEL,
-			.source = relayed_of(i),
-			.target = at(0xcb007100 + i % 200, 6000),
-			.hop_idx = 1,
-		};
-
-		msg = (struct msg){.kind = MSG_FLOW_INSERT, .flow4 = flow4_entry_make(&spec)};
-		send_message(b, &msg);
-		spec.kind = FLOW_DOWN;
-		spec.local = relayed_of(i);
-		spec.remote = spec.target;
-		spec.source = service();
-		spec.target = client_of(i);
-		msg = (struct msg){.kind = MSG_FLOW_INSERT, .flow4 = flow4_entry_make(&spec)};
-		send_message(b, &msg);
-	}
-	worker_poll(b->worker);
-}
-
-static void open_bench(struct bench *b)
-{
-	struct port_config port = {
-		.name = "bench", .kind = PORT_MEMORY, .mtu_bytes = 1500, .n_queues = 1};
-	struct worker_port_config worker_port = {0};
-	const struct endpoint listen = service();
-	const struct relay_range relay = {relayed_of(0).ip, 49152, 65535};
-	struct worker_config config = {
-		.ports = &worker_port,
-		.n_ports = 1,
-		.services = &listen,
-		.n_services = 1,
-		.relays = &relay,
-		.n_relays = 1,
-		.n_flows = 2 * b->n_flows,
-		.numa_node = NUMA_NODE_ANY,
-		.try_huge = true,
-		.seed = {1, 2},
-		.punts = &b->punts,
-		.others = &b->others,
-		.inbox = &b->inbox,
-		.doorbell = &b->doorbell,
-	};
-	char error[PORT_ERROR_BYTES];
-
-	b->pool = rte_pktmbuf_pool_create("bench", N_MBUFS, 0, 0, 2176, SOCKET_ID_ANY);
-	port.pool = b->pool;
-	memcpy(port.mac, mac, sizeof(mac));
-	if (!b->pool || port_open(&b->port, &port, error))
-		fail("no port");
-	worker_port.eth_id = b->port.eth_id;
-	memcpy(worker_port.mac, mac, sizeof(mac));
-	if (msg_channel_create(&b->punts, 64, NUMA_NODE_ANY) ||
-		msg_channel_create(&b->others, 64, NUMA_NODE_ANY) ||
-		msg_channel_create(&b->inbox, 1024, NUMA_NODE_ANY) ||
-		worker_create(&b->worker, &config))
-		fail("no worker");
-	install(b);
-}
-
-static void close_bench(struct bench *b)
-{
-	worker_destroy(b->worker);
-	msg_channel_destroy(&b->punts);
-	msg_channel_destroy(&b->others);
-	msg_channel_destroy(&b->inbox);
-	port_close(&b->port);
-	rte_mempool_free(b->pool);
-}
-
-static void write_frame(uint8_t *frame, uint32_t flow)
-{
-	const struct endpoint client = client_of(flow);
-	const struct endpoint to = service();
-
-	memset(frame, 0, 46);
-	memcpy(frame, mac, sizeof(mac));
-	store_be16(frame + 12, 0x0800);
-	frame[14] = 0x45;
-	store_be16(frame + 16, FRAME_BYTES - 14);
-	frame[22] = 64;
-	frame[23] = 17;
-	memcpy(frame + 26, client.ip.bytes, 4);
-	memcpy(frame + 30, to.ip.bytes, 4);
-	store_be16(frame + 34, client.port);
-	store_be16(frame + 36, to.port);
-	store_be16(frame + 38, FRAME_BYTES - 34);
-	store_be16(frame + 40, 0x1234);
-	store_be16(frame + 42, CHANNEL);
-	store_be16(frame + 44, DATA_BYTES);
-}
-
-static void receive_burst(struct bench *b)
-{
-	for (int i = 0; i < BURST; i++) {
-		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(b->pool);
-
-		if (!mbuf)
-			fail("buffers are lost");
-		mbuf->data_len = FRAME_BYTES;
-		mbuf->pkt_len = FRAME_BYTES;
-		write_frame(
-			rte_pktmbuf_mtod(mbuf, uint8_t *), random_below(&b->random, b->n_flows));
-		rte_ring_enqueue(b->port.memory_rx[0], mbuf);
-	}
-}
-
-static void take_burst(struct bench *b)
-{
-	void *mbufs[BURST];
-	const unsigned n = rte_ring_dequeue_burst(b->port.memory_tx[0], mbufs, BURST, NULL);
-
-	if (n != BURST)
-		fail("a packet was not relayed");
-	rte_pktmbuf_free_bulk((struct rte_mbuf **)mbufs, n);
-}
+struct options {
+	bool ordinary;
+	bool wait;
+	unsigned n_rounds;
+	unsigned n_bursts;
+	int kind; // enum frame_kind, or -1 for all
+	size_t n_subjects;
+	uint32_t n_allocations[SUBJECTS_MAX];
+};
 
 static int compare(const void *a, const void *b)
 {
@@ -206,42 +54,147 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void measure(uint32_t n_flows)
+// Cycles of `n` bursts, one by one.
+static void run_bursts(
+	struct rig *rig, struct subject *s, enum frame_kind kind, uint64_t *cycles, unsigned n)
 {
-	static struct bench b;
+	const unsigned n_expected = kind == FRAME_NONE ? 0 : WORKER_BURST_MAX;
 
-	b = (struct bench){.n_flows = n_flows, .doorbell.fd = -1, .random.state = 7};
-	open_bench(&b);
-	for (int i = 0; i < N_BURSTS; i++) {
-		uint64_t begin;
+	for (unsigned n_done = 0; n_done < n;) {
+		rig_receive(rig, kind, s->n_allocations);
+		for (unsigned i = 0; i < RIG_FRAMES / WORKER_BURST_MAX; i++) {
+			const uint64_t begin = rte_rdtsc_precise();
+			const unsigned n_handled = worker_poll(s->worker);
 
-		receive_burst(&b);
-		begin = rte_rdtsc_precise();
-		worker_poll(b.worker);
-		b.cycles[i] = rte_rdtsc_precise() - begin;
-		take_burst(&b);
+			cycles[n_done++] = rte_rdtsc_precise() - begin;
+			if (n_handled != n_expected)
+				rig_fail("a burst was not what was prepared");
+		}
+		rig_take(rig, kind);
 	}
-	qsort(b.cycles, N_BURSTS, sizeof(b.cycles[0]), compare);
-	printf("%9u %18.1f %12.1f  %s\n", n_flows, (double)b.cycles[N_BURSTS / 2] / BURST,
-		(double)b.cycles[N_BURSTS * 99 / 100] / BURST,
-		worker_flows(b.worker)->entry_pages.huge ? "2 MiB pages" : "ordinary pages");
-	close_bench(&b);
+}
+
+static void measure(
+	struct rig *rig, struct subject *s, enum frame_kind kind, const struct options *options)
+{
+	static uint64_t cycles[BURSTS_MAX];
+	const unsigned n = options->n_bursts;
+	const bool huge = worker_flows(s->worker)->entry_pages.huge;
+
+	run_bursts(rig, s, kind, cycles, WARM_UP_BURSTS);
+	run_bursts(rig, s, kind, cycles, n);
+	qsort(cycles, n, sizeof(cycles[0]), compare);
+	printf("%u %s %.1f %.1f %s\n", s->n_allocations, kind_names[kind],
+		(double)cycles[n / 2] / WORKER_BURST_MAX,
+		(double)cycles[n * 99UL / 100] / WORKER_BURST_MAX, huge ? "huge" : "ordinary");
+}
+
+static void run_round(struct rig *rig, struct subject *subjects, const struct options *options)
+{
+	for (size_t i = 0; i < options->n_subjects; i++)
+		for (int kind = 0; kind < (int)N_ELEMENTS(kind_names); kind++)
+			if (options->kind < 0 || options->kind == kind)
+				measure(rig, &subjects[i], (enum frame_kind)kind, options);
+	printf("round\n");
+	fflush(stdout);
+}
+
+static bool may_begin(const struct options *options)
+{
+	char line[16];
+
+	return !options->wait || fgets(line, sizeof(line), stdin);
+}
+
+static void run(const struct options *options)
+{
+	static struct subject subjects[SUBJECTS_MAX];
+	struct rig rig;
+
+	rig_open(&rig, PORT_MEMORY, NULL, N_MBUFS);
+	for (size_t i = 0; i < options->n_subjects; i++)
+		subject_open(&subjects[i], &rig, options->n_allocations[i], !options->ordinary);
+	printf("ready\n");
+	fflush(stdout);
+	for (unsigned i = 0; i < options->n_rounds && may_begin(options); i++)
+		run_round(&rig, subjects, options);
+	for (size_t i = 0; i < options->n_subjects; i++)
+		subject_close(&subjects[i]);
+	rig_close(&rig);
+}
+
+static int kind_of(const char *name)
+{
+	for (size_t i = 0; i < N_ELEMENTS(kind_names); i++)
+		if (strcmp(kind_names[i], name) == 0)
+			return (int)i;
+	rig_fail("there is no such kind of packet");
+}
+
+static void read_options(struct options *options, int argc, char **argv)
+{
+	int letter;
+
+	while ((letter = getopt(argc, argv, "owr:b:k:")) != -1) {
+		switch (letter) {
+		case 'o':
+			options->ordinary = true;
+			break;
+		case 'w':
+			options->wait = true;
+			break;
+		case 'r':
+			options->n_rounds = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'b':
+			options->n_bursts = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'k':
+			options->kind = kind_of(optarg);
+			break;
+		default:
+			exit(64);
+		}
+	}
+	// Whole batches, so that a round leaves nothing behind.
+	options->n_bursts = (unsigned)round_up(options->n_bursts, RIG_FRAMES / WORKER_BURST_MAX);
+	if (options->n_bursts == 0 || options->n_bursts > BURSTS_MAX)
+		rig_fail("between 1 and 65536 bursts");
+	for (; optind < argc && options->n_subjects < SUBJECTS_MAX; optind++)
+		options->n_allocations[options->n_subjects++] =
+			(uint32_t)strtoul(argv[optind], NULL, 10);
+}
+
+// DPDK's memory holds the packet buffers and, in the variant on rte_hash, that table.
+static void start_eal(const struct options *options)
+{
+	uint64_t n_mib = 128;
+	char mib[16];
+	char *in_memory[] = {"path", "--in-memory", "--no-pci", "--no-telemetry",
+		"--log-level=*:error", "--lcores", "0@1"};
+	char *no_huge[] = {"path", "--no-huge", "--no-shconf", "-m", mib, "--no-pci",
+		"--no-telemetry", "--log-level=*:error", "--lcores", "0@1"};
+
+	for (size_t i = 0; i < options->n_subjects; i++)
+		n_mib += options->n_allocations[i] / 1024;
+	snprintf(mib, sizeof(mib), "%lu", n_mib);
+	if ((options->ordinary ? rte_eal_init(N_ELEMENTS(no_huge), no_huge)
+			       : rte_eal_init(N_ELEMENTS(in_memory), in_memory)) < 0)
+		rig_fail("DPDK does not start; -o needs no hugepages");
 }
 
 int main(int argc, char **argv)
 {
-	char *arguments[] = {"path", "--no-huge", "--no-shconf", "-m", "128", "--no-pci",
-		"--no-telemetry", "--log-level=*:error", "--lcores", "0@1"};
+	struct options options = {.n_rounds = 5, .n_bursts = 1024, .kind = -1};
 
-	if (rte_eal_init(N_ELEMENTS(arguments), arguments) < 0)
-		fail("the EAL does not start");
-	printf("    flows   cycles a packet          p99  table\n");
-	if (argc < 2) {
-		measure(1000);
-		measure(100000);
+	read_options(&options, argc, argv);
+	if (options.n_subjects == 0) {
+		options.n_subjects = 2;
+		options.n_allocations[0] = 1000;
+		options.n_allocations[1] = 100000;
 	}
-	for (int i = 1; i < argc; i++)
-		measure((uint32_t)strtoul(argv[i], NULL, 10));
+	start_eal(&options);
+	run(&options);
 	rte_eal_cleanup();
 	return 0;
 }

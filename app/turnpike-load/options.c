@@ -1,0 +1,456 @@
+#include "options.h"
+
+#include "exit.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BINDING_DURATION_MAX_S 3600
+#define CREDENTIAL_BYTES_MAX 256
+
+static const char help[] =
+	"turnpike-load: load a TURN server with calls whose both ends it plays, and tell what "
+	"came\n"
+	"of it; the generator's own losses are told apart and make a run INVALID\n"
+	"\n"
+	"usage: turnpike-load MODE --server ADDRESS:PORT [options]\n"
+	"\n"
+	"modes:\n"
+	"  run        calls with media, at the rate of the profile\n"
+	"  search     the highest rate (flood) at which no more than --loss is lost, by halves\n"
+	"  hold       idle calls, refreshed in time\n"
+	"  allocate   calls that begin and end at --rate a second: 401, Allocate, bind, release\n"
+	"  binding    STUN Binding requests at --rate a second\n"
+	"\n"
+	"whom:\n"
+	"      --server ADDRESS:PORT  the server; nothing else is ever sent to but\n"
+	"      --relay PREFIX         addresses it may relay from; default: the server's own; "
+	"repeat\n"
+	"      --wire KIND:TARGET     sockets, or a port of frames whose addresses live in this\n"
+	"                             process alone, which nobody else may use: af_packet:IFACE,\n"
+	"                             af_xdp:IFACE, virtio_user:PATH, vhost:PATH, memif:PATH,\n"
+	"                             pci:ADDRESS; default sockets\n"
+	"      --gateway ADDRESS      frames: where all of them go; default: the server\n"
+	"      --client ADDRESS       of this host, for clients; default: the way to the server;\n"
+	"                             repeat for more\n"
+	"      --peer ADDRESS         of this host, for peers; default: the clients'; repeat\n"
+	"      --ports FIRST-LAST     local ports to take; default 10000-59999\n"
+	"  -u, --user NAME            long-term credentials\n"
+	"  -w, --password TEXT\n"
+	"\n"
+	"what:\n"
+	"  -n, --calls N              calls, or clients: 1-200000; default 100\n"
+	"      --peers N              peer ports, shared by the calls in turn: 1-65536; default "
+	"16\n"
+	"      --ramp N               calls begun and released a second: 1-1000000; default 500\n"
+	"      --arrival LAW          of calls: uniform or poisson; default uniform\n"
+	"      --profile NAME         audio: 50 packets/s of 160 B a call; video: 30 bursts/s of\n"
+	"                             5 x 1200 B; mix: both, by turns; flood: --rate packets/s of\n"
+	"                             --size; default audio\n"
+	"      --rate N               flood, search: packets/s of all calls, each direction (a\n"
+	"                             search starts there); allocate, binding: requests/s;\n"
+	"                             1-20000000; default 10000, allocate 1000\n"
+	"      --size BYTES           flood, search: of media in a packet, 24-1400; default 160\n"
+	"      --direction WAY        up (client to peer), down or both; default both\n"
+	"      --via WHAT             channel (ChannelData) or send (Send and Data indications)\n"
+	"      --lifetime S           of allocations, to ask for: 2-3600; default: the server's\n"
+	"\n"
+	"how:\n"
+	"  -d, --duration S           of the measurement, in a search of each trial: 1-86400\n"
+	"                             (binding 3600); default 10, search 5\n"
+	"      --loss PERCENT         the bound of a search: 0-50; default 0.01\n"
+	"      --lag MS               sending behind schedule, at p99, that makes a run INVALID:\n"
+	"                             1-1000; default 1\n"
+	"      --cpu N                pin the generator to this CPU\n"
+	"      --json FILE            the result, also as JSON\n"
+	"      --version, --help\n"
+	"\n"
+	"exit status: 0 measured, 1 INVALID or stopped, 64 usage, 69 no call came up or an "
+	"address\n"
+	"is not this host's, 71 memory, descriptors or another resource is missing\n";
+
+enum {
+	OPTION_SERVER = 256,
+	OPTION_RELAY,
+	OPTION_WIRE,
+	OPTION_GATEWAY,
+	OPTION_CLIENT,
+	OPTION_PEER,
+	OPTION_PORTS,
+	OPTION_ARRIVAL,
+	OPTION_PROFILE,
+	OPTION_DIRECTION,
+	OPTION_VIA,
+	OPTION_LOSS,
+	OPTION_JSON,
+	OPTION_VERSION,
+	OPTION_HELP,
+	OPTION_PEERS, // numbers from here on
+	OPTION_RAMP,
+	OPTION_RATE,
+	OPTION_SIZE,
+	OPTION_LIFETIME,
+	OPTION_LAG,
+	OPTION_CPU,
+};
+
+static const struct option long_options[] = {
+	{"server", required_argument, NULL, OPTION_SERVER},
+	{"relay", required_argument, NULL, OPTION_RELAY},
+	{"wire", required_argument, NULL, OPTION_WIRE},
+	{"gateway", required_argument, NULL, OPTION_GATEWAY},
+	{"client", required_argument, NULL, OPTION_CLIENT},
+	{"peer", required_argument, NULL, OPTION_PEER},
+	{"ports", required_argument, NULL, OPTION_PORTS},
+	{"user", required_argument, NULL, 'u'},
+	{"password", required_argument, NULL, 'w'},
+	{"calls", required_argument, NULL, 'n'},
+	{"peers", required_argument, NULL, OPTION_PEERS},
+	{"ramp", required_argument, NULL, OPTION_RAMP},
+	{"arrival", required_argument, NULL, OPTION_ARRIVAL},
+	{"profile", required_argument, NULL, OPTION_PROFILE},
+	{"rate", required_argument, NULL, OPTION_RATE},
+	{"size", required_argument, NULL, OPTION_SIZE},
+	{"direction", required_argument, NULL, OPTION_DIRECTION},
+	{"via", required_argument, NULL, OPTION_VIA},
+	{"lifetime", required_argument, NULL, OPTION_LIFETIME},
+	{"duration", required_argument, NULL, 'd'},
+	{"loss", required_argument, NULL, OPTION_LOSS},
+	{"lag", required_argument, NULL, OPTION_LAG},
+	{"cpu", required_argument, NULL, OPTION_CPU},
+	{"json", required_argument, NULL, OPTION_JSON},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{0},
+};
+
+static const char *const modes[] = {
+	[MODE_RUN] = "run",
+	[MODE_SEARCH] = "search",
+	[MODE_BINDING] = "binding",
+	[MODE_ALLOCATE] = "allocate",
+	[MODE_HOLD] = "hold",
+};
+
+static const char *const profiles[] = {
+	[PROFILE_AUDIO] = "audio",
+	[PROFILE_VIDEO] = "video",
+	[PROFILE_MIX] = "mix",
+	[PROFILE_FLOOD] = "flood",
+};
+
+static const char *const wires[] = {
+	[WIRE_SOCKETS] = "sockets",
+	[WIRE_AF_PACKET] = "af_packet",
+	[WIRE_AF_XDP] = "af_xdp",
+	[WIRE_VIRTIO_USER] = "virtio_user",
+	[WIRE_VHOST] = "vhost",
+	[WIRE_MEMIF] = "memif",
+	[WIRE_PCI] = "pci",
+};
+
+static const char *const directions[] = {"up", "down", "both"};
+static const char *const vias[] = {"channel", "send"};
+static const char *const arrivals[] = {"uniform", "poisson"};
+
+// The place of a word in a list, or -EINVAL.
+static int choose(const char *const *words, size_t n_words, const char *text)
+{
+	for (size_t i = 0; i < n_words; i++)
+		if (!strcmp(words[i], text))
+			return (int)i;
+	return -EINVAL;
+}
+
+static int parse_number(uint64_t *out, const char *text, uint64_t min, uint64_t max)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return errno || *end || end == text || *text == '-' || *out < min || *out > max ? -EINVAL
+											: 0;
+}
+
+static int take_number(struct options *out, int option, const char *text)
+{
+	uint64_t cpu;
+	int err;
+
+	switch (option) {
+	case 'n':
+		return parse_number(&out->n_calls, text, 1, 200000);
+	case 'd':
+		return parse_number(&out->duration_s, text, 1, 86400);
+	case OPTION_PEERS:
+		return parse_number(&out->n_peers, text, 1, 65536);
+	case OPTION_RAMP:
+		return parse_number(&out->ramp, text, 1, 1000000);
+	case OPTION_RATE:
+		return parse_number(&out->rate, text, 1, 20000000);
+	case OPTION_SIZE:
+		return parse_number(&out->payload_bytes, text, 24, PAYLOAD_BYTES_MAX);
+	case OPTION_LIFETIME:
+		return parse_number(&out->lifetime_s, text, 2, 3600);
+	case OPTION_LAG:
+		return parse_number(&out->lag_ms, text, 1, 1000);
+	default:
+		err = parse_number(&cpu, text, 0, 1023);
+		out->cpu = (int64_t)cpu;
+		return err;
+	}
+}
+
+// An address that one host has: not any, loopback of all, multicast or broadcast.
+static bool is_unicast(const struct ip_addr *ip)
+{
+	return ip->family == FAMILY_IPV4 && ip->bytes[0] != 0 && ip->bytes[0] < 224;
+}
+
+static int take_ip(struct ip_addr *list, size_t *n, const char *text)
+{
+	if (*n == OPTIONS_ADDRESSES_MAX || ip_parse(&list[*n], text) || !is_unicast(&list[*n]))
+		return -EINVAL;
+	(*n)++;
+	return 0;
+}
+
+static int take_relay(struct options *out, const char *text)
+{
+	if (out->n_relays == OPTIONS_ADDRESSES_MAX ||
+		prefix_parse(&out->relays[out->n_relays], text) ||
+		!is_unicast(&out->relays[out->n_relays].ip))
+		return -EINVAL;
+	out->n_relays++;
+	return 0;
+}
+
+static int take_ports(struct options *out, const char *text)
+{
+	unsigned min;
+	unsigned max;
+	int n_read = 0;
+
+	if (sscanf(text, "%5u-%5u%n", &min, &max, &n_read) != 2 || text[n_read] || min < 1 ||
+		max > 65535 || min > max)
+		return -EINVAL;
+	out->port_min = (uint16_t)min;
+	out->port_max = (uint16_t)max;
+	return 0;
+}
+
+static int take_loss(struct options *out, const char *text)
+{
+	char *end;
+
+	out->loss_percent = strtod(text, &end);
+	return *end || end == text || !(out->loss_percent >= 0 && out->loss_percent <= 50) ? -EINVAL
+											   : 0;
+}
+
+static int take_word(struct options *out, int option, const char *text)
+{
+	int choice;
+
+	switch (option) {
+	case OPTION_PROFILE:
+		choice = choose(profiles, N_ELEMENTS(profiles), text);
+		out->profile = (enum profile)choice;
+		break;
+	case OPTION_DIRECTION:
+		choice = choose(directions, N_ELEMENTS(directions), text);
+		out->directions[UP] = choice != 1;
+		out->directions[DOWN] = choice != 0;
+		break;
+	case OPTION_VIA:
+		choice = choose(vias, N_ELEMENTS(vias), text);
+		out->indications = choice == 1;
+		break;
+	default:
+		choice = choose(arrivals, N_ELEMENTS(arrivals), text);
+		out->poisson = choice == 1;
+		break;
+	}
+	return choice < 0 ? choice : 0;
+}
+
+// A kind, and behind a colon its target.
+static int take_wire(struct options *out, const char *text)
+{
+	const size_t n_kind = strcspn(text, ":");
+
+	for (size_t i = 0; i < N_ELEMENTS(wires); i++) {
+		if (strlen(wires[i]) != n_kind || strncmp(wires[i], text, n_kind))
+			continue;
+		out->wire = (enum wire_kind)i;
+		out->wire_target = text[n_kind] ? text + n_kind + 1 : NULL;
+		return (out->wire == WIRE_SOCKETS) == !out->wire_target ? 0 : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+static int take_length(const char *text)
+{
+	return *text && strlen(text) <= CREDENTIAL_BYTES_MAX ? 0 : -EINVAL;
+}
+
+static int take_option(struct options *out, int option, const char *text)
+{
+	switch (option) {
+	case OPTION_SERVER:
+		return endpoint_parse(&out->server, text) || !is_unicast(&out->server.ip) ||
+				!out->server.port
+			? -EINVAL
+			: 0;
+	case OPTION_RELAY:
+		return take_relay(out, text);
+	case OPTION_WIRE:
+		return take_wire(out, text);
+	case OPTION_GATEWAY:
+		return ip_parse(&out->gateway, text) || !is_unicast(&out->gateway) ? -EINVAL : 0;
+	case OPTION_CLIENT:
+		return take_ip(out->clients, &out->n_clients, text);
+	case OPTION_PEER:
+		return take_ip(out->peer_ips, &out->n_peer_ips, text);
+	case OPTION_PORTS:
+		return take_ports(out, text);
+	case OPTION_LOSS:
+		return take_loss(out, text);
+	case OPTION_JSON:
+		out->json_path = text;
+		return 0;
+	case 'u':
+		out->user = text;
+		return take_length(text);
+	case 'w':
+		out->password = text;
+		return take_length(text);
+	case OPTION_ARRIVAL:
+	case OPTION_PROFILE:
+	case OPTION_DIRECTION:
+	case OPTION_VIA:
+		return take_word(out, option, text);
+	default:
+		return take_number(out, option, text);
+	}
+}
+
+static int usage(const char *what, const char *text)
+{
+	fprintf(stderr, "turnpike-load: %s%s%s; see --help\n", what, text ? ": " : "",
+		text ? text : "");
+	return EXIT_USAGE;
+}
+
+// The address from which the kernel would send to the server.
+static int default_client(struct options *out)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(out->server.port)};
+	socklen_t n_bytes = sizeof(name);
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err;
+
+	memcpy(&name.sin_addr, out->server.ip.bytes, IPV4_BYTES);
+	err = fd < 0 || connect(fd, (const struct sockaddr *)&name, sizeof(name)) ||
+		getsockname(fd, (struct sockaddr *)&name, &n_bytes);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		fputs("turnpike-load: there is no route to the server\n", stderr);
+		return EXIT_UNAVAILABLE;
+	}
+	out->clients[0] = ip_from_u32_raw(name.sin_addr.s_addr);
+	out->n_clients = 1;
+	return -1;
+}
+
+static void set_defaults(struct options *out)
+{
+	if (out->mode == MODE_SEARCH)
+		out->profile = PROFILE_FLOOD;
+	if (out->duration_s == 0)
+		out->duration_s = out->mode == MODE_SEARCH ? 5 : 10;
+	if (out->rate == 0)
+		out->rate = out->mode == MODE_ALLOCATE ? 1000 : 10000;
+	if (out->n_relays == 0) {
+		out->relays[0] = (struct prefix){out->server.ip, 32};
+		out->n_relays = 1;
+	}
+	if (out->n_peer_ips == 0) {
+		memcpy(out->peer_ips, out->clients, sizeof(out->clients));
+		out->n_peer_ips = out->n_clients;
+	}
+	if (out->gateway.family == FAMILY_NONE)
+		out->gateway = out->server.ip;
+	if (out->n_peers > out->n_calls)
+		out->n_peers = out->n_calls;
+	out->profile_name = profiles[out->profile];
+}
+
+static int check_together(struct options *out)
+{
+	const bool rated = out->mode != MODE_RUN || out->profile == PROFILE_FLOOD;
+
+	if (!out->server.port)
+		return usage("--server is missing", NULL);
+	if (out->mode != MODE_BINDING && (!out->user || !out->password))
+		return usage("--user and --password are missing", NULL);
+	if (out->rate && (!rated || out->mode == MODE_HOLD))
+		return usage("--rate is for the profile flood, and for modes of a rate", NULL);
+	if (out->mode == MODE_BINDING && out->duration_s > BINDING_DURATION_MAX_S)
+		return usage("--duration of binding is 1-3600", NULL);
+	if (out->wire != WIRE_SOCKETS && out->n_clients == 0)
+		return usage(
+			"--client is missing: a port of frames has no address by itself", NULL);
+	if (out->n_clients == 0) {
+		const int status = default_client(out);
+
+		if (status >= 0)
+			return status;
+	}
+	set_defaults(out);
+	return -1;
+}
+
+int options_parse(struct options *out, int argc, char **argv)
+{
+	int option;
+	int mode;
+
+	*out = (struct options){
+		.port_min = 10000,
+		.port_max = 59999,
+		.directions = {true, true},
+		.n_peers = 16,
+		.n_calls = 100,
+		.ramp = 500,
+		.payload_bytes = 160,
+		.loss_percent = 0.01,
+		.lag_ms = 1,
+		.cpu = -1,
+	};
+	while ((option = getopt_long(argc, argv, "u:w:n:d:", long_options, NULL)) != -1) {
+		if (option == '?')
+			return usage("the options are wrong", NULL);
+		if (option == OPTION_HELP || option == OPTION_VERSION) {
+			fputs(option == OPTION_HELP ? help : "turnpike-load " TURNPIKE_VERSION "\n",
+				stdout);
+			return EXIT_MEASURED;
+		}
+		if (take_option(out, option, optarg))
+			return usage("cannot use", optarg);
+	}
+	if (optind + 1 != argc)
+		return usage("exactly one mode is wanted", NULL);
+	mode = choose(modes, N_ELEMENTS(modes), argv[optind]);
+	if (mode < 0)
+		return usage("there is no mode", argv[optind]);
+	out->mode = (enum mode)mode;
+	out->mode_name = modes[mode];
+	return check_together(out);
+}

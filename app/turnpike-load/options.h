@@ -1,0 +1,68 @@
+// The command line.
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "base/base.h"
+#include "profile.h"
+
+#include <stdbool.h>
+
+#define OPTIONS_ADDRESSES_MAX 64
+
+enum mode {
+	MODE_RUN,
+	MODE_SEARCH,
+	MODE_BINDING,
+	MODE_ALLOCATE,
+	MODE_HOLD,
+};
+
+enum wire_kind {
+	WIRE_SOCKETS,
+	WIRE_AF_PACKET,
+	WIRE_AF_XDP,
+	WIRE_VIRTIO_USER,
+	WIRE_VHOST,
+	WIRE_MEMIF,
+	WIRE_PCI,
+};
+
+struct options {
+	enum wire_kind wire;
+	const char *wire_target; // interface, socket path or PCI address
+	struct ip_addr gateway; // not of sockets: the next hop to everything
+	enum mode mode;
+	const char *mode_name;
+	struct endpoint server;
+	struct ip_addr clients[OPTIONS_ADDRESSES_MAX];
+	size_t n_clients;
+	struct ip_addr peer_ips[OPTIONS_ADDRESSES_MAX];
+	size_t n_peer_ips;
+	struct prefix relays[OPTIONS_ADDRESSES_MAX];
+	size_t n_relays;
+	uint16_t port_min;
+	uint16_t port_max;
+	const char *user;
+	const char *password;
+	enum profile profile;
+	const char *profile_name;
+	bool directions[N_DIRECTIONS];
+	bool indications;
+	bool poisson;
+	uint64_t n_peers;
+	uint64_t n_calls;
+	uint64_t ramp; // calls a second
+	uint64_t rate; // 0: not given
+	uint64_t payload_bytes;
+	uint64_t duration_s;
+	uint64_t lifetime_s;
+	uint64_t lag_ms; // at p99, above which a run is INVALID
+	int64_t cpu; // -1: any
+	double loss_percent; // the bound of a search
+	const char *json_path;
+};
+
+// Returns -1 to go on, or the exit status; what is wrong has been said.
+int options_parse(struct options *out, int argc, char **argv);
+
+#endif

@@ -1,0 +1,138 @@
+#include "report.h"
+
+#include <stdio.h>
+
+static const char *const requests[N_REQUESTS] = {
+	[REQUEST_ALLOCATE] = "Allocate",
+	[REQUEST_BIND] = "bind",
+	[REQUEST_REFRESH] = "Refresh",
+	[REQUEST_RELEASE] = "release",
+};
+
+static double us(int64_t ns)
+{
+	return (double)ns / 1000;
+}
+
+static double quantile_us(const struct histogram *histogram, double share)
+{
+	return us(histogram_quantile(histogram, share));
+}
+
+void report_progress(
+	struct progress *progress, const char *phase, const struct engine *engine, int64_t now_ns)
+{
+	const struct engine_totals *totals = engine_totals(engine);
+	const struct trial_result *trial = engine_trial(engine);
+	const double passed_s = (double)(now_ns - progress->at_ns) / (double)NS_IN_S;
+	struct progress now = {.at_ns = now_ns, .n_released = totals->n_released};
+
+	printf("%-8s up %u failed %u released/s %.0f", phase, totals->n_up, totals->n_failed,
+		(double)(now.n_released - progress->n_released) / passed_s);
+	for (int i = 0; i < N_DIRECTIONS; i++) {
+		const struct direction_result *result = &trial->directions[i];
+
+		now.n_sent[i] = result->n_sent;
+		now.n_delivered[i] = result->n_delivered;
+		// A new trial counts from zero.
+		if (result->n_offered == 0 || now.n_sent[i] < progress->n_sent[i])
+			continue;
+		printf("  %s %.0f/s of %.0f/s p99 %.0f us", i == UP ? "up" : "down",
+			(double)(now.n_delivered[i] - progress->n_delivered[i]) / passed_s,
+			(double)(now.n_sent[i] - progress->n_sent[i]) / passed_s,
+			quantile_us(&result->latency, 0.99));
+	}
+	printf("  lag p99 %.0f us\n", quantile_us(trial->lag.n ? &trial->lag : &totals->lag, 0.99));
+	fflush(stdout);
+	*progress = now;
+}
+
+static void print_directions(const struct report *report)
+{
+	const struct trial_result *trial = &report->outcome->trial;
+
+	printf("\n%-10s %11s %11s %11s %9s %9s %7s %7s %7s\n", "media", "offered", "sent",
+		"delivered", "lost", "loss %", "dup", "reord", "misdel");
+	for (int i = 0; i < N_DIRECTIONS; i++) {
+		const struct direction_result *r = &trial->directions[i];
+		const uint64_t n_lost = verdict_lost(report->outcome, (enum direction)i);
+
+		if (r->n_offered == 0)
+			continue;
+		printf("%-10s %11lu %11lu %11lu %9lu %9.4f %7lu %7lu %7lu\n",
+			i == UP ? "up" : "down", r->n_offered, r->n_sent, r->n_delivered, n_lost,
+			r->n_sent ? 100.0 * (double)n_lost / (double)r->n_sent : 0.0,
+			r->n_duplicated, r->n_reordered, r->n_misdelivered);
+	}
+	printf("\n%-10s %11s %11s %11s %11s\n", "latency us", "p50", "p99", "p99.9", "max");
+	for (int i = 0; i < N_DIRECTIONS; i++) {
+		const struct histogram *latency = &trial->directions[i].latency;
+
+		if (latency->n)
+			printf("%-10s %11.0f %11.0f %11.0f %11.0f\n", i == UP ? "up" : "down",
+				quantile_us(latency, 0.5), quantile_us(latency, 0.99),
+				quantile_us(latency, 0.999), us(latency->max_ns));
+	}
+}
+
+static void print_control(const struct report *report)
+{
+	printf("\n%-10s %9s %9s %9s %9s %9s %9s %9s  %s\n", "control", "sent", "ok", "repeated",
+		"timeouts", "p50 us", "p99 us", "max us", "refused");
+	for (int i = 0; i < N_REQUESTS; i++) {
+		const struct control_result *r = engine_control(report->engine, (enum request)i);
+
+		if (r->n_sent == 0)
+			continue;
+		printf("%-10s %9lu %9lu %9lu %9lu %9.0f %9.0f %9.0f ", requests[i], r->n_sent,
+			r->n_ok, r->n_repeated, r->n_timeouts, quantile_us(&r->latency, 0.5),
+			quantile_us(&r->latency, 0.99), us(r->latency.max_ns));
+		for (int code = 0; code < ERROR_CODES; code++)
+			if (r->n_by_code[code])
+				printf(" %d:%lu", code + 300, r->n_by_code[code]);
+		if (r->n_refused)
+			printf(" unusable:%lu", r->n_refused);
+		printf("\n");
+	}
+}
+
+static void print_generator(const struct report *report)
+{
+	const struct engine_totals *totals = engine_totals(report->engine);
+	const struct trial_result *trial = &report->outcome->trial;
+	const struct histogram *lag = trial->lag.n ? &trial->lag : &totals->lag;
+
+	printf("\ngenerator: lag p99 %.0f us, max %.0f us; not sent %lu up %lu down; not received "
+	       "%lu up %lu down; control not sent %lu; no free client %lu; stray %lu\n",
+		quantile_us(lag, 0.99), us(lag->max_ns), trial->directions[UP].n_dropped,
+		trial->directions[DOWN].n_dropped, report->outcome->n_unreceived[UP],
+		report->outcome->n_unreceived[DOWN], totals->n_control_dropped, totals->n_no_call,
+		totals->n_stray);
+}
+
+void report_table(const struct report *report)
+{
+	const struct engine_totals *totals = engine_totals(report->engine);
+	const struct options *options = report->options;
+
+	if (report->outcome->trial.lag.n)
+		print_directions(report);
+	if (totals->n_begun)
+		print_control(report);
+	print_generator(report);
+	if (options->mode != MODE_BINDING)
+		printf("calls: begun %lu, failed %u, released %lu\n", totals->n_begun,
+			totals->n_failed, totals->n_released);
+	if (options->mode == MODE_ALLOCATE && report->calls_s > 0)
+		printf("rate: %.0f calls/s released of %lu/s offered\n",
+			(double)totals->n_released / report->calls_s, options->rate);
+	if (report->search)
+		printf("highest rate: %lu packets/s each direction at a loss of at most %g %%\n",
+			report->search->passed, options->loss_percent);
+	if (report->stopped)
+		printf("stopped by a signal\n");
+	if (report->outcome->verdict.valid)
+		printf("verdict: valid\n");
+	else
+		printf("verdict: INVALID: %s\n", report->outcome->verdict.reasons);
+}

@@ -1,0 +1,34 @@
+// The wire of kernel sockets: one UDP socket a slot.
+#ifndef SOCKETS_H
+#define SOCKETS_H
+
+#include "wire.h"
+
+#define SOCKETS_ERROR_BYTES 256
+
+struct sockets_config {
+	const struct ip_addr *clients; // local addresses, filled one after the other
+	size_t n_clients;
+	const struct ip_addr *peers;
+	size_t n_peers;
+	uint16_t port_min; // where local ports are taken from; what is in use is skipped
+	uint16_t port_max;
+	uint32_t n_client_slots;
+	uint32_t n_peer_slots;
+	struct endpoint server; // clients talk to it alone
+};
+
+struct sockets;
+
+// Raises the limit of descriptors where it must. Returns 0; -EADDRNOTAVAIL where an address is not
+// this host's, -EADDRINUSE where ports run out, -EMFILE, -ENOMEM or another -errno; `error` says
+// which, in one line.
+int sockets_open(struct sockets **out, const struct sockets_config *config,
+	char error[static SOCKETS_ERROR_BYTES]);
+void sockets_close(struct sockets *sockets); // NULL is fine
+
+struct wire *sockets_wire(struct sockets *sockets);
+// The local addresses of the peers' slots.
+const struct endpoint *sockets_peers(const struct sockets *sockets);
+
+#endif

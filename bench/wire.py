@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""How many packets a second cross one worker over a vhost wire, beside testpmd's 5tswap.
+
+    bench/wire.py --build DIRECTORY [--json FILE] [--rounds N] [--seconds N]
+
+ChannelData of 160 B both ways for 100,000 allocations in random order, from a generator on CPU 0 to
+the server on CPU 1, which alternates: a worker of turnpike with its entries installed, and testpmd.
+Each has `--seconds` of as much as it takes, then as long at 90 % of that. `full` is the share of
+the generator's bursts that found the wire full: where it is low, the generator was the limit.
+"""
+import argparse
+import datetime
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from path import machine, read_baseline
+
+ALLOCATIONS = "100000"
+START_S = 20
+FIGURES = re.compile(r"top pps=(\d+) full=([\d.]+)\npaced offered=(\d+) sent=(\d+) received=(\d+)")
+
+
+def relay_command(build, path):
+    return [f"{build}/wire", "relay", path, ALLOCATIONS]
+
+
+def testpmd_command(_build, path):
+    return ["dpdk-testpmd", "--in-memory", "--single-file-segments", "--no-pci", "--no-telemetry",
+            "--log-level=*:error", "--lcores", "0@0,1@1",
+            "--vdev", f"net_vhost0,iface={path},queues=1", "--",
+            "-i", "--forward-mode=5tswap", "--auto-start", "--burst=32",
+            "--total-num-mbufs=16383"]
+
+
+class Server:
+    def __init__(self, command, path, log):
+        self.log = log
+        # A server polls until it is told to end, so it must not outlive us.
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command],
+                                        stdin=subprocess.PIPE, stdout=log,
+                                        stderr=subprocess.STDOUT)
+        end = time.monotonic() + START_S
+        while not os.path.exists(path) or not self.is_ready():
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.fail(command)
+            time.sleep(0.05)
+
+    def is_ready(self):
+        self.log.seek(0)
+        said = self.log.read()
+        return b"ready\n" in said or b"testpmd> " in said
+
+    def fail(self, command):
+        self.process.kill()
+        self.log.seek(0)
+        sys.exit(f"{' '.join(command)}:\n{self.log.read().decode(errors='replace')}")
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.stdin.close()
+        self.process.wait(20)
+
+
+def measure(build, make_command, seconds):
+    """(packets a second, share of full bursts, loss at 90 %, reached share of those 90 %)"""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
+        path = f"{folder}/wire"
+        server = Server(make_command(build, path), path, log)
+        try:
+            load = subprocess.run([f"{build}/wire", "load", path, ALLOCATIONS, str(seconds)],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        finally:
+            server.end()
+    match = FIGURES.search(load.stdout)
+    if load.returncode or not match:
+        sys.exit(load.stdout)
+    pps, full, offered, sent, received = map(float, match.groups())
+    return pps, full, 1 - received / sent, sent / offered
+
+
+def summary(turns):
+    pps, full, loss, reached = zip(*turns)
+    return {"pps": statistics.median(pps), "pps_min": min(pps), "pps_max": max(pps),
+            "full": statistics.median(full), "loss_at_90": statistics.median(loss),
+            "loss_at_90_max": max(loss), "reached_at_90": statistics.median(reached)}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--json")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=1)
+    options = parser.parse_args()
+
+    servers = {"turnpike": relay_command, "testpmd": testpmd_command}
+    turns = {name: [] for name in servers}
+    for _ in range(options.rounds):
+        for name, command in servers.items():
+            turns[name].append(measure(options.build, command, options.seconds))
+    rows = {name: summary(each) for name, each in turns.items()}
+    ratios = [a[0] / b[0] for a, b in zip(turns["turnpike"], turns["testpmd"])]
+    result = {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "rounds": options.rounds,
+        "turnpike_pps": rows["turnpike"]["pps"],
+        "testpmd_pps": rows["testpmd"]["pps"],
+        "ratio": round(statistics.median(ratios), 3),
+        "loss_at_90": rows["turnpike"]["loss_at_90"],
+        "servers": rows,
+    }
+
+    print(f"vhost wire, 160 B both ways, {options.rounds} rounds, {result['machine']}")
+    print(f"{'':10}{'Mpps':>7} {'least':>7} {'most':>7} {'full':>6} {'loss at 90 %':>13}"
+          f" {'worst':>9}")
+    for name, row in rows.items():
+        print(f"{name:10}{row['pps'] / 1e6:7.2f} {row['pps_min'] / 1e6:7.2f}"
+              f" {row['pps_max'] / 1e6:7.2f} {row['full']:6.2f} {row['loss_at_90']:13.6f}"
+              f" {row['loss_at_90_max']:9.6f}")
+    print(f"turnpike to testpmd: {result['ratio']:.2f}   ({min(ratios):.2f} .. {max(ratios):.2f})"
+          f"   baseline {read_baseline()['turnpike_to_testpmd']}")
+    if options.json:
+        with open(options.json, "w") as f:
+            json.dump(result, f, indent=2)
+            f.write("\n")
+
+
+if __name__ == "__main__":
+    main()

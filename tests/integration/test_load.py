@@ -1,0 +1,144 @@
+"""turnpike-load against the relay: what it tells is true, and it knows when not to be believed."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from lab import CLIENT, SERVICE, Lab, check, test
+from relay import BINARY, PASSWORD, USER, configuration, start_relay
+
+LOAD = os.environ.get("TURNPIKE_LOAD_BINARY", os.path.join(
+    os.path.dirname(os.path.dirname(BINARY)), "turnpike-load", "turnpike-load"))
+MEASURED, INVALID, USAGE, UNAVAILABLE, RESOURCE = 0, 1, 64, 69, 71
+# The machine of a test may be busy: how punctual the generator is, is not the question here.
+PATIENT = ("--lag", 1000)
+
+
+def load(lab, *argv, password=PASSWORD):
+    """Run it in the client's host to its end: (exit code, output, JSON or None)."""
+    path = lab.path(f"load-{'-'.join(map(str, argv)).replace('/', '.')}.json")
+    done = lab.attempt("client", LOAD, "--server", f"{SERVICE}:3478", "-u", USER, "-w", password,
+                       "--json", path, *argv, timeout_s=50)
+    print(done.stdout + done.stderr)
+    result = None
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            result = json.load(file)
+    return done.returncode, done.stdout + done.stderr, result
+
+
+def check_all_delivered(result, direction, n):
+    counts = result[direction]
+    for key, wanted in {"offered": n, "sent": n, "delivered": n, "lost": 0, "duplicated": 0,
+                        "misdelivered": 0, "not_sent": 0, "not_received": 0}.items():
+        check(counts[key] == wanted, f"{direction} {key}: {counts[key]}, not {wanted}")
+    latency = counts["latency"]
+    check(0 < latency["p50_us"] <= latency["p99_us"] <= latency["max_us"], f"{latency}")
+
+
+@test(limit_s=40)
+def test_audio_of_50_calls_arrives_whole():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        code, _, result = load(lab, "run", "-n", 50, "-d", 3, *PATIENT)
+        check(code == MEASURED and result["valid"], f"exit {code}")
+        for direction in ("up", "down"):
+            check_all_delivered(result, direction, 50 * 50 * 3)
+        for request in ("allocate", "bind", "release"):
+            counts = result["control"][request]
+            check(counts["ok"] == 50 and not counts["codes"], f"{request}: {counts}")
+        counters = relay.stop()
+        # The relay saw the same: every packet, and no allocation left behind.
+        check(counters.get("up_channel", 7500) == 7500, f"{counters}")
+        check(counters.get("allocations", 0) == 0, f"{counters}")
+
+
+@test(limit_s=40)
+def test_every_mode_ends_with_its_figures():
+    with Lab() as lab, ThreadPoolExecutor() as pool:
+        start_relay(lab)
+        send, binding, allocate, hold, search = pool.map(lambda argv: load(lab, *argv, *PATIENT), (
+            ("run", "-n", 4, "-d", 1, "--profile", "mix", "--via", "send", "--direction", "up"),
+            ("binding", "-d", 1, "--rate", 500),
+            ("allocate", "-d", 1, "--rate", 100),
+            ("hold", "-n", 20, "-d", 1),
+            ("search", "-n", 4, "-d", 1, "--rate", 200)))
+        for code, said, _ in (send, binding, allocate, hold, search):
+            check(code == MEASURED, f"ended with {code}: {said}")
+        check_all_delivered(send[2], "up", 2 * 50 + 2 * 30 * 5)
+        check_all_delivered(binding[2], "up", 500)
+        for name, result, n in (("allocate", allocate[2], 100), ("hold", hold[2], 20)):
+            check(result["calls_released"] == n, f"{name}: {result['calls_released']} of {n}")
+        highest = search[2]["highest_rate"]
+        check(highest == 200, f"highest rate {highest} of 200")
+
+
+FRAMES = ("--client", CLIENT, "--peer", "198.18.0.11", *PATIENT)
+
+
+@test(limit_s=40)
+def test_a_port_of_frames_is_a_host_of_its_own():
+    with Lab() as lab:
+        start_relay(lab)
+        lab.run("client", "ip", "addr", "flush", "dev", "eth0")
+        wire = ("--wire", "af_packet:eth0")
+        code, _, result = load(lab, "run", "-n", 50, "-d", 1, *wire, *FRAMES)
+        check(code == MEASURED, f"exit {code}")
+        for direction in ("up", "down"):
+            check_all_delivered(result, direction, 50 * 50)
+        # An address that another host answers for is not ours.
+        code, said, _ = load(lab, "run", "-n", 1, *wire, *FRAMES, "--peer", lab.peer_address)
+        check(code == RESOURCE and "another host" in said, f"exit {code}")
+
+
+@test(limit_s=40)
+def test_frames_by_virtio_reach_the_relay():
+    with Lab() as lab:
+        config = configuration(lab)
+        path = lab.path("wire")
+        config["ports"][0]["device"] = f"vhost:{path}"
+        relay = start_relay(lab, config)
+        code, _, result = load(lab, "run", "-n", 50, "-d", 1, "--wire", f"virtio_user:{path}",
+                               *FRAMES)
+        check(code == MEASURED, f"exit {code}")
+        for direction in ("up", "down"):
+            check_all_delivered(result, direction, 50 * 50)
+        relay.stop()
+
+
+@test(limit_s=40)
+def test_rate_beyond_the_generator_is_invalid():
+    with Lab() as lab:
+        start_relay(lab)
+        code, said, result = load(lab, "run", "-n", 2, "-d", 1, "--profile", "flood",
+                                  "--rate", 20000000, "--direction", "up")
+        check(code == INVALID and not result["valid"], f"exit {code}")
+        check("INVALID" in said and "the generator itself lost" in said, "it does not say why")
+        up = result["up"]
+        check(up["offered"] == up["sent"] + up["not_sent"] == 20000000, f"{up}")
+
+
+@test(limit_s=40)
+def test_what_cannot_be_is_refused():
+    with Lab() as lab:
+        start_relay(lab)
+        for argv, wanted in ((("run", "--peer", SERVICE), UNAVAILABLE),
+                             (("run", "--client", "198.18.0.99"), UNAVAILABLE),
+                             (("run", "--peer", "224.0.0.1"), USAGE),
+                             (("run", "--calls", 200001), USAGE),
+                             (("run", "--rate", 5), USAGE),
+                             (("run", "--size", "12"), USAGE),
+                             (("run", "hold"), USAGE),
+                             (("run", "--wire", "af_packet:eth0"), USAGE),
+                             (("run", "--wire", "wet:string"), USAGE),
+                             (("fly",), USAGE),
+                             ((), USAGE)):
+            code, _, result = load(lab, *argv)
+            check(code == wanted and not result, f"{argv} ended with {code}, not {wanted}")
+        code, said, result = load(lab, "run", "-n", 2, "-d", 1, password="wrong")
+        check(code == UNAVAILABLE and "no call came up" in said, f"exit {code}")
+        check(result["control"]["allocate"]["codes"] == {"401": 2}, f"{result['control']}")
+        # A relayed address that is not allowed is never sent to.
+        code, _, result = load(lab, "run", "-n", 2, "-d", 1, "--relay", CLIENT)
+        check(code == UNAVAILABLE, f"exit {code}")
+        check(result["control"]["allocate"]["unusable"] == 2, f"{result['control']}")

@@ -1,0 +1,291 @@
+// Calls and media against a model of a server, in virtual time.
+#include "load_model.h"
+
+#include "app/turnpike-load/profile.h"
+
+#include <criterion/criterion.h>
+
+static struct model model;
+
+static void setup(void)
+{
+	model_open(&model);
+}
+
+static void teardown(void)
+{
+	model_close(&model);
+}
+
+TestSuite(load_engine, .init = setup, .fini = teardown);
+
+static const struct direction_result *direction(enum direction which)
+{
+	return &engine_trial(model.engine)->directions[which];
+}
+
+static bool is_over(const struct model *m)
+{
+	return engine_is_over(m->engine);
+}
+
+static bool never(const struct model *m)
+{
+	(void)m;
+	return false;
+}
+
+Test(load_engine, call_comes_up_by_401_allocate_and_bind)
+{
+	const struct engine_totals *totals = engine_totals(model.engine);
+	const struct control_result *allocate = engine_control(model.engine, REQUEST_ALLOCATE);
+
+	model_begin_calls(&model, MODEL_CALLS);
+	cr_assert_eq(totals->n_up, MODEL_CALLS);
+	cr_assert_eq(model.n_requests[STUN_ALLOCATE], 2 * MODEL_CALLS);
+	cr_assert_eq(model.n_requests[STUN_CHANNEL_BIND], MODEL_CALLS);
+	cr_assert_eq(allocate->n_ok, MODEL_CALLS);
+	// The challenge's round trip is part of it.
+	cr_assert_eq(allocate->latency.max_ns, 2 * MODEL_DELAY_NS);
+	cr_assert_eq(totals->n_stray, 0);
+}
+
+Test(load_engine, calls_begin_when_they_are_due)
+{
+	const int64_t begin_ns = model.now_ns;
+
+	model_begin_calls(&model, 3);
+	// The third is due after two tenths of a second and needs three round trips.
+	cr_assert_eq(model.now_ns - begin_ns, 200 * (int64_t)NS_IN_MS + 3 * MODEL_DELAY_NS);
+}
+
+Test(load_engine, release_leaves_no_call_behind)
+{
+	const struct engine_totals *totals = engine_totals(model.engine);
+
+	model_begin_calls(&model, MODEL_CALLS);
+	engine_begin_release(model.engine, 100, model.now_ns);
+	cr_assert(model_run_until(&model, is_over, model.now_ns + (int64_t)NS_IN_S));
+	cr_assert_eq(totals->n_up, 0);
+	cr_assert_eq(totals->n_released, MODEL_CALLS);
+	cr_assert_eq(engine_control(model.engine, REQUEST_RELEASE)->n_ok, MODEL_CALLS);
+}
+
+Test(load_engine, allocation_and_channel_are_refreshed_in_time)
+{
+	model_begin_calls(&model, 1);
+	model_run_until(&model, never, model.now_ns + 1000 * (int64_t)NS_IN_S);
+	// Of 600 s each allocation is refreshed after 540, each channel after 240.
+	cr_assert_eq(model.n_requests[STUN_REFRESH], 1);
+	cr_assert_eq(model.n_requests[STUN_CHANNEL_BIND], 1 + 4);
+	cr_assert_eq(engine_totals(model.engine)->n_up, 1);
+}
+
+Test(load_engine, silent_server_is_asked_seven_times)
+{
+	const struct control_result *allocate = engine_control(model.engine, REQUEST_ALLOCATE);
+	const int64_t begin_ns = model.now_ns;
+
+	model.deaf = true;
+	model_begin_calls(&model, 1);
+	cr_assert_eq(model.n_requests[STUN_ALLOCATE], 7);
+	// RFC 8489 §6.2.1: 39.5 s with an RTO of 500 ms.
+	cr_assert_eq(model.now_ns - begin_ns, 39500 * (int64_t)NS_IN_MS);
+	cr_assert_eq(allocate->n_timeouts, 1);
+	cr_assert_eq(allocate->n_repeated, 6);
+	cr_assert_eq(engine_totals(model.engine)->n_failed, 1);
+}
+
+Test(load_engine, refusal_is_counted_by_its_code)
+{
+	model.allocate_code = STUN_ALLOCATION_QUOTA_REACHED;
+	model_begin_calls(&model, MODEL_CALLS);
+	cr_assert_eq(
+		engine_control(model.engine, REQUEST_ALLOCATE)->n_by_code[486 - 300], MODEL_CALLS);
+	cr_assert_eq(engine_totals(model.engine)->n_failed, MODEL_CALLS);
+}
+
+Test(load_engine, wrong_password_does_not_ask_for_ever)
+{
+	model.key.bytes[0] ^= 1;
+	model_begin_calls(&model, 1);
+	cr_assert_eq(model.n_requests[STUN_ALLOCATE], 2);
+	cr_assert_eq(engine_control(model.engine, REQUEST_ALLOCATE)->n_by_code[401 - 300], 1);
+}
+
+Test(load_engine, relayed_address_elsewhere_gets_no_packet)
+{
+	model.relayed.ip.bytes[0] = 8;
+	model_begin_calls(&model, MODEL_CALLS);
+	cr_assert_eq(engine_control(model.engine, REQUEST_ALLOCATE)->n_refused, MODEL_CALLS);
+	cr_assert_eq(engine_control(model.engine, REQUEST_RELEASE)->n_ok, MODEL_CALLS);
+	model_run_trial(&model, 1000, (int64_t)NS_IN_S);
+	cr_assert_eq(direction(UP)->n_offered + direction(DOWN)->n_offered, 0);
+}
+
+Test(load_engine, clients_are_used_again_when_calls_come_and_go)
+{
+	const struct calls_config calls = {
+		.calls_per_s = 50, .n_begins = 100, .release_at_once = true};
+	const struct engine_totals *totals = engine_totals(model.engine);
+
+	engine_begin_calls(model.engine, &calls, model.now_ns);
+	model_run_until(&model, never, model.now_ns + 3 * (int64_t)NS_IN_S);
+	cr_assert(engine_is_settled(model.engine));
+	cr_assert_eq(totals->n_released, 100);
+	cr_assert_eq(totals->n_no_call, 0);
+}
+
+Test(load_engine, want_of_a_free_client_is_the_generators_own)
+{
+	const struct calls_config calls = {
+		.calls_per_s = 10000, .n_begins = 100, .release_at_once = true};
+	const struct engine_totals *totals = engine_totals(model.engine);
+
+	engine_begin_calls(model.engine, &calls, model.now_ns);
+	model_run_until(&model, never, model.now_ns + (int64_t)NS_IN_S);
+	cr_assert_gt(totals->n_no_call, 0);
+	cr_assert_eq(totals->n_begun + totals->n_no_call, 100);
+	cr_assert_eq(totals->n_released, totals->n_begun);
+}
+
+struct row {
+	const char *name;
+	struct model_fault fault;
+	struct {
+		uint64_t n_delivered;
+		uint64_t n_duplicated;
+		uint64_t n_reordered;
+		uint64_t n_misdelivered;
+	} want; // in the direction of the fault; of 1,000 packets
+};
+
+Test(load_engine, what_befalls_a_packet_is_counted_right)
+{
+	static const struct row rows[] = {
+		{"nothing", {FAULT_NONE, UP, 0, 0}, {1000, 0, 0, 0}},
+		{"lost up", {FAULT_LOSE, UP, 500, 0}, {999, 0, 0, 0}},
+		{"lost down", {FAULT_LOSE, DOWN, 1, 0}, {999, 0, 0, 0}},
+		{"last one lost", {FAULT_LOSE, UP, 1000, 0}, {999, 0, 0, 0}},
+		{"twice up", {FAULT_DUPLICATE, UP, 7, 0}, {1000, 1, 0, 0}},
+		{"twice down", {FAULT_DUPLICATE, DOWN, 7, 0}, {1000, 1, 0, 0}},
+		// A call has a packet every 4 ms.
+		{"late, yet in order", {FAULT_DELAY, UP, 300, 3000000}, {1000, 0, 0, 0}},
+		{"overtaken", {FAULT_DELAY, UP, 300, 9000000}, {1000, 0, 1, 0}},
+		{"overtaken down", {FAULT_DELAY, DOWN, 300, 9000000}, {1000, 0, 1, 0}},
+		{"too late to tell", {FAULT_DELAY, UP, 300, 400000000}, {999, 1, 0, 0}},
+		{"to another peer", {FAULT_MISDELIVER, UP, 77, 0}, {999, 0, 0, 1}},
+		{"from elsewhere", {FAULT_WRONG_SOURCE, UP, 77, 0}, {999, 0, 0, 1}},
+		{"to another client", {FAULT_MISDELIVER, DOWN, 77, 0}, {999, 0, 0, 1}},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const struct row *row = &rows[i];
+		const struct direction_result *bad;
+		const struct direction_result *good;
+
+		teardown();
+		setup();
+		model.fault = row->fault;
+		bad = direction(row->fault.direction);
+		good = direction(row->fault.direction == UP ? DOWN : UP);
+		model_begin_calls(&model, MODEL_CALLS);
+		model_run_trial(&model, 1000, (int64_t)NS_IN_S);
+		cr_expect_eq(bad->n_sent, 1000, "%s: sent %lu", row->name, bad->n_sent);
+		cr_expect_eq(bad->n_delivered, row->want.n_delivered, "%s: delivered %lu",
+			row->name, bad->n_delivered);
+		cr_expect_eq(bad->n_duplicated, row->want.n_duplicated, "%s: duplicated %lu",
+			row->name, bad->n_duplicated);
+		cr_expect_eq(bad->n_reordered, row->want.n_reordered, "%s: reordered %lu",
+			row->name, bad->n_reordered);
+		cr_expect_eq(bad->n_misdelivered, row->want.n_misdelivered, "%s: misdelivered %lu",
+			row->name, bad->n_misdelivered);
+		cr_expect_eq(
+			good->n_delivered, 1000, "%s: other %lu", row->name, good->n_delivered);
+	}
+}
+
+Test(load_engine, latency_is_of_the_wire)
+{
+	model_begin_calls(&model, MODEL_CALLS);
+	model_run_trial(&model, 1000, (int64_t)NS_IN_S);
+	cr_assert_eq(direction(UP)->latency.n, 1000);
+	cr_assert_eq(histogram_quantile(&direction(UP)->latency, 0), MODEL_DELAY_NS);
+	cr_assert_eq(direction(DOWN)->latency.max_ns, MODEL_DELAY_NS);
+}
+
+// The generator sleeps for half a second: what was due meanwhile has waited, and says so.
+Test(load_engine, latency_counts_from_when_a_packet_was_due)
+{
+	struct trial_config trial;
+	const struct profile_config profile = {
+		.profile = PROFILE_FLOOD,
+		.n_calls = MODEL_CALLS,
+		.directions = {true, false},
+		.rate = 1000,
+		.payload_bytes = 160,
+		.duration_ns = (int64_t)NS_IN_S,
+	};
+
+	model_begin_calls(&model, MODEL_CALLS);
+	profile_trial(&trial, &profile);
+	engine_begin_trial(model.engine, &trial, model.now_ns);
+	model.now_ns += 500 * (int64_t)NS_IN_MS;
+	model_run_until(&model, never, model.now_ns + 2 * (int64_t)NS_IN_S);
+	cr_assert_eq(direction(UP)->n_delivered, 1000);
+	cr_assert_eq(direction(UP)->latency.max_ns, 500 * (int64_t)NS_IN_MS + MODEL_DELAY_NS);
+	cr_assert_float_eq(
+		(double)histogram_quantile(&engine_trial(model.engine)->lag, 0.75), 250e6, 5e6);
+}
+
+Test(load_engine, what_the_wire_refuses_is_the_generators_own)
+{
+	model_begin_calls(&model, MODEL_CALLS);
+	model.refuses_media = true;
+	model_run_trial(&model, 1000, (int64_t)NS_IN_S);
+	cr_assert_eq(direction(UP)->n_offered, 1000);
+	cr_assert_eq(direction(UP)->n_sent, 0);
+	cr_assert_eq(direction(UP)->n_dropped, 1000);
+}
+
+Test(load_engine, what_is_not_sent_in_time_is_the_generators_own)
+{
+	const struct trial_config trial = {
+		.streams = {{STREAM_UP, 0, 1, 1000, 1, 160}},
+		.n_streams = 1,
+		.duration_ns = (int64_t)NS_IN_S,
+	};
+
+	model_begin_calls(&model, MODEL_CALLS);
+	engine_begin_trial(model.engine, &trial, model.now_ns);
+	model.now_ns += 2 * (int64_t)NS_IN_S;
+	model_run_until(&model, never, model.now_ns + (int64_t)NS_IN_S);
+	cr_assert_eq(direction(UP)->n_offered, 1000);
+	cr_assert_eq(direction(UP)->n_dropped, 1000);
+	cr_assert_gt(engine_trial(model.engine)->end_ns, 0);
+}
+
+Test(load_engine, bindings_are_matched_without_a_table)
+{
+	struct trial_config trial;
+
+	profile_binding(&trial, 1000, (int64_t)NS_IN_S);
+	engine_begin_trial(model.engine, &trial, model.now_ns);
+	model_run_until(&model, never, model.now_ns + 3 * (int64_t)NS_IN_S);
+	cr_assert_eq(direction(UP)->n_sent, 1000);
+	cr_assert_eq(direction(UP)->n_delivered, 1000);
+	// The due time travels in units of 1,024 ns.
+	cr_assert_float_eq((double)direction(UP)->latency.max_ns, MODEL_DELAY_NS, 1024);
+}
+
+Test(load_engine, packets_of_an_earlier_trial_do_not_count)
+{
+	model_begin_calls(&model, MODEL_CALLS);
+	model.fault = (struct model_fault){FAULT_DELAY, UP, 500, 3 * (int64_t)NS_IN_S};
+	model_run_trial(&model, 1000, (int64_t)NS_IN_S);
+	cr_assert_eq(direction(UP)->n_delivered, 999);
+	model_run_trial(&model, 1000, 2 * (int64_t)NS_IN_S);
+	cr_assert_eq(direction(UP)->n_delivered, 2000);
+	cr_assert_eq(direction(UP)->n_duplicated, 0);
+	cr_assert_eq(engine_totals(model.engine)->n_stray, 1);
+}

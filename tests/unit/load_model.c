@@ -1,0 +1,247 @@
+#include "load_model.h"
+
+#include "app/turnpike-load/profile.h"
+
+#include <stdlib.h>
+
+#define START_NS (5 * (int64_t)NS_IN_S)
+#define RELAY_PORT 50000
+#define FLOOD_BYTES 160
+
+static const char realm[] = "model";
+static const char nonce[] = "once";
+static const struct endpoint server = {{FAMILY_IPV4, {192, 0, 2, 1}}, 3478};
+static const struct prefix relays[] = {{{FAMILY_IPV4, {192, 0, 2, 0}}, 24}};
+static const struct endpoint peers[MODEL_PEERS] = {
+	{{FAMILY_IPV4, {198, 51, 100, 1}}, 20000},
+	{{FAMILY_IPV4, {198, 51, 100, 1}}, 20001},
+};
+
+// Queue a datagram for a slot, in the order of arrival.
+static struct model_packet *queue_put(
+	struct model *model, uint32_t slot, const struct endpoint *from, int64_t arrival_ns)
+{
+	size_t i = model->n_queue++;
+
+	if (model->n_queue > MODEL_QUEUE_MAX)
+		abort();
+	for (; i > 0 && model->queue[i - 1].arrival_ns > arrival_ns; i--)
+		model->queue[i] = model->queue[i - 1];
+	model->queue[i] = (struct model_packet){
+		.arrival_ns = arrival_ns,
+		.datagram = {.slot = slot, .remote = *from},
+	};
+	return &model->queue[i];
+}
+
+static void put_result(struct model *model, const struct stun_view *request, uint32_t client,
+	struct stun_writer *w)
+{
+	struct endpoint relayed = model->relayed;
+
+	relayed.port = (uint16_t)(relayed.port + client);
+	if (request->method == STUN_ALLOCATE)
+		stun_put_xor_address(w, STUN_ATTR_XOR_RELAYED_ADDRESS, &relayed);
+	if (request->method == STUN_ALLOCATE || request->method == STUN_REFRESH)
+		stun_put_u32(w, STUN_ATTR_LIFETIME, model->lifetime_s);
+	stun_put_integrity(w, model->mac, &model->key);
+}
+
+static void answer(struct model *model, const struct stun_view *request, uint32_t client)
+{
+	struct model_packet *packet =
+		queue_put(model, client, &server, model->now_ns + MODEL_DELAY_NS);
+	enum stun_code code = STUN_CODE_NONE;
+	struct stun_writer w;
+
+	if (!stun_integrity_check(model->mac, request, &model->key))
+		code = STUN_UNAUTHENTICATED;
+	else if (request->method == STUN_ALLOCATE)
+		code = model->allocate_code;
+	if (request->method == STUN_BINDING)
+		code = STUN_CODE_NONE;
+	stun_writer_init(&w, packet->bytes, MODEL_BYTES, code ? STUN_ERROR : STUN_SUCCESS,
+		request->method, request->transaction_id);
+	if (code) {
+		stun_put_error(&w, code, false);
+		stun_put_bytes(&w, STUN_ATTR_REALM, realm, sizeof(realm) - 1);
+		stun_put_bytes(&w, STUN_ATTR_NONCE, nonce, sizeof(nonce) - 1);
+	} else {
+		put_result(model, request, client, &w);
+	}
+	packet->datagram.n_bytes = (uint16_t)stun_writer_end(&w);
+}
+
+static void put_media(struct model *model, uint32_t slot, const struct endpoint *from,
+	const struct datagram *media, int64_t arrival_ns)
+{
+	const bool up = slot >= MODEL_CALLS;
+	struct model_packet *packet = queue_put(model, slot, from, arrival_ns);
+
+	// Up loses its ChannelData header, down gains it: channels count up with the clients.
+	if (up) {
+		packet->datagram.n_bytes = media->n_bytes - STUN_CHANNEL_HEADER_BYTES;
+		memcpy(packet->bytes, media->bytes + STUN_CHANNEL_HEADER_BYTES,
+			packet->datagram.n_bytes);
+		return;
+	}
+	store_be16(packet->bytes, (uint16_t)(STUN_CHANNEL_MIN + slot));
+	store_be16(packet->bytes + 2, media->n_bytes);
+	memcpy(packet->bytes + STUN_CHANNEL_HEADER_BYTES, media->bytes, media->n_bytes);
+	packet->datagram.n_bytes = media->n_bytes + STUN_CHANNEL_HEADER_BYTES;
+}
+
+static void relay(struct model *model, const struct datagram *media)
+{
+	const enum direction direction = media->slot < MODEL_CALLS ? UP : DOWN;
+	const uint32_t call =
+		direction == UP ? media->slot : (uint32_t)(media->remote.port - RELAY_PORT);
+	struct endpoint from = direction == UP ? model->relayed : server;
+	uint32_t slot = direction == UP ? MODEL_CALLS + call % MODEL_PEERS : call;
+	int64_t arrival_ns = model->now_ns + MODEL_DELAY_NS;
+	const bool befalls = ++model->n_media[direction] == model->fault.at &&
+		model->fault.direction == direction;
+
+	if (direction == UP)
+		from.port = (uint16_t)(from.port + call);
+	if (befalls && model->fault.kind == FAULT_WRONG_SOURCE)
+		from.port += MODEL_PEERS;
+	if (befalls && model->fault.kind == FAULT_LOSE)
+		return;
+	if (befalls && model->fault.kind == FAULT_DELAY)
+		arrival_ns += model->fault.delay_ns;
+	if (befalls && model->fault.kind == FAULT_MISDELIVER)
+		slot = direction == UP ? MODEL_CALLS + (call + 1) % MODEL_PEERS
+				       : (call + 1) % MODEL_CALLS;
+	if (befalls && model->fault.kind == FAULT_DUPLICATE)
+		put_media(model, slot, &from, media, arrival_ns);
+	put_media(model, slot, &from, media, arrival_ns);
+}
+
+static void send_burst(struct wire *wire, struct datagram *datagrams, size_t n)
+{
+	struct model *model = (struct model *)wire;
+
+	for (size_t i = 0; i < n; i++) {
+		struct datagram *datagram = &datagrams[i];
+		struct stun_view view;
+
+		if (stun_parse(&view, datagram->bytes, datagram->n_bytes)) {
+			datagram->sent = !model->refuses_media;
+			if (datagram->sent)
+				relay(model, datagram);
+			continue;
+		}
+		datagram->sent = true;
+		model->n_requests[view.method & 0xf]++;
+		if (!model->deaf)
+			answer(model, &view, datagram->slot);
+	}
+}
+
+static void must(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+void model_open(struct model *model)
+{
+	const struct engine_config config = {
+		.wire = &model->wire,
+		.server = server,
+		.relays = relays,
+		.n_relays = N_ELEMENTS(relays),
+		.peers = peers,
+		.n_peers = MODEL_PEERS,
+		.n_calls = MODEL_CALLS,
+		.user = "user",
+		.password = "word",
+		.seed = 1,
+	};
+
+	*model = (struct model){
+		.wire.send_burst = send_burst,
+		.now_ns = START_NS,
+		.relayed = {{FAMILY_IPV4, {192, 0, 2, 9}}, RELAY_PORT},
+		.lifetime_s = 600,
+		.queue = calloc(MODEL_QUEUE_MAX, sizeof(*model->queue)),
+	};
+	must(model->queue && stun_mac_create(&model->mac) == 0);
+	stun_key_md5(model->mac, &model->key, "user", 4, realm, sizeof(realm) - 1, "word", 4);
+	must(engine_create(&model->engine, &config) == 0);
+}
+
+void model_close(struct model *model)
+{
+	engine_destroy(model->engine);
+	stun_mac_destroy(model->mac);
+	free(model->queue);
+}
+
+static void deliver_first(struct model *model)
+{
+	struct model_packet packet = model->queue[0];
+
+	memmove(model->queue, model->queue + 1, --model->n_queue * sizeof(packet));
+	packet.datagram.bytes = packet.bytes;
+	engine_take(model->engine, &packet.datagram, 1, model->now_ns);
+}
+
+bool model_run_until(struct model *model, bool (*over)(const struct model *), int64_t limit_ns)
+{
+	while (!over(model)) {
+		int64_t next_ns = engine_advance(model->engine, model->now_ns);
+
+		if (model->n_queue && model->queue[0].arrival_ns <= model->now_ns) {
+			deliver_first(model);
+			continue;
+		}
+		if (model->n_queue && model->queue[0].arrival_ns < next_ns)
+			next_ns = model->queue[0].arrival_ns;
+		if (over(model))
+			return true;
+		if (next_ns > limit_ns) {
+			model->now_ns = limit_ns;
+			return over(model);
+		}
+		if (next_ns > model->now_ns)
+			model->now_ns = next_ns;
+	}
+	return true;
+}
+
+static bool is_settled(const struct model *model)
+{
+	return engine_is_settled(model->engine);
+}
+
+void model_begin_calls(struct model *model, uint64_t n_calls)
+{
+	const struct calls_config calls = {.calls_per_s = 10, .n_begins = n_calls};
+
+	engine_begin_calls(model->engine, &calls, model->now_ns);
+	must(model_run_until(model, is_settled, model->now_ns + 300 * (int64_t)NS_IN_S));
+}
+
+static bool trial_is_over(const struct model *model)
+{
+	return engine_trial_is_over(model->engine, model->now_ns);
+}
+
+void model_run_trial(struct model *model, uint64_t rate, int64_t duration_ns)
+{
+	const struct profile_config profile = {
+		.profile = PROFILE_FLOOD,
+		.n_calls = MODEL_CALLS,
+		.directions = {true, true},
+		.rate = rate,
+		.payload_bytes = FLOOD_BYTES,
+		.duration_ns = duration_ns,
+	};
+	struct trial_config trial;
+
+	profile_trial(&trial, &profile);
+	engine_begin_trial(model->engine, &trial, model->now_ns);
+	model_run_until(model, trial_is_over, model->now_ns + duration_ns + 2 * (int64_t)NS_IN_S);
+}

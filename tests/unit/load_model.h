@@ -1,0 +1,64 @@
+// A tiny TURN server and its network in virtual time, as the wire of a load engine.
+//
+// It answers what the engine asks and relays media; faults can be told to it. Nothing happens
+// between two calls of model_run_until(), which jumps from event to event.
+#ifndef LOAD_MODEL_H
+#define LOAD_MODEL_H
+
+#include "app/turnpike-load/engine.h"
+
+#define MODEL_QUEUE_MAX 8192
+#define MODEL_BYTES 1536
+#define MODEL_DELAY_NS ((int64_t)NS_IN_MS)
+#define MODEL_CALLS 4
+#define MODEL_PEERS 2
+
+// What befalls the media packet that is the `at`-th (from 1) of its direction, if it is that.
+struct model_fault {
+	enum {
+		FAULT_NONE,
+		FAULT_LOSE,
+		FAULT_DUPLICATE,
+		FAULT_DELAY,
+		FAULT_MISDELIVER, // to the neighbour of its receiver
+		FAULT_WRONG_SOURCE, // up: from a relayed address that is not the call's
+	} kind;
+	enum direction direction;
+	uint64_t at;
+	int64_t delay_ns;
+};
+
+struct model_packet {
+	int64_t arrival_ns;
+	struct datagram datagram;
+	uint8_t bytes[MODEL_BYTES];
+};
+
+struct model {
+	struct wire wire; // first: the engine hands it back
+	struct engine *engine;
+	struct stun_mac *mac;
+	struct stun_key key;
+	int64_t now_ns;
+	struct model_fault fault;
+	uint64_t n_media[N_DIRECTIONS];
+	bool refuses_media; // the wire sends none
+	bool deaf; // nothing is answered
+	enum stun_code allocate_code; // refuse to allocate with it
+	struct endpoint relayed; // the first call's; the port counts up from here
+	uint32_t lifetime_s;
+	uint64_t n_requests[0x10]; // by method
+	struct model_packet *queue;
+	size_t n_queue;
+};
+
+void model_open(struct model *model);
+void model_close(struct model *model);
+// Run until `over` says so or the time has come. Returns whether it did.
+bool model_run_until(struct model *model, bool (*over)(const struct model *), int64_t limit_ns);
+// Begin this many calls and wait until they are settled.
+void model_begin_calls(struct model *model, uint64_t n_calls);
+// Run a flood of both directions: packets a second of each, to its end.
+void model_run_trial(struct model *model, uint64_t rate, int64_t duration_ns);
+
+#endif
