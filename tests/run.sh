@@ -2,7 +2,7 @@
 # Install what is missing, build, run the suites, and close with one line `N passed, N failed`.
 #
 #   tests/run.sh            all suites
-#   tests/run.sh SUITE...   some of: lint unit packet sim leak fuzz kernel integration
+#   tests/run.sh SUITE...   some of: lint unit packet sim leak fuzz kernel bench integration
 #
 # Three builds: build/ (gcc, release), build/asan (gcc, address and undefined-behaviour sanitizers)
 # and build/fuzz (clang, the same sanitizers, with the libFuzzer programs). The suites kernel and
@@ -15,7 +15,7 @@ source config/packages.sh
 export LC_ALL=C.UTF-8
 
 readonly sanitizers=(-Dbuildtype=debugoptimized "-Db_sanitize=address,undefined" -Db_lundef=false)
-readonly all_suites=(lint unit packet sim leak fuzz kernel integration)
+readonly all_suites=(lint unit packet sim leak fuzz kernel bench integration)
 readonly summary='[0-9]+ passed, [0-9]+ failed'
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
@@ -152,7 +152,7 @@ packages_install "${packages_build[@]}" "${packages_lab[@]}" "${packages_test[@]
 	exit 1
 }
 run_lint
-run_meson build gcc "unit packet sim kernel"
+run_meson build gcc "unit packet sim kernel bench"
 run_meson build/asan gcc "unit packet sim leak fuzz" "${sanitizers[@]}"
 run_meson build/fuzz clang fuzz "${sanitizers[@]}"
 build_fuzzers
