@@ -40,13 +40,10 @@ static void loop(struct worker *w, struct outbox *out, struct burst_item *item)
 	w->pub.stats.n_looped++;
 }
 
-static struct msg *other(
-	struct outbox *out, enum msg_kind kind, uint8_t port_idx, struct burst_item *item)
+static void other(struct outbox *out, enum msg_kind kind, uint8_t port_idx, struct burst_item *item)
 {
-	struct msg *msg = &out->others[out->n_others++];
-
-	*msg = (struct msg){.kind = (uint8_t)kind, .port_idx = port_idx, .mbuf = item->mbuf};
-	return msg;
+	out->others[out->n_others++] =
+		(struct msg){.kind = (uint8_t)kind, .port_idx = port_idx, .mbuf = item->mbuf};
 }
 
 static void punt(struct outbox *out, uint8_t port_idx, struct burst_item *item)
@@ -67,12 +64,10 @@ static void flush_item(
 	case LANE_PUNT:
 		return punt(out, b->port_idx, item);
 	case LANE_MIRROR:
-		other(out, MSG_MIRROR, b->port_idx, item);
-		return;
+		return other(out, MSG_MIRROR, b->port_idx, item);
 	case LANE_KERNEL:
 		mbuf_trim(item->mbuf, &item->pkt);
-		other(out, MSG_KERNEL, item->out_port, item);
-		return;
+		return other(out, MSG_KERNEL, item->out_port, item);
 	case LANE_DROP:
 		return drop(w, out, item);
 	default:
