@@ -149,16 +149,14 @@ static int open_kernel_side(struct box *box, char error[static BOX_ERROR_BYTES])
 	return exit_status_of(-errno);
 }
 
-static int open_workers(struct box *box, char error[static BOX_ERROR_BYTES])
+static int open_workers(
+	struct box *box, const struct policy *policy, char error[static BOX_ERROR_BYTES])
 {
-	struct policy policy;
-	int rc = policy_make(&policy, box->conf, box->ports);
+	int rc = doorbell_open(&box->doorbell);
 
-	if (!rc)
-		rc = doorbell_open(&box->doorbell);
 	for (; !rc && box->n_workers < box->conf->n_workers; box->n_workers++) {
 		struct box_worker *own = &box->workers[box->n_workers];
-		struct worker_config config = policy.worker;
+		struct worker_config config = policy->worker;
 		const unsigned lcore = EAL_WORKER_LCORE_FIRST + (unsigned)box->n_workers;
 		const int node = (int)rte_lcore_to_socket_id(lcore);
 
@@ -178,15 +176,15 @@ static int open_workers(struct box *box, char error[static BOX_ERROR_BYTES])
 	if (rc)
 		snprintf(error, BOX_ERROR_BYTES, "worker %zu cannot be set up: %s", box->n_workers,
 			strerror(-rc));
-	policy_free(&policy);
 	return rc ? EXIT_RESOURCE : 0;
 }
 
-static int open_control(struct box *box, char error[static BOX_ERROR_BYTES])
+static int open_control(
+	struct box *box, const struct policy *policy, char error[static BOX_ERROR_BYTES])
 {
 	struct control_worker workers[CONF_WORKERS_MAX];
-	struct policy policy;
-	int rc = policy_make(&policy, box->conf, box->ports);
+	struct control_config config = policy->control;
+	int rc = turn_create(&box->turn, &policy->turn);
 
 	for (size_t i = 0; i < box->n_workers; i++)
 		workers[i] = (struct control_worker){
@@ -195,26 +193,35 @@ static int open_control(struct box *box, char error[static BOX_ERROR_BYTES])
 			.inbox = &box->workers[i].inbox,
 			.applied_seq = &worker_public(box->workers[i].worker)->applied_seq,
 		};
-	if (!rc)
-		rc = turn_create(&box->turn, &policy.turn);
-	if (!rc) {
-		struct control_config config = policy.control;
-
-		for (size_t i = 0; i < box->n_mirrors; i++)
-			policy.control_ports[i].mirror = &box->mirrors[i];
-		config.turn = box->turn;
-		config.route = box->route;
-		config.workers = workers;
-		config.n_workers = box->n_workers;
-		config.pool = box->pool;
-		config.kernel_fd = box->kernel_fd;
-		rc = control_create(&box->control, &config);
-	}
+	config.turn = box->turn;
+	config.route = box->route;
+	config.workers = workers;
+	config.n_workers = box->n_workers;
+	config.pool = box->pool;
+	config.kernel_fd = box->kernel_fd;
+	rc = rc ? rc : control_create(&box->control, &config);
 	if (rc)
 		snprintf(error, BOX_ERROR_BYTES, "the control core cannot be set up: %s",
 			strerror(-rc));
-	policy_free(&policy);
 	return rc ? EXIT_RESOURCE : 0;
+}
+
+// The cores, by one reading of the configuration: keys are made once.
+static int open_cores(struct box *box, char error[static BOX_ERROR_BYTES])
+{
+	struct policy policy;
+	const int rc = policy_make(&policy, box->conf, box->ports);
+	int status = rc ? EXIT_RESOURCE : 0;
+
+	if (rc)
+		snprintf(error, BOX_ERROR_BYTES, "users and keys cannot be set up: %s",
+			strerror(-rc));
+	for (size_t i = 0; i < box->n_mirrors; i++)
+		policy.control_ports[i].mirror = &box->mirrors[i];
+	status = status ? status : open_workers(box, &policy, error);
+	status = status ? status : open_control(box, &policy, error);
+	policy_free(&policy);
+	return status;
 }
 
 int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
@@ -236,8 +243,7 @@ int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
 	status = status ? status : open_pool(box, error);
 	status = status ? status : open_ports(box, error);
 	status = status ? status : open_kernel_side(box, error);
-	status = status ? status : open_workers(box, error);
-	status = status ? status : open_control(box, error);
+	status = status ? status : open_cores(box, error);
 	return status;
 }
 
