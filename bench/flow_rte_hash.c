@@ -41,6 +41,7 @@ int flow_table_create(struct flow_table *table, uint32_t capacity, int numa_node
 		return -ENOMEM;
 	}
 	table->entries = table->entry_pages.base;
+	table->entries[0].key.zero = 0xffff;
 	return 0;
 }
 
@@ -53,19 +54,19 @@ void flow_table_destroy(struct flow_table *table)
 
 static struct flow4_entry *entry_take(struct flow_table *table)
 {
-	uint32_t idx = table->first_free;
+	uint32_t idx = table->first_free[0];
 
 	if (idx)
-		table->first_free = table->entries[idx].next_free;
-	else if (table->n_touched < table->capacity)
-		idx = ++table->n_touched;
+		table->first_free[0] = table->entries[idx].next_free;
+	else if (table->n_touched[0] < table->capacity)
+		idx = ++table->n_touched[0];
 	return idx ? &table->entries[idx] : NULL;
 }
 
 static void entry_give(struct flow_table *table, struct flow4_entry *entry)
 {
-	*entry = (struct flow4_entry){.next_free = table->first_free};
-	table->first_free = (uint32_t)(entry - table->entries);
+	*entry = (struct flow4_entry){.next_free = table->first_free[0]};
+	table->first_free[0] = (uint32_t)(entry - table->entries);
 }
 
 int flow4_insert(struct flow_table *table, const struct flow4_entry *entry)
@@ -107,7 +108,15 @@ bool flow4_remove(struct flow_table *table, const struct flow4_key *key)
 	return true;
 }
 
-void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
+struct flow4_entry *flow4_find(const struct flow_table *table, const struct flow4_key *key)
+{
+	void *found;
+
+	return rte_hash_lookup_data(hash_of(table), key, &found) < 0 ? NULL : found;
+}
+
+// Entry 0 has the key of nothing.
+void flow4_guess_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
 	struct flow4_entry **out)
 {
 	const void *pointers[FLOW_BURST_MAX];
@@ -119,7 +128,15 @@ void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *
 	if (n)
 		rte_hash_lookup_bulk_data(hash_of(table), pointers, n, &hits, found);
 	for (unsigned i = 0; i < n; i++) {
-		out[i] = hits >> i & 1 ? found[i] : NULL;
+		out[i] = hits >> i & 1 ? found[i] : &table->entries[0];
 		__builtin_prefetch(out[i], 1);
 	}
+}
+
+void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
+	struct flow4_entry **out)
+{
+	flow4_guess_burst(table, keys, n, out);
+	for (unsigned i = 0; i < n; i++)
+		out[i] = out[i] == &table->entries[0] ? NULL : out[i];
 }

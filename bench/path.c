@@ -1,6 +1,7 @@
 // Cycles a packet through the whole worker_poll() on the memory port, allocations in random order.
 //
-//     build/bench/path [-o] [-w] [-r ROUNDS] [-b BURSTS] [-k KIND] [ALLOCATIONS ...]
+//     build/bench/path [-o] [-w] [-r ROUNDS] [-b BURSTS] [-B PACKETS] [-k KIND]
+//         [ALLOCATIONS ...]
 //
 // Every round measures every table and every kind of packet once, so that figures of one round may
 // be compared: `ALLOCATIONS KIND MEDIAN P99 PAGES`, the cycles of a burst divided by its packets;
@@ -9,6 +10,7 @@
 //
 //     -o  ordinary pages; else 2 MiB pages where some are free
 //     -w  wait for a line on standard input before each round; its end ends the rounds
+//     -B  packets in a burst; else 32
 //     -k  only this kind of packet
 #include "rig.h"
 
@@ -20,7 +22,9 @@
 
 #define SUBJECTS_MAX 8
 #define BURSTS_MAX 65536
-#define WARM_UP_BURSTS 64
+#define WARM_UP_PACKETS_MIN 2048
+#define WARM_UP_PACKETS_MAX 1000000
+#define BURST_MIN 16
 #define N_MBUFS (2 * RIG_FRAMES - 1)
 
 static const char *const kind_names[] = {
@@ -41,6 +45,7 @@ struct options {
 	bool wait;
 	unsigned n_rounds;
 	unsigned n_bursts;
+	uint16_t n_burst;
 	int kind; // enum frame_kind, or -1 for all
 	size_t n_subjects;
 	uint32_t n_allocations[SUBJECTS_MAX];
@@ -58,11 +63,11 @@ static int compare(const void *a, const void *b)
 static void run_bursts(
 	struct rig *rig, struct subject *s, enum frame_kind kind, uint64_t *cycles, unsigned n)
 {
-	const unsigned n_expected = kind == FRAME_NONE ? 0 : WORKER_BURST_MAX;
+	const unsigned n_expected = kind == FRAME_NONE ? 0 : s->n_burst;
 
 	for (unsigned n_done = 0; n_done < n;) {
 		rig_receive(rig, kind, s->n_allocations);
-		for (unsigned i = 0; i < RIG_FRAMES / WORKER_BURST_MAX; i++) {
+		for (unsigned i = 0; i < RIG_FRAMES / s->n_burst; i++) {
 			const uint64_t begin = rte_rdtsc_precise();
 			const unsigned n_handled = worker_poll(s->worker);
 
@@ -74,6 +79,17 @@ static void run_bursts(
 	}
 }
 
+// Others ran before and left the caches cold: the first kind of a round warms them up with as many
+// packets as a large table needs, until the caches hold what they hold under a load that lasts.
+static void warm_up(struct rig *rig, struct subject *s, enum frame_kind kind, bool first)
+{
+	static uint64_t cycles[WARM_UP_PACKETS_MAX / BURST_MIN + RIG_FRAMES];
+	const uint32_t n_packets = first ? s->n_allocations : WARM_UP_PACKETS_MIN;
+
+	run_bursts(rig, s, kind, cycles,
+		(n_packets < WARM_UP_PACKETS_MAX ? n_packets : WARM_UP_PACKETS_MAX) / s->n_burst);
+}
+
 static void measure(
 	struct rig *rig, struct subject *s, enum frame_kind kind, const struct options *options)
 {
@@ -81,20 +97,30 @@ static void measure(
 	const unsigned n = options->n_bursts;
 	const bool huge = worker_flows(s->worker)->entry_pages.huge;
 
-	run_bursts(rig, s, kind, cycles, WARM_UP_BURSTS);
 	run_bursts(rig, s, kind, cycles, n);
 	qsort(cycles, n, sizeof(cycles[0]), compare);
 	printf("%u %s %.1f %.1f %s\n", s->n_allocations, kind_names[kind],
-		(double)cycles[n / 2] / WORKER_BURST_MAX,
-		(double)cycles[n * 99UL / 100] / WORKER_BURST_MAX, huge ? "huge" : "ordinary");
+		(double)cycles[n / 2] / s->n_burst, (double)cycles[n * 99UL / 100] / s->n_burst,
+		huge ? "huge" : "ordinary");
+}
+
+static void run_subject(struct rig *rig, struct subject *s, const struct options *options)
+{
+	bool first = true;
+
+	for (int kind = 0; kind < (int)N_ELEMENTS(kind_names); kind++) {
+		if (options->kind >= 0 && options->kind != kind)
+			continue;
+		warm_up(rig, s, (enum frame_kind)kind, first);
+		measure(rig, s, (enum frame_kind)kind, options);
+		first = false;
+	}
 }
 
 static void run_round(struct rig *rig, struct subject *subjects, const struct options *options)
 {
 	for (size_t i = 0; i < options->n_subjects; i++)
-		for (int kind = 0; kind < (int)N_ELEMENTS(kind_names); kind++)
-			if (options->kind < 0 || options->kind == kind)
-				measure(rig, &subjects[i], (enum frame_kind)kind, options);
+		run_subject(rig, &subjects[i], options);
 	printf("round\n");
 	fflush(stdout);
 }
@@ -112,8 +138,10 @@ static void run(const struct options *options)
 	struct rig rig;
 
 	rig_open(&rig, PORT_MEMORY, NULL, N_MBUFS);
-	for (size_t i = 0; i < options->n_subjects; i++)
+	for (size_t i = 0; i < options->n_subjects; i++) {
+		subjects[i].n_burst = options->n_burst;
 		subject_open(&subjects[i], &rig, options->n_allocations[i], !options->ordinary);
+	}
 	printf("ready\n");
 	fflush(stdout);
 	for (unsigned i = 0; i < options->n_rounds && may_begin(options); i++)
@@ -135,7 +163,7 @@ static void read_options(struct options *options, int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "owr:b:k:")) != -1) {
+	while ((letter = getopt(argc, argv, "owr:b:B:k:")) != -1) {
 		switch (letter) {
 		case 'o':
 			options->ordinary = true;
@@ -149,6 +177,9 @@ static void read_options(struct options *options, int argc, char **argv)
 		case 'b':
 			options->n_bursts = (unsigned)strtoul(optarg, NULL, 10);
 			break;
+		case 'B':
+			options->n_burst = (uint16_t)strtoul(optarg, NULL, 10);
+			break;
 		case 'k':
 			options->kind = kind_of(optarg);
 			break;
@@ -156,8 +187,11 @@ static void read_options(struct options *options, int argc, char **argv)
 			exit(64);
 		}
 	}
+	if (options->n_burst < BURST_MIN || options->n_burst > WORKER_BURST_MAX ||
+		RIG_FRAMES % options->n_burst)
+		rig_fail("a burst of 16, 32 or 64 packets");
 	// Whole batches, so that a round leaves nothing behind.
-	options->n_bursts = (unsigned)round_up(options->n_bursts, RIG_FRAMES / WORKER_BURST_MAX);
+	options->n_bursts = (unsigned)round_up(options->n_bursts, RIG_FRAMES / options->n_burst);
 	if (options->n_bursts == 0 || options->n_bursts > BURSTS_MAX)
 		rig_fail("between 1 and 65536 bursts");
 	for (; optind < argc && options->n_subjects < SUBJECTS_MAX; optind++)
@@ -185,7 +219,8 @@ static void start_eal(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {.n_rounds = 5, .n_bursts = 1024, .kind = -1};
+	struct options options = {
+		.n_rounds = 5, .n_bursts = 1024, .n_burst = WORKER_BURST, .kind = -1};
 
 	read_options(&options, argc, argv);
 	if (options.n_subjects == 0) {

@@ -88,6 +88,7 @@ void subject_open(struct subject *subject, struct rig *rig, uint32_t n_allocatio
 		.services = &service,
 		.n_services = 1,
 		.relays = relays,
+		.n_burst = subject->n_burst,
 		.numa_node = NUMA_NODE_ANY,
 		.try_huge = try_huge,
 		.seed = {1, 2},

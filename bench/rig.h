@@ -24,8 +24,9 @@ struct rig {
 	struct random random;
 };
 
-// A worker with the entries of `n_allocations` in its table.
+// A worker with the entries of `n_allocations` in its table. n_burst 0 is what turnpike takes.
 struct subject {
+	uint16_t n_burst;
 	uint32_t n_allocations;
 	struct msg_channel inbox;
 	struct worker *worker;

@@ -57,6 +57,7 @@ static void add_workers(struct text *text, const struct worker_stats *sum)
 	add(text, "punted", sum->n_punted);
 	add(text, "mirrored", sum->n_mirrored);
 	add(text, "kernel", sum->n_kernel);
+	add(text, "express", sum->n_express);
 	add(text, "checksums_finished", sum->n_checksums_finished);
 	add(text, "table_full", sum->n_table_full);
 	add(text, "drops", worker_stats_drops(sum));

@@ -22,9 +22,9 @@
 #define FLOW_BUCKET_SLOTS 8
 
 enum flow_kind {
-	FLOW_OWNER = 1, // a client's 5-tuple: its Send indications leave from `to.source`
-	FLOW_UP, // ChannelData of a client becomes UDP to the peer
+	FLOW_UP = 1, // ChannelData of a client becomes UDP to the peer
 	FLOW_DOWN, // UDP from a peer becomes ChannelData
+	FLOW_OWNER, // a client's 5-tuple: its Send indications leave from `to.source`
 	FLOW_PERMISSION, // UDP from any port of a peer becomes a Data indication; Send may go there
 };
 
@@ -75,6 +75,13 @@ struct flow_spec {
 	uint32_t allocation_idx;
 };
 
+// Of the array of entries.
+enum flow_end {
+	FLOW_END_CHANNELS, // the first ones
+	FLOW_END_OTHERS, // the last ones
+	FLOW_ENDS,
+};
+
 struct flow_table {
 	struct pages bucket_pages;
 	struct pages entry_pages;
@@ -83,8 +90,8 @@ struct flow_table {
 	uint32_t bucket_mask;
 	uint32_t n_entries;
 	uint32_t capacity;
-	uint32_t first_free; // a list through next_free
-	uint32_t n_touched; // entries ever used; beyond it the pages were never written
+	uint32_t first_free[FLOW_ENDS]; // lists through next_free
+	uint32_t n_touched[FLOW_ENDS]; // ever used; between the ends the pages were never written
 	uint64_t seed[2];
 };
 
@@ -109,5 +116,27 @@ bool flow4_remove(struct flow_table *table, const struct flow4_key *key);
 // and stay valid until the next insert or remove.
 void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
 	struct flow4_entry **out);
+
+// The same in two steps, for a caller that reads an entry later than it asks for it. First where
+// each key is in nearly all cases, if it is anywhere; never NULL, and prefetched, not read:
+void flow4_guess_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
+	struct flow4_entry **out);
+// Wherever it is; NULL on a miss.
+struct flow4_entry *flow4_find(const struct flow_table *table, const struct flow4_key *key);
+
+static inline bool flow4_key_equal(const struct flow4_key *a, const struct flow4_key *b)
+{
+	const uint8_t *x = (const uint8_t *)a;
+	const uint8_t *y = (const uint8_t *)b;
+
+	return ((load_u64(x) ^ load_u64(y)) | (load_u64(x + 8) ^ load_u64(y + 8))) == 0;
+}
+
+// Then whether the guess was right, and what is right otherwise.
+static inline struct flow4_entry *flow4_confirm(
+	const struct flow_table *table, const struct flow4_key *key, struct flow4_entry *guess)
+{
+	return flow4_key_equal(&guess->key, key) ? guess : flow4_find(table, key);
+}
 
 #endif

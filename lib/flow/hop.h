@@ -25,8 +25,8 @@ struct flow_hop {
 	uint16_t mtu_bytes; // IP bytes
 	uint8_t header_bytes; // 14, or 18 with an 802.1Q tag
 	uint8_t header[FLOW_HOP_HEADER_BYTES];
-	uint8_t spare;
+	uint8_t spare[9];
 };
-static_assert(sizeof(struct flow_hop) == 24, "small: every worker has an array of them");
+static_assert(sizeof(struct flow_hop) == 32, "two on a line, none on two");
 
 #endif

@@ -50,16 +50,6 @@ static uint32_t other_bucket(const struct flow_table *t, uint32_t bucket, uint16
 	return (bucket ^ (tag * 0x5bd1e995u + 1)) & t->bucket_mask;
 }
 
-static bool key_equal(const struct flow4_key *a, const struct flow4_key *b)
-{
-	uint64_t x[2];
-	uint64_t y[2];
-
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
-}
-
 // A bit for each slot whose tag matches.
 #ifdef __SSE2__
 static unsigned bucket_match(const struct flow4_bucket *bucket, uint16_t tag)
@@ -88,7 +78,7 @@ static int bucket_find(const struct flow_table *t, const struct flow4_bucket *bu
 		const int slot = __builtin_ctz(hits);
 
 		// Entry 0 stands behind free slots and has the key of nothing.
-		if (key_equal(&t->entries[bucket->idx[slot]].key, key))
+		if (flow4_key_equal(&t->entries[bucket->idx[slot]].key, key))
 			return slot;
 	}
 	return -1;
@@ -133,21 +123,41 @@ void flow_table_destroy(struct flow_table *table)
 	*table = (struct flow_table){0};
 }
 
-static uint32_t entry_take(struct flow_table *t)
+// Entries of channels, which media use, lie dense at one end of the array, the others at the other
+// end: a page of them serves twice as many packets. When the ends meet, each takes from the other.
+static enum flow_end end_of(const struct flow4_entry *entry)
 {
-	uint32_t idx = t->first_free;
+	return entry->kind <= FLOW_DOWN ? FLOW_END_CHANNELS : FLOW_END_OTHERS;
+}
+
+static uint32_t take_free(struct flow_table *t, enum flow_end end)
+{
+	const uint32_t idx = t->first_free[end];
 
 	if (idx)
-		t->first_free = t->entries[idx].next_free;
-	else if (t->n_touched < t->capacity)
-		idx = ++t->n_touched;
+		t->first_free[end] = t->entries[idx].next_free;
 	return idx;
+}
+
+// There is one: the caller has checked n_entries.
+static uint32_t entry_take(struct flow_table *t, enum flow_end end)
+{
+	const uint32_t idx = take_free(t, end);
+
+	if (idx)
+		return idx;
+	if (t->n_touched[FLOW_END_CHANNELS] + t->n_touched[FLOW_END_OTHERS] == t->capacity)
+		return take_free(t, (enum flow_end)(1 - end));
+	t->n_touched[end]++;
+	return end == FLOW_END_CHANNELS ? t->n_touched[end] : t->capacity + 1 - t->n_touched[end];
 }
 
 static void entry_give(struct flow_table *t, uint32_t idx)
 {
-	t->entries[idx] = (struct flow4_entry){.key.zero = 0xffff, .next_free = t->first_free};
-	t->first_free = idx;
+	const enum flow_end end = end_of(&t->entries[idx]);
+
+	t->entries[idx] = (struct flow4_entry){.key.zero = 0xffff, .next_free = t->first_free[end]};
+	t->first_free[end] = idx;
 }
 
 // Move one entry of a full bucket that lives in its primary to its alternate. Returns the freed
@@ -236,7 +246,7 @@ int flow4_insert(struct flow_table *table, const struct flow4_entry *entry)
 	place = find_room(table, hash);
 	if (place.slot < 0)
 		return -ENOSPC;
-	idx = entry_take(table);
+	idx = entry_take(table, end_of(entry));
 	table->entries[idx] = *entry;
 	place.bucket->tags[place.slot] = hash_tag(hash);
 	place.bucket->idx[place.slot] = idx;
@@ -269,31 +279,40 @@ static uint32_t guess(const struct flow4_bucket *bucket, uint16_t tag)
 	return hits ? bucket->idx[__builtin_ctz(hits)] : 0;
 }
 
-// The guess was wrong: another slot, the alternate bucket, or a miss.
-static struct flow4_entry *find_entry(
-	const struct flow_table *t, uint64_t hash, const struct flow4_key *key)
+// A prefetch that misses the TLB keeps its place in the CPU's window until its page is found, so
+// only those that stand close together run side by side: the buckets are asked for in a loop that
+// does nothing else.
+void flow4_guess_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
+	struct flow4_entry **out)
 {
-	const struct place place = find_place(t, hash, key);
+	const struct flow4_bucket *buckets[FLOW_BURST_MAX];
+	uint16_t tags[FLOW_BURST_MAX];
 
-	return place.slot < 0 ? NULL : &t->entries[place.bucket->idx[place.slot]];
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t hash = key_hash(table, &keys[i]);
+
+		buckets[i] = &table->buckets[hash_bucket(table, hash)];
+		tags[i] = hash_tag(hash);
+	}
+	for (unsigned i = 0; i < n; i++)
+		__builtin_prefetch(buckets[i]);
+	for (unsigned i = 0; i < n; i++) {
+		out[i] = &table->entries[guess(buckets[i], tags[i])];
+		__builtin_prefetch(out[i], 1);
+	}
+}
+
+struct flow4_entry *flow4_find(const struct flow_table *table, const struct flow4_key *key)
+{
+	const struct place place = find_place(table, key_hash(table, key), key);
+
+	return place.slot < 0 ? NULL : &table->entries[place.bucket->idx[place.slot]];
 }
 
 void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
 	struct flow4_entry **out)
 {
-	uint64_t hashes[FLOW_BURST_MAX];
-
-	for (unsigned i = 0; i < n; i++) {
-		hashes[i] = key_hash(table, &keys[i]);
-		__builtin_prefetch(&table->buckets[hash_bucket(table, hashes[i])]);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		const uint32_t bucket = hash_bucket(table, hashes[i]);
-
-		out[i] = &table->entries[guess(&table->buckets[bucket], hash_tag(hashes[i]))];
-		__builtin_prefetch(out[i], 1);
-	}
+	flow4_guess_burst(table, keys, n, out);
 	for (unsigned i = 0; i < n; i++)
-		if (!key_equal(&out[i]->key, &keys[i]))
-			out[i] = find_entry(table, hashes[i], &keys[i]);
+		out[i] = flow4_confirm(table, &keys[i], out[i]);
 }

@@ -17,6 +17,13 @@ static inline uint16_t csum_fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
+// The same for a sum of 32 bits.
+static inline uint16_t csum_fold32(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16));
+}
+
 static inline uint32_t csum_words32(uint32_t word)
 {
 	return (word & 0xffff) + (word >> 16);

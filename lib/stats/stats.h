@@ -48,6 +48,7 @@ struct worker_stats {
 	uint64_t n_bindings; // Binding requests answered here
 	uint64_t n_checksums_finished;
 	uint64_t n_table_full; // entries that found no room
+	uint64_t n_express; // of n_relayed: packets that took the express lane
 	uint64_t n_relayed[N_RELAY_PATHS];
 	uint64_t n_relayed_bytes[N_RELAY_PATHS]; // of application data
 	uint64_t n_drops[N_DROPS];

@@ -2,6 +2,8 @@
 // for.
 #include "state.h"
 
+static_assert(WORKER_BURST_MAX <= FLOW_BURST_MAX, "one look-up a burst");
+
 struct query {
 	struct flow4_key keys[WORKER_BURST_MAX];
 	struct burst_item *items[WORKER_BURST_MAX];

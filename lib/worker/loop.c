@@ -9,29 +9,29 @@
 static void run_burst(struct worker *w, struct burst *b)
 {
 	apply_messages(w);
+	express_burst(w, b); // nearly all: relayed and queued; what it leaves:
+	if (b->n == 0)
+		return;
 	parse_burst(w, b); // bytes -> views; malformed -> drop
 	classify_burst(w, b); // views -> lanes
 	lookup_burst(w, b); // entries; a miss -> drop
 	relay_burst(w, b); // rewrite in place
 	binding_burst(w, b); // answer in place
-	flush_burst(w, b); // sent + looped + punted + mirrored + dropped == n
+	flush_burst(w, b); // every item was sent, looped, punted, mirrored or dropped
 }
 
 static unsigned poll_port(struct worker *w, uint8_t port_idx)
 {
-	struct rte_mbuf *mbufs[WORKER_BURST_MAX];
 	struct burst *b = &w->burst;
 
-	b->n = rte_eth_rx_burst(w->ports[port_idx].config.eth_id, w->idx, mbufs, WORKER_BURST_MAX);
-	if (b->n == 0)
+	b->n_rx = rte_eth_rx_burst(w->ports[port_idx].config.eth_id, w->idx, b->rx, w->n_burst);
+	if (b->n_rx == 0)
 		return 0;
-	for (unsigned i = 0; i < b->n; i++)
-		b->items[i].mbuf = mbufs[i];
 	b->port_idx = port_idx;
 	b->looped = false;
-	w->pub.stats.n_rx += b->n;
+	w->pub.stats.n_rx += b->n_rx;
 	run_burst(w, b);
-	return b->n;
+	return b->n_rx;
 }
 
 // Packets between clients of this box, once around: what loops again waits for the next round.
@@ -44,12 +44,12 @@ static unsigned poll_loop(struct worker *w)
 	while (n_done < n_due) {
 		b->port_idx = w->loop_port[n_done];
 		b->looped = true;
-		for (b->n = 0; b->n < WORKER_BURST_MAX && n_done < n_due; n_done++) {
+		for (b->n_rx = 0; b->n_rx < w->n_burst && n_done < n_due; n_done++) {
 			if (w->loop_port[n_done] != b->port_idx)
 				break;
-			b->items[b->n++].mbuf = w->loop[n_done];
+			b->rx[b->n_rx++] = w->loop[n_done];
 		}
-		w->pub.stats.n_looped_in += b->n;
+		w->pub.stats.n_looped_in += b->n_rx;
 		run_burst(w, b);
 	}
 	w->n_loop -= n_done;

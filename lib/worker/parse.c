@@ -1,8 +1,6 @@
 // Frames to views.
 #include "state.h"
 
-#include <rte_prefetch.h>
-
 static const uint8_t drop_of_kind[] = {
 	[PKT_TRUNCATED] = DROP_TRUNCATED,
 	[PKT_MALFORMED] = DROP_MALFORMED,
@@ -64,8 +62,6 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 
 void parse_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(b->items[i].mbuf, void *));
 	for (unsigned i = 0; i < b->n; i++)
 		parse_item(w, b, &b->items[i]);
 }

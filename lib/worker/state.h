@@ -6,6 +6,7 @@
 #include "worker.h"
 
 #include <rte_mbuf.h>
+#include <rte_prefetch.h>
 
 #define TX_QUEUE_MAX 512
 #define LOOP_QUEUE_MAX 256
@@ -46,9 +47,11 @@ struct burst_item {
 };
 
 struct burst {
-	unsigned n;
+	unsigned n_rx;
+	unsigned n; // of the items: what the express lane left
 	uint8_t port_idx; // where it came in
 	bool looped; // from another allocation of this box, not from a wire
+	struct rte_mbuf *rx[WORKER_BURST_MAX];
 	struct burst_item items[WORKER_BURST_MAX];
 };
 
@@ -69,6 +72,7 @@ struct locals {
 
 struct worker_port {
 	struct worker_port_config config;
+	uint64_t mac_word; // config.mac as the first bytes of a frame
 	unsigned n_tx; // waiting
 	struct rte_mbuf *tx[TX_QUEUE_MAX];
 };
@@ -76,12 +80,14 @@ struct worker_port {
 struct worker {
 	struct flow_table flows;
 	struct locals locals;
+	uint64_t service_ports; // four of them, as they lie in a packet
 	struct msg_channel *punts;
 	struct msg_channel *others;
 	struct msg_channel *inbox;
 	struct doorbell *doorbell;
 	uint16_t idx;
 	uint16_t n_ports;
+	uint16_t n_burst;
 	uint16_t next_ip_id;
 	bool bell; // something was sent to control in this round
 	struct random random;
@@ -90,7 +96,7 @@ struct worker {
 	uint8_t loop_port[LOOP_QUEUE_MAX];
 	struct burst burst;
 	struct worker_port ports[WORKER_PORTS_MAX];
-	struct flow_hop hops[FLOW_HOPS_MAX];
+	alignas(CACHE_LINE_BYTES) struct flow_hop hops[FLOW_HOPS_MAX];
 	struct pages own_pages; // this struct lies in
 	struct worker_pub pub;
 };
@@ -120,6 +126,7 @@ static inline const struct local *locals_find(const struct locals *locals, uint3
 	return ip && locals->slots[slot].ip ? &locals->slots[slot] : NULL;
 }
 
+void express_burst(struct worker *w, struct burst *b);
 void parse_burst(struct worker *w, struct burst *b);
 void classify_burst(struct worker *w, struct burst *b);
 void lookup_burst(struct worker *w, struct burst *b);

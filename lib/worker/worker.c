@@ -5,6 +5,25 @@
 #include <errno.h>
 #include <rte_mbuf.h>
 
+// The first four different ports of the services; media to others take the long way.
+static void set_service_ports(struct worker *w, const struct worker_config *config)
+{
+	uint16_t ports[4] = {0};
+	unsigned n = 0;
+
+	for (size_t i = 0; i < config->n_services && n < N_ELEMENTS(ports); i++) {
+		unsigned k = 0;
+
+		ports[n] = __builtin_bswap16(config->services[i].port);
+		while (ports[k] != ports[n])
+			k++;
+		n += k == n;
+	}
+	while (n < N_ELEMENTS(ports))
+		ports[n++] = ports[0];
+	memcpy(&w->service_ports, ports, sizeof(ports));
+}
+
 static int add_locals(struct worker *w, const struct worker_config *config)
 {
 	int rc = 0;
@@ -23,7 +42,8 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	int rc;
 
 	*out = NULL;
-	if (config->n_ports == 0 || config->n_ports > WORKER_PORTS_MAX)
+	if (config->n_ports == 0 || config->n_ports > WORKER_PORTS_MAX ||
+		config->n_burst > WORKER_BURST_MAX)
 		return -EINVAL;
 	rc = pages_map(&pages, sizeof(*w), config->numa_node, false);
 	if (rc)
@@ -32,14 +52,18 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	w->own_pages = pages;
 	w->idx = config->idx;
 	w->n_ports = (uint16_t)config->n_ports;
+	w->n_burst = config->n_burst ? config->n_burst : WORKER_BURST;
 	w->punts = config->punts;
 	w->others = config->others;
 	w->inbox = config->inbox;
 	w->doorbell = config->doorbell;
 	w->random.state = config->seed[0] ^ ((uint64_t)config->idx << 32);
 	w->next_ip_id = (uint16_t)random_next(&w->random);
-	for (size_t i = 0; i < config->n_ports; i++)
+	for (size_t i = 0; i < config->n_ports; i++) {
 		w->ports[i].config = config->ports[i];
+		memcpy(&w->ports[i].mac_word, config->ports[i].mac, sizeof(config->ports[i].mac));
+	}
+	set_service_ports(w, config);
 	rc = add_locals(w, config);
 	if (!rc)
 		rc = flow_table_create(&w->flows, config->n_flows, config->numa_node,

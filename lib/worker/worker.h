@@ -19,7 +19,8 @@
 #include <stdint.h>
 
 #define WORKER_PORTS_MAX 8
-#define WORKER_BURST_MAX 32
+#define WORKER_BURST 32
+#define WORKER_BURST_MAX 64
 
 struct worker_port_config {
 	uint16_t eth_id;
@@ -37,6 +38,7 @@ struct worker_config {
 	const struct relay_range *relays;
 	size_t n_relays; // addresses of services and relays together: at most 192
 	uint32_t n_flows; // room in the table
+	uint16_t n_burst; // packets taken at once, up to WORKER_BURST_MAX; 0: WORKER_BURST
 	int numa_node;
 	bool try_huge;
 	uint64_t seed[2];
