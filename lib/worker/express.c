@@ -16,6 +16,10 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the masks are for it")
 #define WHOLE_MASK 0xff00ffbf00000000ULL
 #define WHOLE_WORD 0x1100000000000000ULL
 
+// Of the first byte of what comes to a service (RFC 8656 §12).
+#define CHANNEL_MASK 0xc0
+#define CHANNEL_BITS 0x40
+
 #define BAD_CHECKSUM (RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_IP_CKSUM_BAD)
 #define HEADERS_BYTES (PKT_IPV4_BYTES + PKT_UDP_BYTES)
 
@@ -71,16 +75,17 @@ static inline uint64_t service_mask(const struct worker *w, uint16_t port_be)
 	return -(uint64_t)(((differs - lanes) & ~differs & 0x8000800080008000ULL) != 0);
 }
 
-// What comes to a service goes by its channel, or by what stands in its place; what comes to a
-// relayed address by addresses and ports alone.
-static inline void write_key(struct flow4_key *key, const struct worker *w, const uint8_t *l3)
+// What comes to a service goes by its channel; what comes to a relayed address by addresses and
+// ports alone. False for what comes to a service and carries no channel.
+static inline bool write_key(struct flow4_key *key, const struct worker *w, const uint8_t *l3)
 {
 	const uint8_t *l4 = l3 + PKT_IPV4_BYTES;
-	const uint64_t channel = (uint64_t)load_u16(l4 + PKT_UDP_BYTES) << 32;
-	const uint64_t words[2] = {
-		load_u64(l3 + 12), load_u32(l4) | (channel & service_mask(w, load_u16(l4 + 2)))};
+	const uint64_t service = service_mask(w, load_u16(l4 + 2));
+	const uint64_t first = load_u16(l4 + PKT_UDP_BYTES);
+	const uint64_t words[2] = {load_u64(l3 + 12), load_u32(l4) | (first << 32 & service)};
 
 	memcpy(key, words, sizeof(words));
+	return ((first ^ CHANNEL_BITS) & CHANNEL_MASK & service) == 0;
 }
 
 static inline void find_keys(struct worker *w, struct burst *b, struct express *x)
@@ -91,12 +96,11 @@ static inline void find_keys(struct worker *w, struct burst *b, struct express *
 	for (unsigned i = 0; i < b->n_rx; i++) {
 		struct rte_mbuf *mbuf = b->rx[i];
 
-		if (!is_plain(port, mbuf) || (port->config.kernel_wire && is_unfinished(mbuf))) {
+		if (is_plain(port, mbuf) && write_key(&x->keys[n], w, l3_of(mbuf)) &&
+			!(port->config.kernel_wire && is_unfinished(mbuf)))
+			x->mbufs[n++] = mbuf;
+		else
 			b->items[b->n++].mbuf = mbuf;
-			continue;
-		}
-		x->mbufs[n] = mbuf;
-		write_key(&x->keys[n++], w, l3_of(mbuf));
 	}
 	x->n = n;
 }
@@ -193,9 +197,9 @@ static inline bool relay(
 	const struct shape s = shape_of(l3, e);
 	const int32_t data_off = mbuf->data_off + PKT_ETHER_BYTES + s.moved - hop->header_bytes;
 
-	if (e->kind > FLOW_DOWN || hop->kind != FLOW_HOP_WIRE || l3[8] <= 1 ||
-		s.n_behind > UINT16_MAX || s.ip_bytes > hop->mtu_bytes || data_off < 0 ||
-		out->n_tx == TX_QUEUE_MAX)
+	if (e->kind > FLOW_DOWN || hop->kind != FLOW_HOP_WIRE || hop->port_idx >= w->n_ports ||
+		l3[8] <= 1 || s.n_behind > UINT16_MAX || s.ip_bytes > hop->mtu_bytes ||
+		data_off < 0 || out->n_tx == TX_QUEUE_MAX)
 		return false;
 	rewrite(l3, e, hop, &s, w->next_ip_id++);
 	mbuf->data_off = (uint16_t)data_off;

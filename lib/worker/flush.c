@@ -116,7 +116,6 @@ void flush_burst(struct worker *w, struct burst *b)
 	send_punts(w, &out);
 	send_others(w, &out);
 	rte_pktmbuf_free_bulk(out.drops, out.n_drops);
-	transmit_ports(w);
 }
 
 void transmit_queue(struct worker *w, uint8_t port_idx, struct rte_mbuf *mbuf)

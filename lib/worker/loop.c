@@ -3,21 +3,27 @@
 
 #include <rte_ethdev.h>
 
-// Messages come between rx and look-up: an install that control sent before a packet arrived is
-// then in the table before that packet is looked up, on every worker, however late it was
-// scheduled.
-static void run_burst(struct worker *w, struct burst *b)
+// What the express lane left.
+static void judge_burst(struct worker *w, struct burst *b)
 {
-	apply_messages(w);
-	express_burst(w, b); // nearly all: relayed and queued; what it leaves:
-	if (b->n == 0)
-		return;
 	parse_burst(w, b); // bytes -> views; malformed -> drop
 	classify_burst(w, b); // views -> lanes
 	lookup_burst(w, b); // entries; a miss -> drop
 	relay_burst(w, b); // rewrite in place
 	binding_burst(w, b); // answer in place
 	flush_burst(w, b); // every item was sent, looped, punted, mirrored or dropped
+}
+
+// Messages come between rx and look-up: an install that control sent before a packet arrived is
+// then in the table before that packet is looked up, on every worker, however late it was
+// scheduled.
+static void run_burst(struct worker *w, struct burst *b)
+{
+	apply_messages(w);
+	express_burst(w, b); // nearly all: relayed and queued
+	if (b->n)
+		judge_burst(w, b);
+	transmit_ports(w);
 }
 
 static unsigned poll_port(struct worker *w, uint8_t port_idx)

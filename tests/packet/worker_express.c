@@ -207,3 +207,23 @@ Test(worker, express_lane_sends_no_computed_checksum_of_zero)
 	cr_expect_eq(rig_stats(&rig)->n_express, 4);
 	rig_close(&rig);
 }
+
+Test(worker, express_lane_leaves_what_goes_to_no_port)
+{
+	struct msg hop = {.kind = MSG_HOP_SET, .hop_idx = 1};
+	const struct frame frame = frame_udp(&(struct datagram){PEER, RELAYED, "?", 1});
+	struct rig rig;
+
+	rig_open(&rig, &(struct rig_options){0});
+	hop.hop = (struct flow_hop){.kind = FLOW_HOP_WIRE,
+		.port_idx = WORKER_PORTS_MAX,
+		.mtu_bytes = 1500,
+		.header_bytes = 14};
+	rig_send(&rig, hop);
+	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
+	rig_receive(&rig, &frame);
+	worker_poll(rig.worker);
+	cr_expect_eq(rig_stats(&rig)->n_express, 0);
+	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_NO_PORT], 1);
+	rig_close(&rig);
+}
