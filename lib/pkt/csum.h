@@ -24,6 +24,12 @@ static inline uint16_t csum_fold32(uint32_t sum)
 	return (uint16_t)(sum + (sum >> 16));
 }
 
+// The same, in the upper half; the lower is noise.
+static inline uint32_t csum_fold_high(uint32_t sum)
+{
+	return sum + (sum << 16 | sum >> 16);
+}
+
 static inline uint32_t csum_words32(uint32_t word)
 {
 	return (word & 0xffff) + (word >> 16);

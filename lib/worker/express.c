@@ -16,9 +16,9 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the masks are for it")
 #define WHOLE_MASK 0xff00ffbf00000000ULL
 #define WHOLE_WORD 0x1100000000000000ULL
 
-// Of the first byte of what comes to a service (RFC 8656 §12).
-#define CHANNEL_MASK 0xc0
-#define CHANNEL_BITS 0x40
+// Of the first four bytes of what comes to a service (RFC 8656 §12): a channel, its length.
+#define CHANNEL_MASK 0xffff00c0u
+#define CHANNEL_BITS 0x40u
 
 #define BAD_CHECKSUM (RTE_MBUF_F_RX_L4_CKSUM_BAD | RTE_MBUF_F_RX_IP_CKSUM_BAD)
 #define HEADERS_BYTES (PKT_IPV4_BYTES + PKT_UDP_BYTES)
@@ -31,30 +31,28 @@ struct express {
 	struct flow4_entry *entries[WORKER_BURST_MAX];
 };
 
-// By direction: down, up.
-struct tally {
-	uint64_t n_packets[2];
-	uint64_t n_bytes[2];
-};
-
 static inline uint8_t *l3_of(const struct rte_mbuf *mbuf)
 {
 	return rte_pktmbuf_mtod(mbuf, uint8_t *) + PKT_ETHER_BYTES;
 }
 
-static inline bool is_plain(const struct worker_port *port, const struct rte_mbuf *mbuf)
+static inline uint32_t payload_bytes_of(const uint8_t *l3)
 {
-	const uint8_t *l3 = l3_of(mbuf);
+	return load_be16(l3 + PKT_IPV4_BYTES + 4) - PKT_UDP_BYTES;
+}
+
+static inline bool is_plain(
+	const struct worker_port *port, const struct rte_mbuf *mbuf, const uint8_t *l3)
+{
 	const uint8_t *frame = l3 - PKT_ETHER_BYTES;
 	const uint64_t differs = ((load_u64(frame) ^ port->mac_word) & MAC_MASK) |
 		((load_u64(frame + 8) ^ TYPE_WORD) & TYPE_MASK) |
 		((load_u64(frame + 16) ^ WHOLE_WORD) & WHOLE_MASK);
 	const uint32_t ip_bytes = load_be16(l3 + 2);
-	const uint32_t udp_bytes = load_be16(l3 + PKT_IPV4_BYTES + 4);
 
 	return (differs | (mbuf->nb_segs ^ 1u) | (mbuf->ol_flags & BAD_CHECKSUM) |
-		       (ip_bytes - PKT_IPV4_BYTES - udp_bytes)) == 0 &&
-		udp_bytes >= PKT_UDP_BYTES && PKT_ETHER_BYTES + ip_bytes <= mbuf->data_len;
+		       (ip_bytes - HEADERS_BYTES - payload_bytes_of(l3))) == 0 &&
+		ip_bytes >= HEADERS_BYTES && PKT_ETHER_BYTES + ip_bytes <= mbuf->data_len;
 }
 
 static __attribute__((noinline)) bool is_unfinished(const struct rte_mbuf *mbuf)
@@ -67,25 +65,30 @@ static __attribute__((noinline)) bool is_unfinished(const struct rte_mbuf *mbuf)
 
 // All ones where the datagram is for a service, by its port alone: four lanes at once, a lane of
 // zero is the port.
-static inline uint64_t service_mask(const struct worker *w, uint16_t port_be)
+static inline uint32_t service_mask(const struct worker *w, uint16_t port_be)
 {
 	const uint64_t lanes = 0x0001000100010001ULL;
 	const uint64_t differs = w->service_ports ^ port_be * lanes;
 
-	return -(uint64_t)(((differs - lanes) & ~differs & 0x8000800080008000ULL) != 0);
+	return -(uint32_t)(((differs - lanes) & ~differs & 0x8000800080008000ULL) != 0);
 }
 
 // What comes to a service goes by its channel; what comes to a relayed address by addresses and
-// ports alone. False for what comes to a service and carries no channel.
+// ports alone. False for what comes to a service and is not all channel: other messages, and data
+// with something behind them.
 static inline bool write_key(struct flow4_key *key, const struct worker *w, const uint8_t *l3)
 {
 	const uint8_t *l4 = l3 + PKT_IPV4_BYTES;
-	const uint64_t service = service_mask(w, load_u16(l4 + 2));
-	const uint64_t first = load_u16(l4 + PKT_UDP_BYTES);
-	const uint64_t words[2] = {load_u64(l3 + 12), load_u32(l4) | (first << 32 & service)};
+	const uint32_t service = service_mask(w, load_u16(l4 + 2));
+	const uint32_t first = load_u32(l4 + PKT_UDP_BYTES);
+	const uint32_t data_bytes = payload_bytes_of(l3) - PKT_CHANNEL_BYTES;
+	const uint32_t channel =
+		CHANNEL_BITS | (uint32_t)__builtin_bswap16((uint16_t)data_bytes) << 16;
+	const uint64_t words[2] = {
+		load_u64(l3 + 12), load_u32(l4) | (uint64_t)(first & 0xffff & service) << 32};
 
 	memcpy(key, words, sizeof(words));
-	return ((first ^ CHANNEL_BITS) & CHANNEL_MASK & service) == 0;
+	return ((((first ^ channel) & CHANNEL_MASK) | data_bytes >> 16) & service) == 0;
 }
 
 static inline void find_keys(struct worker *w, struct burst *b, struct express *x)
@@ -95,8 +98,9 @@ static inline void find_keys(struct worker *w, struct burst *b, struct express *
 
 	for (unsigned i = 0; i < b->n_rx; i++) {
 		struct rte_mbuf *mbuf = b->rx[i];
+		const uint8_t *l3 = l3_of(mbuf);
 
-		if (is_plain(port, mbuf) && write_key(&x->keys[n], w, l3_of(mbuf)) &&
+		if (is_plain(port, mbuf, l3) && write_key(&x->keys[n], w, l3) &&
 			!(port->config.kernel_wire && is_unfinished(mbuf)))
 			x->mbufs[n++] = mbuf;
 		else
@@ -105,135 +109,180 @@ static inline void find_keys(struct worker *w, struct burst *b, struct express *
 	x->n = n;
 }
 
-// What a packet becomes, as numbers.
-struct shape {
-	uint32_t up; // 1 or 0
-	uint32_t data_bytes;
-	uint32_t n_behind; // that follow the data and are not relayed; huge where a length lies
-	uint32_t ip_bytes;
+// What the direction decides, down and up. The lengths of both headers change by the channel's
+// header, which is a difference of words in the sums.
+struct direction {
 	int32_t moved; // of the headers, towards the data
+	int32_t grown; // of the datagram
+	uint32_t ip_sum; // 4 * 0xffff, which is nothing, keeps what is taken away above zero
+	uint32_t udp_sum;
+	uint32_t
+		channel_mask; // up, the channel's length leaves: it is taken away by its complement
 };
 
-static inline struct shape shape_of(const uint8_t *l3, const struct flow4_entry *e)
-{
-	static_assert((FLOW_UP & 1) == 1 && (FLOW_DOWN & 1) == 0, "the direction as a number");
-	const uint32_t up = e->kind & 1;
-	const uint32_t payload_bytes = load_be16(l3 + PKT_IPV4_BYTES + 4) - PKT_UDP_BYTES;
-	const uint32_t said_bytes = load_be16(l3 + HEADERS_BYTES + 2);
-	const uint32_t data_bytes = payload_bytes ^ ((payload_bytes ^ said_bytes) & -up);
+#define SUM_NOTHING (4 * 0xffff)
+#define WORD_OF_4 0x0400 // as it lies in memory
+#define HOP_LIMIT_STEP 1
 
-	return (struct shape){
-		.up = up,
-		.data_bytes = data_bytes,
-		.n_behind = payload_bytes - data_bytes - PKT_CHANNEL_BYTES * up,
-		.ip_bytes = HEADERS_BYTES + PKT_CHANNEL_BYTES * (1 - up) + data_bytes,
-		.moved = (int32_t)(2 * PKT_CHANNEL_BYTES * up) - PKT_CHANNEL_BYTES,
-	};
+static const struct direction directions[] = {
+	{
+		.moved = -PKT_CHANNEL_BYTES,
+		.grown = PKT_CHANNEL_BYTES,
+		.ip_sum = SUM_NOTHING - HOP_LIMIT_STEP + WORD_OF_4,
+		.udp_sum = SUM_NOTHING + 2 * WORD_OF_4,
+	},
+	{
+		.moved = PKT_CHANNEL_BYTES,
+		.grown = -PKT_CHANNEL_BYTES,
+		.ip_sum = SUM_NOTHING - HOP_LIMIT_STEP - WORD_OF_4,
+		.udp_sum = SUM_NOTHING - 2 * WORD_OF_4,
+		.channel_mask = 0xffff,
+	},
+};
+
+// A packet on its way through.
+struct passage {
+	struct rte_mbuf *mbuf;
+	uint8_t *l3;
+	struct flow4_entry *entry;
+	const struct direction *direction;
+	uint32_t ip_bytes; // of the new packet
+	uint32_t data_bytes;
+};
+
+static inline uint32_t ip_checksum(const struct passage *p, uint16_t id)
+{
+	const uint32_t sum = p->direction->ip_sum + p->entry->ip_delta - load_u16(p->l3 + 10) + id -
+		load_u16(p->l3 + 4);
+
+	return ~csum_fold_high(sum) & 0xffff0000;
 }
 
-// Sums of whole words; 4 * 0xffff, which is nothing, keeps them above zero. Here all that is under
-// the header's checksum and not in the entry: the hop limit, the length and the id.
-static inline uint32_t ip_checksum(
-	const uint8_t *l3, const struct flow4_entry *e, uint16_t length, uint16_t id)
+// The channel's length leaves up and comes down; the channel itself is in the entry.
+static inline uint32_t udp_checksum(const struct passage *p, uint32_t channel_length)
 {
-	const uint32_t sum = 4 * 0xffff - load_u16(l3 + 10) + e->ip_delta - 1 + length -
-		load_u16(l3 + 2) + id - load_u16(l3 + 4);
+	const uint32_t field = load_u16(p->l3 + PKT_IPV4_BYTES + 6);
+	const uint32_t sum = p->direction->udp_sum + p->entry->udp_delta - field +
+		(channel_length ^ p->direction->channel_mask);
+	const uint32_t negated = ~csum_fold_high(sum) & 0xffff0000;
 
-	return csum_negate(csum_fold32(sum));
-}
-
-// Here the channel's length, which leaves up and comes down, the length of the datagram, which is
-// in there twice, and what lies behind the data.
-static inline uint32_t udp_checksum(const uint8_t *l3, const struct flow4_entry *e,
-	const struct shape *s, uint16_t channel_length, uint16_t length)
-{
-	const uint8_t *l4 = l3 + PKT_IPV4_BYTES;
-	const uint8_t *behind = l3 + HEADERS_BYTES + PKT_CHANNEL_BYTES + s->data_bytes;
-	const uint32_t field = load_u16(l4 + 6);
-	uint32_t sum = 4 * 0xffff - field + e->udp_delta + (channel_length ^ (-s->up & 0xffff)) +
-		2 * ((uint32_t)length - load_u16(l4 + 4));
-
-	if (s->n_behind)
-		sum += csum_negate(csum_sum_at(behind, s->n_behind, s->data_bytes));
-	sum = csum_negate(csum_fold32(sum));
-	sum = sum ? sum : 0xffff;
-	return field ? sum : 0;
+	return field == 0 ? 0 : negated ? negated : 0xffff0000;
 }
 
 // | eth ip udp | channel length | data |  <->  | eth ip udp | data |
 // Up the front moves 4 bytes towards the data, down away from it. The channel's header is written
 // both ways: up the new headers then cover it. All is read before it is written.
-static inline void rewrite(uint8_t *l3, const struct flow4_entry *e, const struct flow_hop *hop,
-	const struct shape *s, uint16_t id)
+static inline void rewrite(const struct passage *p, const struct flow_hop *hop, uint16_t id)
 {
-	const uint16_t channel_length = __builtin_bswap16((uint16_t)s->data_bytes);
-	const uint16_t ip_length = __builtin_bswap16((uint16_t)s->ip_bytes);
-	const uint16_t udp_length = __builtin_bswap16((uint16_t)(s->ip_bytes - PKT_IPV4_BYTES));
+	const struct flow4_entry *e = p->entry;
+	uint8_t *l3 = p->l3;
+	const uint32_t channel_length = __builtin_bswap16((uint16_t)p->data_bytes);
+	const uint64_t ip_length = __builtin_bswap16((uint16_t)p->ip_bytes);
+	const uint32_t udp_length = __builtin_bswap16((uint16_t)(p->ip_bytes - PKT_IPV4_BYTES));
 	const uint64_t first = load_u64(l3) & 0xffff00000000ffff; // version, DSCP; DF
 	const uint32_t ttl_protocol = load_u16(l3 + 8);
-	const uint32_t ip_csum = ip_checksum(l3, e, ip_length, id);
-	const uint32_t udp_csum = udp_checksum(l3, e, s, channel_length, udp_length);
+	const uint32_t ip_csum = ip_checksum(p, id);
+	const uint32_t udp_csum = udp_checksum(p, channel_length);
 
-	store_u32(l3 + HEADERS_BYTES - PKT_CHANNEL_BYTES,
-		e->channel_be | (uint32_t)channel_length << 16);
-	l3 += s->moved;
-	store_u64(l3, first | (uint64_t)ip_length << 16 | (uint64_t)id << 32);
-	store_u64(l3 + 8, (ttl_protocol - 1) | ip_csum << 16 | (uint64_t)e->source_ip << 32);
+	store_u32(l3 + HEADERS_BYTES - PKT_CHANNEL_BYTES, e->channel_be | channel_length << 16);
+	l3 += p->direction->moved;
+	store_u64(l3, first | ip_length << 16 | (uint64_t)id << 32);
+	store_u64(l3 + 8, (ttl_protocol - HOP_LIMIT_STEP) | ip_csum | (uint64_t)e->source_ip << 32);
 	memcpy(l3 + 16, &e->target_ip, 8); // and both ports
-	store_u32(l3 + PKT_IPV4_BYTES + 4, udp_length | udp_csum << 16);
+	store_u32(l3 + PKT_IPV4_BYTES + 4, udp_length | udp_csum);
 	if (hop->header_bytes == PKT_ETHER_BYTES)
 		memcpy(l3 - PKT_ETHER_BYTES, hop->header, PKT_ETHER_BYTES);
 	else
 		memcpy(l3 - PKT_L2_BYTES_MAX, hop->header, PKT_L2_BYTES_MAX);
 }
 
+// Where the packets of a burst go, and their sums: down, up.
+struct outcome {
+	struct rte_mbuf **tx_end[WORKER_PORTS_MAX];
+	uint32_t open; // ports that have room for the whole burst, a bit each
+	uint64_t n_packets[2];
+	uint64_t n_bytes[2];
+};
+
+static inline void outcome_open(struct outcome *o, struct worker *w)
+{
+	o->open = 0;
+	for (unsigned way = 0; way < 2; way++)
+		o->n_packets[way] = o->n_bytes[way] = 0;
+	for (unsigned i = 0; i < w->n_ports; i++) {
+		struct worker_port *port = &w->ports[i];
+
+		o->tx_end[i] = port->tx + port->n_tx;
+		o->open |= (uint32_t)(port->n_tx + WORKER_BURST_MAX <= TX_QUEUE_MAX) << i;
+	}
+}
+
+static inline void outcome_close(const struct outcome *o, struct worker *w)
+{
+	struct worker_stats *stats = &w->pub.stats;
+
+	for (unsigned i = 0; i < w->n_ports; i++)
+		w->ports[i].n_tx = (unsigned)(o->tx_end[i] - w->ports[i].tx);
+	stats->n_express += o->n_packets[0] + o->n_packets[1];
+	stats->n_relayed[RELAY_UP_CHANNEL] += o->n_packets[1];
+	stats->n_relayed[RELAY_DOWN_CHANNEL] += o->n_packets[0];
+	stats->n_relayed_bytes[RELAY_UP_CHANNEL] += o->n_bytes[1];
+	stats->n_relayed_bytes[RELAY_DOWN_CHANNEL] += o->n_bytes[0];
+}
+
 // False where the packet may not leave this way (RFC 8656 §12.6, §14); it is as it was then.
 static inline bool relay(
-	struct worker *w, struct rte_mbuf *mbuf, struct flow4_entry *e, struct tally *tally)
+	struct worker *w, struct rte_mbuf *mbuf, struct flow4_entry *e, struct outcome *o)
 {
+	static_assert((FLOW_UP & 1) == 1 && (FLOW_DOWN & 1) == 0, "the direction as a number");
+	const unsigned up = e->kind & 1;
 	const struct flow_hop *hop = &w->hops[e->hop_idx];
-	struct worker_port *out = &w->ports[hop->port_idx];
 	uint8_t *l3 = l3_of(mbuf);
-	const struct shape s = shape_of(l3, e);
-	const int32_t data_off = mbuf->data_off + PKT_ETHER_BYTES + s.moved - hop->header_bytes;
+	const uint32_t payload_bytes = payload_bytes_of(l3);
+	const struct passage p = {
+		.mbuf = mbuf,
+		.l3 = l3,
+		.entry = e,
+		.direction = &directions[up],
+		.ip_bytes = HEADERS_BYTES + payload_bytes + (uint32_t)directions[up].grown,
+		.data_bytes = payload_bytes - PKT_CHANNEL_BYTES * up,
+	};
+	const int32_t data_off =
+		mbuf->data_off + PKT_ETHER_BYTES + p.direction->moved - hop->header_bytes;
 
 	if (e->kind > FLOW_DOWN || hop->kind != FLOW_HOP_WIRE || hop->port_idx >= w->n_ports ||
-		l3[8] <= 1 || s.n_behind > UINT16_MAX || s.ip_bytes > hop->mtu_bytes ||
-		data_off < 0 || out->n_tx == TX_QUEUE_MAX)
+		!(o->open >> hop->port_idx & 1) || l3[8] <= 1 || p.ip_bytes > hop->mtu_bytes ||
+		data_off < 0)
 		return false;
-	rewrite(l3, e, hop, &s, w->next_ip_id++);
+	rewrite(&p, hop, w->next_ip_id++);
 	mbuf->data_off = (uint16_t)data_off;
-	mbuf->pkt_len = hop->header_bytes + s.ip_bytes;
-	mbuf->data_len = (uint16_t)(hop->header_bytes + s.ip_bytes);
+	mbuf->pkt_len = hop->header_bytes + p.ip_bytes;
+	mbuf->data_len = (uint16_t)(hop->header_bytes + p.ip_bytes);
 	mbuf->ol_flags = 0;
-	out->tx[out->n_tx++] = mbuf;
+	*o->tx_end[hop->port_idx]++ = mbuf;
 	e->n_packets++;
-	e->n_bytes += s.data_bytes;
-	tally->n_packets[s.up]++;
-	tally->n_bytes[s.up] += s.data_bytes;
+	e->n_bytes += p.data_bytes;
+	o->n_packets[up]++;
+	o->n_bytes[up] += p.data_bytes;
 	return true;
 }
 
 void express_burst(struct worker *w, struct burst *b)
 {
 	struct express x;
-	struct tally tally = {0};
-	struct worker_stats *stats = &w->pub.stats;
+	struct outcome outcome;
 
 	b->n = 0;
 	for (unsigned i = 0; i < b->n_rx; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(b->rx[i], void *));
 	find_keys(w, b, &x);
 	flow4_guess_burst(&w->flows, x.keys, x.n, x.entries);
+	outcome_open(&outcome, w);
 	for (unsigned i = 0; i < x.n; i++) {
 		struct flow4_entry *entry = flow4_confirm(&w->flows, &x.keys[i], x.entries[i]);
 
-		if (!entry || !relay(w, x.mbufs[i], entry, &tally))
+		if (!entry || !relay(w, x.mbufs[i], entry, &outcome))
 			b->items[b->n++].mbuf = x.mbufs[i];
 	}
-	stats->n_express += tally.n_packets[0] + tally.n_packets[1];
-	stats->n_relayed[RELAY_UP_CHANNEL] += tally.n_packets[1];
-	stats->n_relayed[RELAY_DOWN_CHANNEL] += tally.n_packets[0];
-	stats->n_relayed_bytes[RELAY_UP_CHANNEL] += tally.n_bytes[1];
-	stats->n_relayed_bytes[RELAY_DOWN_CHANNEL] += tally.n_bytes[0];
+	outcome_close(&outcome, w);
 }

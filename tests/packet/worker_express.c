@@ -227,3 +227,23 @@ Test(worker, express_lane_leaves_what_goes_to_no_port)
 	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_NO_PORT], 1);
 	rig_close(&rig);
 }
+
+// What lies in the frame behind the datagram is no part of a channel's header.
+Test(worker, express_lane_leaves_a_datagram_shorter_than_a_channel_header)
+{
+	const uint8_t header[] = {0x40, 0x01, 0xff, 0xfe}; // as long as two bytes minus a header
+	struct frame frame = frame_udp(&(struct datagram){CLIENT, SERVICE, header, 2});
+	struct frame out;
+	struct rig rig;
+
+	memcpy(frame.bytes + frame.n, header + 2, 2);
+	frame.n += 2;
+	rig_open(&rig, &(struct rig_options){0});
+	rig_hop(&rig, 1, FLOW_HOP_WIRE);
+	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
+	rig_receive(&rig, &frame);
+	worker_poll(rig.worker);
+	cr_expect_not(rig_sent(&rig, &out));
+	cr_expect_eq(rig_stats(&rig)->n_express, 0);
+	rig_close(&rig);
+}
