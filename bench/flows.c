@@ -3,6 +3,7 @@
 #include "stun/stun.h"
 
 #include <assert.h>
+#include <string.h>
 
 #define SERVICE_PORT 3478
 #define CHANNEL 0x4000
@@ -12,6 +13,7 @@
 #define CHANNEL_BYTES 4
 #define STUN_BYTES 20
 #define SEND_BYTES (STUN_BYTES + 12 + 4) // with the peer's address and the header of the data
+static_assert(HEADER_BYTES + SEND_BYTES == FLOWS_HEADERS_BYTES_MAX, "the longest");
 #define OTHER_PEER_PORT 6001
 #define RELAY_PORT_MIN 1024
 #define RELAY_PORTS (65536 - RELAY_PORT_MIN)
@@ -20,6 +22,28 @@
 static_assert(FLOWS_ALLOCATIONS_MAX <= FLOWS_RELAYS_MAX * RELAY_PORTS, "enough relayed ports");
 
 const uint8_t flows_mac[6] = {0x02, 0, 0, 0, 0, 1};
+
+const char *const flows_kind_names[FRAME_KINDS] = {
+	[FRAME_BOTH] = "both",
+	[FRAME_UP] = "up",
+	[FRAME_DOWN] = "down",
+	[FRAME_SEND] = "send",
+	[FRAME_DATA] = "data",
+	[FRAME_BINDING] = "binding",
+	[FRAME_EXPIRED] = "expired",
+	[FRAME_NOT_STUN] = "not-stun",
+	[FRAME_OTHER_MAC] = "other-mac",
+	[FRAME_NONE] = "none",
+};
+
+enum frame_kind flows_kind_find(const char *name)
+{
+	int kind = 0;
+
+	while (kind < FRAME_KINDS && strcmp(flows_kind_names[kind], name) != 0)
+		kind++;
+	return (enum frame_kind)kind;
+}
 
 static struct endpoint at(uint32_t host, uint16_t port)
 {

@@ -27,9 +27,16 @@ enum frame_kind {
 	FRAME_NOT_STUN, // dropped by classify
 	FRAME_OTHER_MAC, // dropped by parse
 	FRAME_NONE, // an empty round
+	FRAME_KINDS,
 };
 
+#define FLOWS_HEADERS_BYTES_MAX 78 // what flows_write_frame() writes at most
+
 extern const uint8_t flows_mac[6]; // of our port
+extern const char *const flows_kind_names[FRAME_KINDS];
+
+// FRAME_KINDS where no kind has that name.
+enum frame_kind flows_kind_find(const char *name);
 
 struct endpoint flows_service(void);
 // The relay addresses of that many allocations. Returns how many, at most FLOWS_RELAYS_MAX.

@@ -27,19 +27,6 @@
 #define BURST_MIN 16
 #define N_MBUFS (2 * RIG_FRAMES - 1)
 
-static const char *const kind_names[] = {
-	[FRAME_BOTH] = "both",
-	[FRAME_UP] = "up",
-	[FRAME_DOWN] = "down",
-	[FRAME_SEND] = "send",
-	[FRAME_DATA] = "data",
-	[FRAME_BINDING] = "binding",
-	[FRAME_EXPIRED] = "expired",
-	[FRAME_NOT_STUN] = "not-stun",
-	[FRAME_OTHER_MAC] = "other-mac",
-	[FRAME_NONE] = "none",
-};
-
 struct options {
 	bool ordinary;
 	bool wait;
@@ -99,7 +86,7 @@ static void measure(
 
 	run_bursts(rig, s, kind, cycles, n);
 	qsort(cycles, n, sizeof(cycles[0]), compare);
-	printf("%u %s %.1f %.1f %s\n", s->n_allocations, kind_names[kind],
+	printf("%u %s %.1f %.1f %s\n", s->n_allocations, flows_kind_names[kind],
 		(double)cycles[n / 2] / s->n_burst, (double)cycles[n * 99UL / 100] / s->n_burst,
 		huge ? "huge" : "ordinary");
 }
@@ -108,7 +95,7 @@ static void run_subject(struct rig *rig, struct subject *s, const struct options
 {
 	bool first = true;
 
-	for (int kind = 0; kind < (int)N_ELEMENTS(kind_names); kind++) {
+	for (int kind = 0; kind < FRAME_KINDS; kind++) {
 		if (options->kind >= 0 && options->kind != kind)
 			continue;
 		warm_up(rig, s, (enum frame_kind)kind, first);
@@ -153,10 +140,11 @@ static void run(const struct options *options)
 
 static int kind_of(const char *name)
 {
-	for (size_t i = 0; i < N_ELEMENTS(kind_names); i++)
-		if (strcmp(kind_names[i], name) == 0)
-			return (int)i;
-	rig_fail("there is no such kind of packet");
+	const enum frame_kind kind = flows_kind_find(name);
+
+	if (kind == FRAME_KINDS)
+		rig_fail("no such kind of frame");
+	return (int)kind;
 }
 
 static void read_options(struct options *options, int argc, char **argv)

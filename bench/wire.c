@@ -1,7 +1,9 @@
 // One end of a vhost and virtio_user wire: a worker of turnpike, or the generator that loads it.
 //
 //     build/bench/wire relay SOCKET ALLOCATIONS            vhost, on CPU 1; says "ready"
-//     build/bench/wire load SOCKET ALLOCATIONS SECONDS     virtio_user, on CPU 0
+//     build/bench/wire load SOCKET ALLOCATIONS SECONDS [KIND]    virtio_user, on CPU 0
+//
+// KIND: both (ChannelData and what its peers send), send, data, binding.
 //
 // The worker runs as it does in turnpike, but nobody controls it: its entries are there from the
 // beginning.
@@ -52,17 +54,19 @@ static void start_eal(bool relay)
 int main(int argc, char **argv)
 {
 	const bool relay = argc == 4 && strcmp(argv[1], "relay") == 0;
-	const bool load = argc == 5 && strcmp(argv[1], "load") == 0;
+	const bool load = (argc == 5 || argc == 6) && strcmp(argv[1], "load") == 0;
+	const enum frame_kind kind = argc == 6 ? flows_kind_find(argv[5]) : FRAME_BOTH;
 	static struct rig rig;
 
-	if (!relay && !load)
-		rig_fail("usage: wire relay SOCKET ALLOCATIONS | load SOCKET ALLOCATIONS SECONDS");
+	if ((!relay && !load) || kind > FRAME_BINDING)
+		rig_fail("usage: wire relay SOCKET ALLOCATIONS |"
+			 " load SOCKET ALLOCATIONS SECONDS [both | send | data | binding]");
 	start_eal(relay);
 	rig_open(&rig, relay ? PORT_VHOST : PORT_VIRTIO_USER, argv[2], N_MBUFS);
 	if (relay)
 		wire_relay(&rig, (uint32_t)strtoul(argv[3], NULL, 10));
 	else
-		wire_load(&rig, (uint32_t)strtoul(argv[3], NULL, 10),
+		wire_load(&rig, kind, (uint32_t)strtoul(argv[3], NULL, 10),
 			(unsigned)strtoul(argv[4], NULL, 10));
 	rig_close(&rig);
 	rte_eal_cleanup();

@@ -12,8 +12,8 @@ extern volatile sig_atomic_t wire_stopped; // SIGTERM or SIGINT came
 // print its counters.
 void wire_relay(struct rig *rig, uint32_t n_allocations);
 
-// Send frames of FRAME_BOTH for `seconds`, as many as the port takes, and then for as long at 90 %
-// of what came back; print both.
-void wire_load(struct rig *rig, uint32_t n_allocations, unsigned seconds);
+// Send frames of `kind`, which is one that is answered, for `seconds`, as many as the port takes,
+// and then for as long at 90 % of what came back; print both.
+void wire_load(struct rig *rig, enum frame_kind kind, uint32_t n_allocations, unsigned seconds);
 
 #endif

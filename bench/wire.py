@@ -7,6 +7,8 @@ ChannelData of 160 B both ways for 100,000 allocations in random order, from a g
 the server on CPU 1, which alternates: a worker of turnpike with its entries installed, and testpmd.
 Each has `--seconds` of as much as it takes, then as long at 90 % of that. `full` is the share of
 the generator's bursts that found the wire full: where it is low, the generator was the limit.
+Between them the worker has as much as it takes of Send indications, of data that become Data
+indications, and of Binding requests.
 """
 import argparse
 import datetime
@@ -23,6 +25,7 @@ import time
 from path import machine, read_baseline
 
 ALLOCATIONS = "100000"
+OTHER_KINDS = ("send", "data", "binding")
 START_S = 20
 FIGURES = re.compile(r"top pps=(\d+) full=([\d.]+)\npaced offered=(\d+) sent=(\d+) received=(\d+)")
 
@@ -68,13 +71,13 @@ class Server:
         self.process.wait(20)
 
 
-def measure(build, make_command, seconds):
+def measure(build, make_command, seconds, kind="both"):
     """(packets a second, share of full bursts, loss at 90 %, reached share of those 90 %)"""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         path = f"{folder}/wire"
         server = Server(make_command(build, path), path, log)
         try:
-            load = subprocess.run([f"{build}/wire", "load", path, ALLOCATIONS, str(seconds)],
+            load = subprocess.run([f"{build}/wire", "load", path, ALLOCATIONS, str(seconds), kind],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         finally:
             server.end()
@@ -92,6 +95,16 @@ def summary(turns):
             "loss_at_90_max": max(loss), "reached_at_90": statistics.median(reached)}
 
 
+def ratios_of(turns, others):
+    """Of the rates, round by round."""
+    return [a[0] / b[0] for a, b in zip(turns, others)]
+
+
+def show_ratio(what, ratios, name):
+    print(f"{what:24}{statistics.median(ratios):6.2f}   ({min(ratios):.2f} .. {max(ratios):.2f})"
+          f"   baseline {read_baseline()[name]}")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
@@ -100,13 +113,15 @@ def main():
     parser.add_argument("--seconds", type=int, default=1)
     options = parser.parse_args()
 
-    servers = {"turnpike": relay_command, "testpmd": testpmd_command}
-    turns = {name: [] for name in servers}
+    subjects = {"turnpike": (relay_command, "both"), "testpmd": (testpmd_command, "both"),
+                **{kind: (relay_command, kind) for kind in OTHER_KINDS}}
+    turns = {name: [] for name in subjects}
     for _ in range(options.rounds):
-        for name, command in servers.items():
-            turns[name].append(measure(options.build, command, options.seconds))
+        for name, (command, kind) in subjects.items():
+            turns[name].append(measure(options.build, command, options.seconds, kind))
     rows = {name: summary(each) for name, each in turns.items()}
-    ratios = [a[0] / b[0] for a, b in zip(turns["turnpike"], turns["testpmd"])]
+    ratios = ratios_of(turns["turnpike"], turns["testpmd"])
+    kind_ratios = {kind: ratios_of(turns[kind], turns["turnpike"]) for kind in OTHER_KINDS}
     result = {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "machine": machine(),
@@ -115,6 +130,9 @@ def main():
         "testpmd_pps": rows["testpmd"]["pps"],
         "ratio": round(statistics.median(ratios), 3),
         "loss_at_90": rows["turnpike"]["loss_at_90"],
+        **{f"{kind}_pps": rows[kind]["pps"] for kind in OTHER_KINDS},
+        **{f"{kind}_ratio": round(statistics.median(kind_ratios[kind]), 3)
+           for kind in OTHER_KINDS},
         "servers": rows,
     }
 
@@ -125,8 +143,9 @@ def main():
         print(f"{name:10}{row['pps'] / 1e6:7.2f} {row['pps_min'] / 1e6:7.2f}"
               f" {row['pps_max'] / 1e6:7.2f} {row['full']:6.2f} {row['loss_at_90']:13.6f}"
               f" {row['loss_at_90_max']:9.6f}")
-    print(f"turnpike to testpmd: {result['ratio']:.2f}   ({min(ratios):.2f} .. {max(ratios):.2f})"
-          f"   baseline {read_baseline()['turnpike_to_testpmd']}")
+    show_ratio("turnpike to testpmd", ratios, "turnpike_to_testpmd")
+    for kind in OTHER_KINDS:
+        show_ratio(f"{kind} to ChannelData", kind_ratios[kind], f"{kind}_to_channel")
     if options.json:
         with open(options.json, "w") as f:
             json.dump(result, f, indent=2)

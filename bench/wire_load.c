@@ -15,14 +15,18 @@
 #define LINK_WAIT_MS 10000
 #define N_HEADERS (1u << 18)
 
+#define SHORT_HEADERS_BYTES 62 // of all but Send indications
+
 struct headers {
-	uint8_t bytes[62];
 	uint16_t frame_bytes;
+	uint8_t bytes[FLOWS_HEADERS_BYTES_MAX];
+	uint8_t spare[48];
 };
-static_assert(sizeof(struct headers) == 64, "a line");
+static_assert(sizeof(struct headers) == 128, "of most frames, only the first line is read");
 
 struct generator {
 	struct rig *rig;
+	enum frame_kind kind;
 	struct headers *headers; // of N_HEADERS frames of random allocations, used in turn
 	unsigned next;
 	struct rte_mbuf *pending[BURST];
@@ -57,7 +61,14 @@ static void prepare(struct generator *g, uint32_t n_allocations)
 		rig_fail("no memory for headers");
 	for (unsigned i = 0; i < N_HEADERS; i++)
 		g->headers[i].frame_bytes = flows_write_frame(
-			g->headers[i].bytes, FRAME_BOTH, &g->rig->random, n_allocations);
+			g->headers[i].bytes, g->kind, &g->rig->random, n_allocations);
+}
+
+static void write_headers(uint8_t *frame, const struct headers *headers, enum frame_kind kind)
+{
+	memcpy(frame, headers->bytes, SHORT_HEADERS_BYTES);
+	if (kind == FRAME_SEND)
+		memcpy(frame, headers->bytes, FLOWS_HEADERS_BYTES_MAX);
 }
 
 static void fill(struct generator *g)
@@ -68,7 +79,7 @@ static void fill(struct generator *g)
 		const struct headers *headers = &g->headers[g->next++ % N_HEADERS];
 		struct rte_mbuf *mbuf = g->pending[g->n_pending];
 
-		memcpy(rte_pktmbuf_mtod(mbuf, uint8_t *), headers->bytes, sizeof(headers->bytes));
+		write_headers(rte_pktmbuf_mtod(mbuf, uint8_t *), headers, g->kind);
 		mbuf->data_len = headers->frame_bytes;
 		mbuf->pkt_len = mbuf->data_len;
 	}
@@ -122,11 +133,12 @@ static void wait_for_link(const struct port *port)
 	rig_fail("nobody at the other end of the wire");
 }
 
-void wire_load(struct rig *rig, uint32_t n_allocations, unsigned seconds)
+void wire_load(struct rig *rig, enum frame_kind kind, uint32_t n_allocations, unsigned seconds)
 {
 	static const double unlimited_pps = 1e12;
 	struct generator g = {
 		.rig = rig,
+		.kind = kind,
 	};
 	double top_pps;
 
