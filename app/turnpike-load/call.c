@@ -13,6 +13,8 @@
 #define REFRESH_EARLY_S 60 // before the end of an allocation; a short one at half its life
 // Permissions live for five minutes (RFC 8656 §9), and a ChannelBind renews its permission.
 #define REBIND_NS (240 * (int64_t)NS_IN_S)
+// From the end of a call's media to its release: what is on its way arrives.
+#define ENDING_NS ((int64_t)NS_IN_S)
 #define TRANSPORT_UDP 17u
 
 static const uint16_t methods[N_REQUESTS] = {
@@ -64,7 +66,7 @@ static void transmit(struct engine *engine, uint32_t call, int64_t now_ns)
 {
 	struct call *c = &engine->calls[call];
 	struct datagram *datagram =
-		engine_put(engine, call, &engine->config.server, PURPOSE_CONTROL);
+		engine_put(engine, call, &engine->config.server, PURPOSE_CONTROL, now_ns);
 	uint8_t id[STUN_TRANSACTION_BYTES];
 	struct stun_writer w;
 
@@ -117,6 +119,7 @@ void call_begin(struct engine *engine, uint32_t call, int64_t due_ns)
 	struct call *c = &engine->calls[call];
 
 	*c = (struct call){.state = c->state, .transaction = c->transaction};
+	engine->totals.n_begun++;
 	enter(engine, call, CALL_SETUP);
 	send_request(engine, call, REQUEST_ALLOCATE, due_ns);
 }
@@ -126,15 +129,30 @@ void call_release(struct engine *engine, uint32_t call, int64_t due_ns)
 	struct call *c = &engine->calls[call];
 
 	// In setup it is released as soon as it is up.
-	if (c->state != CALL_UP)
+	if (c->state != CALL_UP && c->state != CALL_ENDING)
 		return;
 	enter(engine, call, CALL_RELEASING);
 	send_request(engine, call, REQUEST_RELEASE, due_ns);
 }
 
-static void end_call(struct engine *engine, uint32_t call)
+void call_replace(struct engine *engine, uint32_t call, int64_t now_ns)
+{
+	struct call *c = &engine->calls[call];
+
+	if (c->state == CALL_FAILED) {
+		engine->totals.n_replaced++;
+		call_begin(engine, call, now_ns);
+	} else if (c->state == CALL_UP && !c->waiting) {
+		c->replace = true;
+		enter(engine, call, CALL_ENDING);
+		timers_set(&engine->timers, call, now_ns + ENDING_NS);
+	}
+}
+
+static void end_call(struct engine *engine, uint32_t call, int64_t now_ns)
 {
 	const bool failed = engine->calls[call].failed;
+	const bool replace = engine->calls[call].replace && !engine->release_all;
 
 	timers_set(&engine->timers, call, TIMERS_NEVER);
 	enter(engine, call, failed ? CALL_FAILED : CALL_IDLE);
@@ -142,7 +160,12 @@ static void end_call(struct engine *engine, uint32_t call)
 	if (failed && !engine->release_at_once)
 		return;
 	engine->totals.n_released += !failed;
-	engine->idle[engine->n_idle++] = call;
+	if (replace) {
+		engine->totals.n_replaced++;
+		call_begin(engine, call, now_ns);
+	} else {
+		engine->idle[engine->n_idle++] = call;
+	}
 }
 
 static void give_up(struct engine *engine, uint32_t call, int64_t now_ns)
@@ -155,7 +178,7 @@ static void give_up(struct engine *engine, uint32_t call, int64_t now_ns)
 		enter(engine, call, CALL_RELEASING);
 		send_request(engine, call, REQUEST_RELEASE, now_ns);
 	} else {
-		end_call(engine, call);
+		end_call(engine, call, now_ns);
 	}
 }
 
@@ -172,7 +195,9 @@ void call_timer(struct engine *engine, uint32_t call, int64_t now_ns)
 	struct call *c = &engine->calls[call];
 	struct control_result *result = &engine->control[c->request];
 
-	if (!c->waiting) {
+	if (c->state == CALL_ENDING) {
+		call_release(engine, call, now_ns);
+	} else if (!c->waiting) {
 		const bool refresh = c->refresh_ns <= c->rebind_ns;
 
 		send_request(engine, call, refresh ? REQUEST_REFRESH : REQUEST_BIND, now_ns);
@@ -295,7 +320,7 @@ static void take_success(
 		set_refresh(c, answer, now_ns);
 		break;
 	case REQUEST_RELEASE:
-		end_call(engine, call);
+		end_call(engine, call, now_ns);
 		return;
 	}
 	if (engine->release_at_once || engine->release_all)

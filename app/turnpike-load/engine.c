@@ -23,6 +23,36 @@ static int create_arrays(struct engine *engine)
 	return timers_init(&engine->timers, n);
 }
 
+// `work` holds the latencies of all requests together.
+static struct series_state series_state(const struct engine *engine, struct histogram *work)
+{
+	struct series_state state = {
+		.latencies =
+			{
+				[TRACK_UP] = &engine->result.directions[UP].latency,
+				[TRACK_DOWN] = &engine->result.directions[DOWN].latency,
+				[TRACK_CONTROL] = work,
+			},
+		.n_up = engine->totals.n_up,
+	};
+
+	*work = (struct histogram){0};
+	for (int i = 0; i < N_REQUESTS; i++) {
+		histogram_add(work, &engine->control[i].latency);
+		state.n_control[0] += engine->control[i].n_sent;
+		state.n_control[1] += engine->control[i].n_ok;
+	}
+	return state;
+}
+
+static void begin_series(struct engine *engine, int64_t now_ns, int64_t duration_ns)
+{
+	struct histogram work;
+	const struct series_state state = series_state(engine, &work);
+
+	series_begin(&engine->series, &state, now_ns, duration_ns);
+}
+
 int engine_create(struct engine **out, const struct engine_config *config)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
@@ -40,6 +70,7 @@ int engine_create(struct engine **out, const struct engine_config *config)
 		engine_destroy(engine);
 		return err;
 	}
+	begin_series(engine, 0, 0);
 	*out = engine;
 	return 0;
 }
@@ -75,12 +106,14 @@ void engine_flush(struct engine *engine)
 		result = &engine->result.directions[datagram->purpose];
 		result->n_sent += datagram->sent;
 		result->n_dropped += !datagram->sent;
+		series_at(&engine->series, engine->tx_due_ns[i])->n_sent[datagram->purpose] +=
+			datagram->sent;
 	}
 	engine->n_tx = 0;
 }
 
-struct datagram *engine_put(
-	struct engine *engine, uint32_t slot, const struct endpoint *remote, uint8_t purpose)
+struct datagram *engine_put(struct engine *engine, uint32_t slot, const struct endpoint *remote,
+	uint8_t purpose, int64_t due_ns)
 {
 	struct datagram *datagram;
 
@@ -93,8 +126,35 @@ struct datagram *engine_put(
 		.bytes = engine->tx_bytes[engine->n_tx],
 		.purpose = purpose,
 	};
-	engine->n_tx++;
+	engine->tx_due_ns[engine->n_tx++] = due_ns;
 	return datagram;
+}
+
+// The last sample stays open for what is still on its way.
+static void sample(struct engine *engine, int64_t now_ns)
+{
+	struct series *series = &engine->series;
+
+	while (series->n + 1 < series->n_slots && series_next(series) <= now_ns) {
+		struct histogram work;
+		const struct series_state state = series_state(engine, &work);
+
+		series_close(series, &state, series_next(series));
+	}
+}
+
+const struct series *engine_end_series(struct engine *engine, int64_t now_ns)
+{
+	struct series *series = &engine->series;
+	struct histogram work;
+	const struct series_state state = series_state(engine, &work);
+
+	if (engine->trial_end_ns && engine->trial_end_ns < now_ns)
+		now_ns = engine->trial_end_ns;
+	if (series_is_open(series) && now_ns > series_next(series) - series->width_ns)
+		series_close(series, &state, now_ns);
+	series->n_slots = series->n;
+	return series;
 }
 
 void engine_begin_calls(struct engine *engine, const struct calls_config *calls, int64_t now_ns)
@@ -107,6 +167,9 @@ void engine_begin_calls(struct engine *engine, const struct calls_config *calls,
 		.poisson = calls->poisson,
 		.random.state = random_next(&engine->random),
 	};
+	if (calls->release_at_once)
+		begin_series(
+			engine, now_ns, (int64_t)(calls->n_begins * NS_IN_S / calls->calls_per_s));
 }
 
 bool engine_is_settled(const struct engine *engine)
@@ -126,6 +189,7 @@ void engine_begin_trial(struct engine *engine, const struct trial_config *trial,
 	memset(&engine->result, 0, sizeof(engine->result));
 	memset(engine->legs[UP], 0, legs_bytes);
 	memset(engine->legs[DOWN], 0, legs_bytes);
+	begin_series(engine, now_ns, trial->duration_ns);
 	engine->trial++;
 	engine->result.start_ns = now_ns;
 	engine->trial_end_ns = now_ns + trial->duration_ns;
@@ -163,8 +227,20 @@ void engine_end_trial(struct engine *engine, int64_t now_ns)
 {
 	for (uint32_t i = 0; i < engine->n_streams; i++)
 		engine->streams[i].pace.n_events = engine->streams[i].pace.n_done;
-	if (engine->trial_end_ns > now_ns)
+	engine->churn.n_events = engine->churn.n_done;
+	if (engine->trial_end_ns > now_ns) {
 		engine->trial_end_ns = now_ns;
+		series_cut(&engine->series, now_ns);
+	}
+}
+
+void engine_begin_churn(struct engine *engine, uint64_t calls_per_s, int64_t now_ns)
+{
+	engine->churn = (struct pace){
+		.start_ns = now_ns,
+		.rate = calls_per_s,
+		.n_events = events_within(calls_per_s, engine->trial_end_ns - now_ns),
+	};
 }
 
 void engine_discard_trial(struct engine *engine)
@@ -200,16 +276,29 @@ static void begin_calls(struct engine *engine, int64_t now_ns)
 			engine->totals.n_no_call++;
 			continue;
 		}
-		engine->totals.n_begun++;
 		call_begin(engine, engine->idle[--engine->n_idle], due_ns);
 	}
+}
+
+static void churn_calls(struct engine *engine, int64_t now_ns)
+{
+	for (int i = 0; i < EVENTS_A_STEP && pace_due(&engine->churn) <= now_ns; i++) {
+		pace_advance(&engine->churn);
+		call_replace(engine, engine->churn_next, now_ns);
+		engine->churn_next = (engine->churn_next + 1) % engine->config.n_calls;
+	}
+}
+
+static bool is_left(const struct engine *engine, uint32_t call)
+{
+	return engine->calls[call].state == CALL_UP || engine->calls[call].state == CALL_ENDING;
 }
 
 static void release_calls(struct engine *engine, int64_t now_ns)
 {
 	for (int i = 0; i < EVENTS_A_STEP && pace_due(&engine->releases) <= now_ns; i++) {
 		while (engine->release_next < engine->config.n_calls &&
-			engine->calls[engine->release_next].state != CALL_UP)
+			!is_left(engine, engine->release_next))
 			engine->release_next++;
 		if (engine->release_next == engine->config.n_calls) {
 			engine->releases.n_events = engine->releases.n_done;
@@ -229,14 +318,17 @@ int64_t engine_advance(struct engine *engine, int64_t now_ns)
 {
 	int64_t next_ns;
 
+	sample(engine, now_ns);
 	for (int i = 0; i < EVENTS_A_STEP && timers_next(&engine->timers) <= now_ns; i++)
 		call_timer(engine, timers_pop(&engine->timers), now_ns);
 	begin_calls(engine, now_ns);
+	churn_calls(engine, now_ns);
 	release_calls(engine, now_ns);
 	next_ns = media_advance(engine, now_ns);
 	engine_flush(engine);
 	next_ns = earlier(next_ns, timers_next(&engine->timers));
 	next_ns = earlier(next_ns, pace_due(&engine->begins));
+	next_ns = earlier(next_ns, pace_due(&engine->churn));
 	return earlier(next_ns, pace_due(&engine->releases));
 }
 

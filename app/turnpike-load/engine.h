@@ -11,6 +11,7 @@
 #define ENGINE_H
 
 #include "histogram.h"
+#include "series.h"
 #include "stun/stun.h"
 #include "wire.h"
 
@@ -106,6 +107,7 @@ struct engine_totals {
 	uint32_t n_failed;
 	uint64_t n_begun;
 	uint64_t n_released;
+	uint64_t n_replaced; // calls that began in the place of one that churn ended
 	uint64_t n_no_call; // begins for which no client was free: the generator's own limit
 	uint64_t n_stray; // datagrams that nobody waits for
 	uint64_t n_control_dropped; // messages that the wire refused
@@ -126,6 +128,9 @@ bool engine_is_settled(const struct engine *engine);
 void engine_begin_trial(struct engine *engine, const struct trial_config *trial, int64_t now_ns);
 // No event of the schedule is left, and all that was sent has arrived or had its second to do so.
 bool engine_trial_is_over(const struct engine *engine, int64_t now_ns);
+// While the trial runs, calls end and are replaced, this many a second in turn. A call's media
+// ends a second before it does, so that nothing is lost by that. A failed one begins again.
+void engine_begin_churn(struct engine *engine, uint64_t calls_per_s, int64_t now_ns);
 // Cut its schedule short; what is on its way still has its second.
 void engine_end_trial(struct engine *engine, int64_t now_ns);
 // Forget a trial that is over: what still arrives of it is stray.
@@ -139,6 +144,9 @@ bool engine_is_over(const struct engine *engine);
 int64_t engine_advance(struct engine *engine, int64_t now_ns);
 // Take what arrived on the wire.
 void engine_take(struct engine *engine, const struct datagram *datagrams, size_t n, int64_t now_ns);
+
+// The samples of the trial, or of calls that are released at once, up to now: closes the open one.
+const struct series *engine_end_series(struct engine *engine, int64_t now_ns);
 
 const struct trial_result *engine_trial(const struct engine *engine);
 const struct control_result *engine_control(const struct engine *engine, enum request request);

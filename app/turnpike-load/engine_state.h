@@ -17,6 +17,7 @@ enum call_state {
 	CALL_IDLE,
 	CALL_SETUP,
 	CALL_UP,
+	CALL_ENDING, // up, but without media any more
 	CALL_RELEASING,
 	CALL_FAILED,
 };
@@ -27,6 +28,7 @@ struct call {
 	bool waiting; // for its answer
 	uint8_t n_tries; // times it was sent
 	uint8_t n_challenges; // 401 and 438 in a row
+	bool replace; // when it is released another one begins
 	bool failed; // it is released because something else failed
 	uint8_t nonce_bytes;
 	uint32_t transaction; // makes its id unique
@@ -65,6 +67,8 @@ struct engine {
 	struct pace begins;
 	bool release_at_once;
 	bool release_all;
+	struct pace churn;
+	uint32_t churn_next; // whose turn it is
 	struct pace releases;
 	uint32_t release_next; // no call before it is left to release
 	uint8_t trial; // its number, in stamps
@@ -72,10 +76,12 @@ struct engine {
 	uint32_t n_streams;
 	int64_t trial_end_ns;
 	struct trial_result result;
+	struct series series;
 	struct control_result control[N_REQUESTS];
 	struct engine_totals totals;
 	uint32_t n_tx;
 	struct datagram tx[SEND_BURST];
+	int64_t tx_due_ns[SEND_BURST]; // of media
 	uint8_t tx_bytes[SEND_BURST][DATAGRAM_BYTES];
 	uint8_t realm[REALM_BYTES_MAX];
 };
@@ -84,8 +90,8 @@ struct engine {
 #define PURPOSE_CONTROL N_DIRECTIONS
 
 // Room for one more datagram to send; fill in bytes and n_bytes. Gone with the next flush.
-struct datagram *engine_put(
-	struct engine *engine, uint32_t slot, const struct endpoint *remote, uint8_t purpose);
+struct datagram *engine_put(struct engine *engine, uint32_t slot, const struct endpoint *remote,
+	uint8_t purpose, int64_t due_ns);
 void engine_flush(struct engine *engine);
 
 static inline uint32_t peer_of(const struct engine *engine, uint32_t call)
@@ -101,6 +107,8 @@ static inline uint16_t channel_of(uint32_t call)
 
 // call.c: control messages of one call.
 void call_begin(struct engine *engine, uint32_t call, int64_t due_ns);
+// Its media ends now, its allocation a little later; then another call begins in its place.
+void call_replace(struct engine *engine, uint32_t call, int64_t now_ns);
 void call_release(struct engine *engine, uint32_t call, int64_t due_ns);
 void call_timer(struct engine *engine, uint32_t call, int64_t now_ns);
 void call_answer(

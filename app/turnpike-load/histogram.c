@@ -34,6 +34,15 @@ void histogram_record(struct histogram *histogram, int64_t value_ns)
 	histogram->n++;
 }
 
+void histogram_add(struct histogram *sum, const struct histogram *histogram)
+{
+	for (uint32_t i = 0; i < HISTOGRAM_BUCKETS && histogram->n; i++)
+		sum->counts[i] += histogram->counts[i];
+	sum->n += histogram->n;
+	if (histogram->max_ns > sum->max_ns)
+		sum->max_ns = histogram->max_ns;
+}
+
 int64_t histogram_quantile(const struct histogram *histogram, double share)
 {
 	const double wanted = share * (double)histogram->n;

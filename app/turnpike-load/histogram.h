@@ -17,6 +17,7 @@ struct histogram {
 
 // A negative value counts as zero.
 void histogram_record(struct histogram *histogram, int64_t value_ns);
+void histogram_add(struct histogram *sum, const struct histogram *histogram);
 // The value that a `share` (0..1) of all recorded ones does not exceed; 0 of an empty histogram.
 int64_t histogram_quantile(const struct histogram *histogram, double share);
 

@@ -10,7 +10,8 @@
 
 static void put_up(struct engine *engine, uint32_t call, const struct stamp *stamp, uint16_t n)
 {
-	struct datagram *datagram = engine_put(engine, call, &engine->config.server, UP);
+	struct datagram *datagram =
+		engine_put(engine, call, &engine->config.server, UP, stamp->due_ns);
 
 	store_be16(datagram->bytes, channel_of(call));
 	store_be16(datagram->bytes + 2, n);
@@ -21,7 +22,8 @@ static void put_up(struct engine *engine, uint32_t call, const struct stamp *sta
 static void put_indication(
 	struct engine *engine, uint32_t call, const struct stamp *stamp, uint16_t n)
 {
-	struct datagram *datagram = engine_put(engine, call, &engine->config.server, UP);
+	struct datagram *datagram =
+		engine_put(engine, call, &engine->config.server, UP, stamp->due_ns);
 	uint8_t data[PAYLOAD_BYTES_MAX] = {0};
 	uint8_t id[STUN_TRANSACTION_BYTES];
 	struct stun_writer w;
@@ -40,7 +42,8 @@ static void put_indication(
 static void put_down(struct engine *engine, uint32_t call, const struct stamp *stamp, uint16_t n)
 {
 	const uint32_t slot = engine->config.n_calls + peer_of(engine, call);
-	struct datagram *datagram = engine_put(engine, slot, &engine->calls[call].relayed, DOWN);
+	struct datagram *datagram =
+		engine_put(engine, slot, &engine->calls[call].relayed, DOWN, stamp->due_ns);
 
 	stamp_store(datagram->bytes, stamp);
 	datagram->n_bytes = n;
@@ -48,7 +51,8 @@ static void put_down(struct engine *engine, uint32_t call, const struct stamp *s
 
 static void put_binding(struct engine *engine, uint32_t client, const struct stamp *stamp)
 {
-	struct datagram *datagram = engine_put(engine, client, &engine->config.server, UP);
+	struct datagram *datagram =
+		engine_put(engine, client, &engine->config.server, UP, stamp->due_ns);
 	const int64_t since_ns = stamp->due_ns - engine->result.start_ns;
 	uint8_t id[STUN_TRANSACTION_BYTES];
 	struct stun_writer w;
@@ -153,6 +157,7 @@ static void deliver(
 		return;
 	}
 	result->n_delivered++;
+	series_at(&engine->series, stamp->due_ns)->n_delivered[stamp->direction]++;
 	result->n_reordered += verdict == SEQUENCE_REORDERED;
 	histogram_record(&result->latency, now_ns - stamp->due_ns);
 }

@@ -289,3 +289,103 @@ Test(load_engine, packets_of_an_earlier_trial_do_not_count)
 	cr_assert_eq(direction(UP)->n_duplicated, 0);
 	cr_assert_eq(engine_totals(model.engine)->n_stray, 1);
 }
+
+Test(load_engine, series_tells_in_which_second_a_packet_was_lost)
+{
+	const struct series *series;
+
+	model_begin_calls(&model, MODEL_CALLS);
+	model.fault = (struct model_fault){FAULT_LOSE, UP, 1500, 0};
+	model_run_trial(&model, 1000, 3 * (int64_t)NS_IN_S);
+	series = engine_end_series(model.engine, model.now_ns);
+	cr_assert_eq(series->n, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct sample *sample = &series->samples[i];
+
+		cr_expect_eq(sample->width_ns, NS_IN_S);
+		cr_expect_eq(sample->n_sent[TRACK_UP], 1000, "%lu", sample->n_sent[TRACK_UP]);
+		cr_expect_eq(sample->n_delivered[TRACK_UP], i == 1 ? 999 : 1000, "%lu: %lu", i,
+			sample->n_delivered[TRACK_UP]);
+		cr_expect_eq(sample->n_delivered[TRACK_DOWN], 1000);
+		cr_expect_eq(sample->n_up, MODEL_CALLS);
+		cr_expect_geq(sample->latency_ns[TRACK_DOWN][QUANTILE_50], MODEL_DELAY_NS);
+	}
+}
+
+Test(load_engine, series_of_a_day_is_bounded)
+{
+	const struct trial_config idle = {.duration_ns = 86400 * (int64_t)NS_IN_S};
+	const struct series *series;
+
+	model_begin_calls(&model, 1);
+	engine_begin_trial(model.engine, &idle, model.now_ns);
+	model_run_until(&model, never, model.now_ns + 86402 * (int64_t)NS_IN_S);
+	series = engine_end_series(model.engine, model.now_ns);
+	cr_assert_eq(series->width_ns, 85 * (int64_t)NS_IN_S);
+	cr_assert_eq(series->n, 1017);
+	// The last one is as short as what was left.
+	cr_assert_eq(series->samples[1016].width_ns, 40 * (int64_t)NS_IN_S);
+}
+
+static bool trial_is_over(const struct model *m)
+{
+	return engine_trial_is_over(m->engine, m->now_ns);
+}
+
+static void begin_soak(uint64_t churn, int64_t duration_ns)
+{
+	const struct trial_config trial = {
+		.streams = {{STREAM_UP, 0, 1, 1000, 1, 160}, {STREAM_DOWN, 0, 1, 1000, 1, 160}},
+		.n_streams = 2,
+		.duration_ns = duration_ns,
+	};
+
+	engine_begin_trial(model.engine, &trial, model.now_ns);
+	engine_begin_churn(model.engine, churn, model.now_ns);
+}
+
+Test(load_engine, churn_replaces_calls_and_loses_nothing)
+{
+	const struct engine_totals *totals = engine_totals(model.engine);
+
+	model_begin_calls(&model, MODEL_CALLS);
+	begin_soak(1, 60 * (int64_t)NS_IN_S);
+	cr_assert(model_run_until(&model, trial_is_over, model.now_ns + 70 * (int64_t)NS_IN_S));
+	cr_assert_gt(direction(UP)->n_sent, 40000);
+	for (int i = 0; i < N_DIRECTIONS; i++)
+		cr_assert_eq(direction((enum direction)i)->n_delivered,
+			direction((enum direction)i)->n_sent);
+	engine_begin_release(model.engine, 100, model.now_ns);
+	cr_assert(model_run_until(&model, is_over, model.now_ns + 5 * (int64_t)NS_IN_S));
+	cr_assert_geq(totals->n_replaced, 58);
+	cr_assert_eq(totals->n_begun, MODEL_CALLS + totals->n_replaced);
+	cr_assert_eq(totals->n_released, totals->n_begun);
+	cr_assert_eq(totals->n_up, 0);
+}
+
+Test(load_engine, churn_begins_a_failed_call_again)
+{
+	model.allocate_code = STUN_ALLOCATION_QUOTA_REACHED;
+	model_begin_calls(&model, MODEL_CALLS);
+	cr_assert_eq(engine_totals(model.engine)->n_failed, MODEL_CALLS);
+	model.allocate_code = 0;
+	begin_soak(1, 10 * (int64_t)NS_IN_S);
+	model_run_until(&model, never, model.now_ns + 3500 * (int64_t)NS_IN_MS);
+	cr_assert_eq(engine_totals(model.engine)->n_failed, 0);
+	cr_assert_eq(engine_totals(model.engine)->n_up, MODEL_CALLS);
+}
+
+Test(load_engine, soak_cut_short_releases_the_calls_that_were_ending)
+{
+	const struct engine_totals *totals = engine_totals(model.engine);
+
+	model_begin_calls(&model, MODEL_CALLS);
+	begin_soak(4, 600 * (int64_t)NS_IN_S);
+	model_run_until(&model, never, model.now_ns + 2300 * (int64_t)NS_IN_MS);
+	engine_end_trial(model.engine, model.now_ns);
+	cr_assert(model_run_until(&model, trial_is_over, model.now_ns + 2 * (int64_t)NS_IN_S));
+	engine_begin_release(model.engine, 100, model.now_ns);
+	cr_assert(model_run_until(&model, is_over, model.now_ns + 5 * (int64_t)NS_IN_S));
+	cr_assert_eq(totals->n_released, totals->n_begun);
+	cr_assert_eq(engine_end_series(model.engine, model.now_ns)->n, 3);
+}
