@@ -101,6 +101,41 @@ static json_t *generator_json(const struct report *report)
 	return object;
 }
 
+static json_t *sample_json(const struct sample *sample, enum track track)
+{
+	json_t *object = json_object();
+
+	set_count(object, "sent", sample->n_sent[track]);
+	set_count(object, "delivered", sample->n_delivered[track]);
+	json_object_set_new(
+		object, "p50_us", json_real((double)sample->latency_ns[track][QUANTILE_50] / 1000));
+	json_object_set_new(
+		object, "p99_us", json_real((double)sample->latency_ns[track][QUANTILE_99] / 1000));
+	json_object_set_new(object, "p999_us",
+		json_real((double)sample->latency_ns[track][QUANTILE_999] / 1000));
+	return object;
+}
+
+// What a plot over time shows.
+static json_t *series_json(const struct series *series)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < series->n; i++) {
+		const struct sample *sample = &series->samples[i];
+		json_t *object = json_object();
+
+		json_object_set_new(
+			object, "s", json_real((double)sample->width_ns / (double)NS_IN_S));
+		set_count(object, "calls_up", sample->n_up);
+		json_object_set_new(object, "up", sample_json(sample, TRACK_UP));
+		json_object_set_new(object, "down", sample_json(sample, TRACK_DOWN));
+		json_object_set_new(object, "control", sample_json(sample, TRACK_CONTROL));
+		json_array_append_new(list, object);
+	}
+	return list;
+}
+
 static json_t *report_object(const struct report *report)
 {
 	const struct engine_totals *totals = engine_totals(report->engine);
@@ -121,7 +156,10 @@ static json_t *report_object(const struct report *report)
 	set_count(object, "calls_begun", totals->n_begun);
 	set_count(object, "calls_failed", totals->n_failed);
 	set_count(object, "calls_released", totals->n_released);
+	set_count(object, "calls_replaced", totals->n_replaced);
 	json_object_set_new(object, "calls_s", json_real(report->calls_s));
+	if (report->series)
+		json_object_set_new(object, "series", series_json(report->series));
 	if (report->search) {
 		set_count(object, "highest_rate", report->search->passed);
 		json_object_set_new(

@@ -24,6 +24,8 @@ static const char help[] =
 	"  run        calls with media, at the rate of the profile\n"
 	"  search     the highest rate (flood) at which no more than --loss is lost, by halves\n"
 	"  hold       idle calls, refreshed in time\n"
+	"  soak       as run, for hours: calls end and are replaced, --churn a second; a signal\n"
+	"             ends it in order, with its report\n"
 	"  allocate   calls that begin and end at --rate a second: 401, Allocate, bind, release\n"
 	"  binding    STUN Binding requests at --rate a second\n"
 	"\n"
@@ -48,6 +50,7 @@ static const char help[] =
 	"      --peers N              peer ports, shared by the calls in turn: 1-65536; default "
 	"16\n"
 	"      --ramp N               calls begun and released a second: 1-1000000; default 500\n"
+	"      --churn N              soak: calls replaced a second: 0-100000; default 1\n"
 	"      --arrival LAW          of calls: uniform or poisson; default uniform\n"
 	"      --profile NAME         audio: 50 packets/s of 160 B a call; video: 30 bursts/s of\n"
 	"                             5 x 1200 B; mix: both, by turns; flood: --rate packets/s of\n"
@@ -62,15 +65,18 @@ static const char help[] =
 	"\n"
 	"how:\n"
 	"  -d, --duration S           of the measurement, in a search of each trial: 1-86400\n"
-	"                             (binding 3600); default 10, search 5\n"
+	"                             (binding 3600); default 10, search 5,\n"
+	"                             soak 3600\n"
 	"      --loss PERCENT         the bound of a search: 0-50; default 0.01\n"
 	"      --lag MS               sending behind schedule, at p99, that makes a run INVALID:\n"
 	"                             1-1000; default 1\n"
 	"      --cpu N                pin the generator to this CPU\n"
 	"      --json FILE            the result, also as JSON\n"
+	"      --report FILE          the result as a page of HTML with plots\n"
 	"      --version, --help\n"
 	"\n"
-	"exit status: 0 measured, 1 INVALID or stopped, 64 usage, 69 no call came up or an "
+	"exit status: 0 measured, 1 INVALID or (but soak) stopped, 64 usage, 69 no call came up or "
+	"an "
 	"address\n"
 	"is not this host's, 71 memory, descriptors or another resource is missing\n";
 
@@ -88,10 +94,12 @@ enum {
 	OPTION_VIA,
 	OPTION_LOSS,
 	OPTION_JSON,
+	OPTION_REPORT,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTION_PEERS, // numbers from here on
 	OPTION_RAMP,
+	OPTION_CHURN,
 	OPTION_RATE,
 	OPTION_SIZE,
 	OPTION_LIFETIME,
@@ -112,6 +120,7 @@ static const struct option long_options[] = {
 	{"calls", required_argument, NULL, 'n'},
 	{"peers", required_argument, NULL, OPTION_PEERS},
 	{"ramp", required_argument, NULL, OPTION_RAMP},
+	{"churn", required_argument, NULL, OPTION_CHURN},
 	{"arrival", required_argument, NULL, OPTION_ARRIVAL},
 	{"profile", required_argument, NULL, OPTION_PROFILE},
 	{"rate", required_argument, NULL, OPTION_RATE},
@@ -124,6 +133,7 @@ static const struct option long_options[] = {
 	{"lag", required_argument, NULL, OPTION_LAG},
 	{"cpu", required_argument, NULL, OPTION_CPU},
 	{"json", required_argument, NULL, OPTION_JSON},
+	{"report", required_argument, NULL, OPTION_REPORT},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
 	{0},
@@ -135,6 +145,7 @@ static const char *const modes[] = {
 	[MODE_BINDING] = "binding",
 	[MODE_ALLOCATE] = "allocate",
 	[MODE_HOLD] = "hold",
+	[MODE_SOAK] = "soak",
 };
 
 static const char *const profiles[] = {
@@ -191,6 +202,8 @@ static int take_number(struct options *out, int option, const char *text)
 		return parse_number(&out->n_peers, text, 1, 65536);
 	case OPTION_RAMP:
 		return parse_number(&out->ramp, text, 1, 1000000);
+	case OPTION_CHURN:
+		return parse_number(&out->churn, text, 0, 100000);
 	case OPTION_RATE:
 		return parse_number(&out->rate, text, 1, 20000000);
 	case OPTION_SIZE:
@@ -321,6 +334,9 @@ static int take_option(struct options *out, int option, const char *text)
 		return take_ports(out, text);
 	case OPTION_LOSS:
 		return take_loss(out, text);
+	case OPTION_REPORT:
+		out->report_path = text;
+		return 0;
 	case OPTION_JSON:
 		out->json_path = text;
 		return 0;
@@ -369,12 +385,24 @@ static int default_client(struct options *out)
 	return -1;
 }
 
+static uint64_t default_duration_s(enum mode mode)
+{
+	switch (mode) {
+	case MODE_SEARCH:
+		return 5;
+	case MODE_SOAK:
+		return 3600;
+	default:
+		return 10;
+	}
+}
+
 static void set_defaults(struct options *out)
 {
 	if (out->mode == MODE_SEARCH)
 		out->profile = PROFILE_FLOOD;
 	if (out->duration_s == 0)
-		out->duration_s = out->mode == MODE_SEARCH ? 5 : 10;
+		out->duration_s = default_duration_s(out->mode);
 	if (out->rate == 0)
 		out->rate = out->mode == MODE_ALLOCATE ? 1000 : 10000;
 	if (out->n_relays == 0) {
@@ -394,7 +422,8 @@ static void set_defaults(struct options *out)
 
 static int check_together(struct options *out)
 {
-	const bool rated = out->mode != MODE_RUN || out->profile == PROFILE_FLOOD;
+	const bool plays = out->mode == MODE_RUN || out->mode == MODE_SOAK;
+	const bool rated = !plays || out->profile == PROFILE_FLOOD;
 
 	if (!out->server.port)
 		return usage("--server is missing", NULL);
@@ -429,6 +458,9 @@ int options_parse(struct options *out, int argc, char **argv)
 		.n_peers = 16,
 		.n_calls = 100,
 		.ramp = 500,
+		.churn = 1,
+		.argc = argc,
+		.argv = argv,
 		.payload_bytes = 160,
 		.loss_percent = 0.01,
 		.lag_ms = 1,

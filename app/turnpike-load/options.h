@@ -15,6 +15,7 @@ enum mode {
 	MODE_BINDING,
 	MODE_ALLOCATE,
 	MODE_HOLD,
+	MODE_SOAK,
 };
 
 enum wire_kind {
@@ -52,6 +53,7 @@ struct options {
 	uint64_t n_peers;
 	uint64_t n_calls;
 	uint64_t ramp; // calls a second
+	uint64_t churn; // soak: calls replaced a second; 0: none
 	uint64_t rate; // 0: not given
 	uint64_t payload_bytes;
 	uint64_t duration_s;
@@ -60,6 +62,9 @@ struct options {
 	int64_t cpu; // -1: any
 	double loss_percent; // the bound of a search
 	const char *json_path;
+	const char *report_path;
+	int argc; // the command line
+	char **argv;
 };
 
 // Returns -1 to go on, or the exit status; what is wrong has been said.

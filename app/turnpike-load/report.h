@@ -1,4 +1,4 @@
-// What the operator reads: a line each second, a table at the end, JSON.
+// What the operator reads: a line each second, a table at the end, JSON, a page of HTML.
 #ifndef REPORT_H
 #define REPORT_H
 
@@ -6,11 +6,27 @@
 #include "search.h"
 #include "verdict.h"
 
+#define ATTEMPTS_MAX 64
+
+// A trial of a search.
+struct attempt {
+	uint64_t rate;
+	bool passed;
+	bool valid;
+	uint64_t n_sent[N_DIRECTIONS];
+	uint64_t n_delivered[N_DIRECTIONS];
+	uint64_t n_lost[N_DIRECTIONS];
+	int64_t latency_ns[N_DIRECTIONS][N_QUANTILES];
+};
+
 struct report {
 	const struct options *options;
 	const struct engine *engine;
 	const struct outcome *outcome;
 	double calls_s; // from the first call to the last one settled
+	const struct series *series; // or NULL: of a search
+	const struct attempt *attempts; // n_attempts of them
+	size_t n_attempts;
 	const struct search *search; // or NULL
 	bool generator_limited; // search: the lowest rate that failed did so by our own fault
 	bool stopped; // by a signal
@@ -29,5 +45,7 @@ void report_progress(
 void report_table(const struct report *report);
 // Returns 0; -errno, where the file cannot be written.
 int report_json(const struct report *report, const char *path);
+// One page that needs nothing else. Passwords are left out. Returns as report_json().
+int report_html(const struct report *report, const char *path);
 
 #endif

@@ -30,8 +30,11 @@ struct load {
 	uint64_t n_unreceived[N_DIRECTIONS]; // before the trial
 	struct outcome outcome; // the one to report
 	struct search search;
+	struct attempt attempts[ATTEMPTS_MAX]; // of a search
+	size_t n_attempts;
 	struct verdict limit; // of the lowest rate that failed
 	double calls_s;
+	const struct series *series;
 };
 
 static volatile sig_atomic_t stop;
@@ -119,6 +122,8 @@ static void run_trial(struct load *load, const struct trial_config *trial, struc
 	load->phase = load->options->mode_name;
 	load->wire->count_drops(load->wire, load->n_unreceived);
 	engine_begin_trial(load->engine, trial, now_ns);
+	if (load->options->mode == MODE_SOAK && load->options->churn)
+		engine_begin_churn(load->engine, load->options->churn, now_ns);
 	while (!engine_trial_is_over(load->engine, now_ns)) {
 		if (stop && !cut)
 			engine_end_trial(load->engine, now_ns);
@@ -179,6 +184,28 @@ static void wait_quiet(struct load *load)
 	}
 }
 
+static void note_attempt(
+	struct load *load, uint64_t rate, bool passed, const struct outcome *outcome)
+{
+	struct attempt *attempt = &load->attempts[load->n_attempts];
+
+	if (load->n_attempts == ATTEMPTS_MAX)
+		return;
+	load->n_attempts++;
+	*attempt =
+		(struct attempt){.rate = rate, .passed = passed, .valid = outcome->verdict.valid};
+	for (int i = 0; i < N_DIRECTIONS; i++) {
+		const struct direction_result *result = &outcome->trial.directions[i];
+
+		attempt->n_sent[i] = result->n_sent;
+		attempt->n_delivered[i] = result->n_delivered;
+		attempt->n_lost[i] = verdict_lost(outcome, (enum direction)i);
+		for (int k = 0; k < N_QUANTILES; k++)
+			attempt->latency_ns[i][k] =
+				histogram_quantile(&result->latency, quantile_shares[k]);
+	}
+}
+
 // The outcome kept is that of the highest rate that passed.
 static int run_search(struct load *load)
 {
@@ -198,6 +225,7 @@ static int run_search(struct load *load)
 		passed = passes(load, outcome);
 		printf("search   %lu packets/s each direction: %s%s\n", rate,
 			passed ? "passed" : "failed", outcome->verdict.valid ? "" : " (INVALID)");
+		note_attempt(load, rate, passed, outcome);
 		search_tell(&load->search, rate, passed);
 		if (passed || load->search.passed == 0)
 			load->outcome = *outcome;
@@ -227,6 +255,16 @@ static int measure(struct load *load)
 	return err;
 }
 
+static int write_file(const struct report *report, const char *path,
+	int (*write)(const struct report *report, const char *path))
+{
+	const int err = path ? write(report, path) : 0;
+
+	if (err)
+		fprintf(stderr, "turnpike-load: %s: %s\n", path, strerror(-err));
+	return err;
+}
+
 static int tell(struct load *load, bool stopped)
 {
 	const struct engine_totals *totals = engine_totals(load->engine);
@@ -235,21 +273,19 @@ static int tell(struct load *load, bool stopped)
 		.engine = load->engine,
 		.outcome = &load->outcome,
 		.calls_s = load->calls_s,
+		.attempts = load->attempts,
+		.n_attempts = load->n_attempts,
+		.series = load->series,
 		.search = load->options->mode == MODE_SEARCH ? &load->search : NULL,
 		.generator_limited = load->limit.reasons[0] != 0,
 		.stopped = stopped,
 	};
-	int err;
+	const bool cut = stopped && load->options->mode != MODE_SOAK;
 
 	report_table(&report);
-	if (load->options->json_path) {
-		err = report_json(&report, load->options->json_path);
-		if (err) {
-			fprintf(stderr, "turnpike-load: %s: %s\n", load->options->json_path,
-				strerror(-err));
-			return EXIT_RESOURCE;
-		}
-	}
+	if (write_file(&report, load->options->json_path, report_json) ||
+		write_file(&report, load->options->report_path, report_html))
+		return EXIT_RESOURCE;
 	if (load->options->mode != MODE_BINDING && totals->n_released == 0) {
 		fputs("turnpike-load: no call came up\n", stderr);
 		return EXIT_UNAVAILABLE;
@@ -259,7 +295,7 @@ static int tell(struct load *load, bool stopped)
 		fputs("turnpike-load: no answer came\n", stderr);
 		return EXIT_UNAVAILABLE;
 	}
-	return load->outcome.verdict.valid && !stopped ? EXIT_MEASURED : EXIT_INVALID;
+	return load->outcome.verdict.valid && !cut ? EXIT_MEASURED : EXIT_INVALID;
 }
 
 static int open_engine(struct load *load)
@@ -314,6 +350,8 @@ static int run_opened(struct load *load)
 		return EXIT_RESOURCE;
 	}
 	stopped = stop;
+	if (load->options->mode != MODE_SEARCH)
+		load->series = engine_end_series(load->engine, clock_ns());
 	release_calls(load);
 	if (load->options->mode == MODE_ALLOCATE)
 		take_outcome(load, &load->outcome);

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 from lab import CLIENT, SERVICE, Lab, check, test
@@ -142,3 +143,51 @@ def test_what_cannot_be_is_refused():
         code, _, result = load(lab, "run", "-n", 2, "-d", 1, "--relay", CLIENT)
         check(code == UNAVAILABLE, f"exit {code}")
         check(result["control"]["allocate"]["unusable"] == 2, f"{result['control']}")
+
+
+@test(limit_s=40)
+def test_soak_replaces_calls_and_ends_in_order_by_a_signal():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        path = lab.path("soak.json")
+        soak = lab.start("client", LOAD, "soak", "--server", f"{SERVICE}:3478", "-u", USER, "-w",
+                         PASSWORD, "-n", 20, "-d", 3600, "--churn", 5, "--json", path, *PATIENT)
+        soak.wait_log(r"(^soak .*\n){3}")
+        check(soak.stop() == MEASURED, "a signal is not an end like any other")
+        with open(path, encoding="utf-8") as file:
+            result = json.load(file)
+        check(result["valid"] and result["stopped"], f"{result}")
+        check(result["calls_replaced"] >= 5, f"replaced {result['calls_replaced']}")
+        check(result["calls_released"] == result["calls_begun"], f"{result['calls_begun']} begun")
+        for direction in ("up", "down"):
+            counts = result[direction]
+            check(counts["delivered"] == counts["sent"] > 1000, f"{direction}: {counts}")
+        counters = relay.stop()
+        check(counters.get("allocations", 0) == 0, f"{counters}")
+
+
+@test(limit_s=40)
+def test_report_is_one_page_of_its_own():
+    with Lab() as lab, ThreadPoolExecutor() as pool:
+        start_relay(lab)
+        runs = {name: (lab.path(f"{name}.html"), argv) for name, argv in {
+            "run": ("run", "-n", 5, "-d", 3),
+            "hold": ("hold", "-n", 20, "-d", 2),
+            "search": ("search", "-n", 4, "-d", 1, "--rate", 200)}.items()}
+        list(pool.map(lambda run: load(lab, *run[1], "--report", run[0], *PATIENT), runs.values()))
+        wanted = {"run": ("Throughput", "Loss", "Latency up", "Latency down"),
+                  "hold": ("Calls up", "Control"),
+                  "search": ("Delivered", "Loss", "Latency up", "Latency down")}
+        for name, (path, _) in runs.items():
+            with open(path, encoding="utf-8") as file:
+                page = file.read()
+            titles = re.findall(r"<figcaption><b>(.*?)</b>", page)
+            check(tuple(titles[:len(wanted[name])]) == wanted[name], f"{name}: {titles}")
+            check(page.count("<svg") == len(titles), f"{name}: a plot is missing")
+            check("<b>Valid.</b>" in page, f"{name}: no verdict")
+            # It loads nothing, and keeps the password.
+            check(not re.search(r"(src|href|url|@import)\s*[=(]|https?:", page), f"{name}: loads")
+            check(PASSWORD not in page and "-w ***" in page, f"{name}: tells the password")
+        # A second of 5 calls of audio is a point.
+        with open(runs["run"][0], encoding="utf-8") as file:
+            check(file.read().count("<title>up: 250 at") == 3, "throughput is not 250 packets/s")
