@@ -233,9 +233,11 @@ static void plot_calls(struct page *page)
 	struct plot requests = {"Control", "seconds", "messages/s", false, series->n, .n_lines = 2,
 		.lines = {{"requests", "up dash", NULL}, {"succeeded", "down", NULL}}};
 
+	// Calls that are released at once are never up for long.
 	for (size_t k = 0; k < series->n; k++)
 		page->y[0][k] = series->samples[k].n_up;
-	put_lines(page, &calls);
+	if (page->report->options->mode != MODE_ALLOCATE)
+		put_lines(page, &calls);
 	for (size_t k = 0; k < series->n; k++) {
 		const struct sample *s = &series->samples[k];
 

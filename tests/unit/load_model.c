@@ -118,6 +118,27 @@ static void relay(struct model *model, const struct datagram *media)
 	put_media(model, slot, &from, media, arrival_ns);
 }
 
+// With an allocation goes what it has not yet relayed to its client.
+static void take_release(struct model *model, const struct stun_view *request, uint32_t client)
+{
+	const struct stun_attr *attr = stun_find(request, STUN_ATTR_LIFETIME);
+	uint32_t lifetime_s = 1;
+	size_t n = 0;
+
+	if (request->method != STUN_REFRESH || !attr || stun_get_u32(attr, &lifetime_s) ||
+		lifetime_s)
+		return;
+	for (size_t i = 0; i < model->n_queue; i++) {
+		const struct model_packet *packet = &model->queue[i];
+		const bool media =
+			stun_classify(packet->bytes, packet->datagram.n_bytes) == STUN_KIND_CHANNEL;
+
+		if (packet->datagram.slot != client || !media)
+			model->queue[n++] = *packet;
+	}
+	model->n_queue = n;
+}
+
 static void send_burst(struct wire *wire, struct datagram *datagrams, size_t n)
 {
 	struct model *model = (struct model *)wire;
@@ -134,6 +155,7 @@ static void send_burst(struct wire *wire, struct datagram *datagrams, size_t n)
 		}
 		datagram->sent = true;
 		model->n_requests[view.method & 0xf]++;
+		take_release(model, &view, datagram->slot);
 		if (!model->deaf)
 			answer(model, &view, datagram->slot);
 	}
