@@ -146,11 +146,11 @@ static void send_arp(struct frames *f, uint16_t operation, const struct ip_addr 
 
 static bool is_ours(const struct frames *f, const struct ip_addr *ip)
 {
-	for (size_t i = 0; i < f->config.n_clients; i++)
-		if (ip_equal(ip, &f->config.clients[i]))
+	for (size_t i = 0; i < f->config.slots.n_clients; i++)
+		if (ip_equal(ip, &f->config.slots.clients[i]))
 			return true;
-	for (size_t i = 0; i < f->config.n_peers; i++)
-		if (ip_equal(ip, &f->config.peers[i]))
+	for (size_t i = 0; i < f->config.slots.n_peers; i++)
+		if (ip_equal(ip, &f->config.slots.peers[i]))
 			return true;
 	return false;
 }
@@ -175,7 +175,7 @@ static void take_arp(struct frames *f, const uint8_t *arp)
 // The slot behind a local address, by the arithmetic that gave it; n_slots where there is none.
 static uint32_t find_slot(const struct frames *f, const struct endpoint *local)
 {
-	const struct frames_config *c = &f->config;
+	const struct wire_slots *c = &f->config.slots;
 	const uint32_t n_ports = c->port_max - c->port_min + 1U;
 
 	if (local->port < c->port_min || local->port > c->port_max)
@@ -307,7 +307,7 @@ static int open_port(struct frames *f, char error[static FRAMES_ERROR_BYTES])
 
 static int create_locals(struct frames *f, char error[static FRAMES_ERROR_BYTES])
 {
-	const struct frames_config *c = &f->config;
+	const struct wire_slots *c = &f->config.slots;
 	const uint32_t n_ports = c->port_max - c->port_min + 1U;
 
 	f->n_slots = c->n_client_slots + c->n_peer_slots;
@@ -343,11 +343,12 @@ static int find_next_hop(struct frames *f, char error[static FRAMES_ERROR_BYTES]
 	while (!f->found_next_hop && clock_ns() < end_ns) {
 		const int64_t ask_ns = clock_ns() + ARP_ASK_NS;
 
-		for (size_t i = 0; i < f->config.n_clients; i++)
-			send_arp(f, ARP_REQUEST, &nobody, broadcast, &f->config.clients[i]);
-		for (size_t i = 0; i < f->config.n_peers; i++)
-			send_arp(f, ARP_REQUEST, &nobody, broadcast, &f->config.peers[i]);
-		send_arp(f, ARP_REQUEST, &f->config.clients[0], broadcast, &f->config.next_hop);
+		for (size_t i = 0; i < f->config.slots.n_clients; i++)
+			send_arp(f, ARP_REQUEST, &nobody, broadcast, &f->config.slots.clients[i]);
+		for (size_t i = 0; i < f->config.slots.n_peers; i++)
+			send_arp(f, ARP_REQUEST, &nobody, broadcast, &f->config.slots.peers[i]);
+		send_arp(f, ARP_REQUEST, &f->config.slots.clients[0], broadcast,
+			&f->config.next_hop);
 		while (clock_ns() < ask_ns)
 			receive_burst(&f->wire, datagrams, BURST, ARP_ASK_NS / 10);
 	}
@@ -411,5 +412,5 @@ struct wire *frames_wire(struct frames *f)
 
 const struct endpoint *frames_peers(const struct frames *f)
 {
-	return f->locals + f->config.n_client_slots;
+	return f->locals + f->config.slots.n_client_slots;
 }

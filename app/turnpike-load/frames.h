@@ -11,14 +11,7 @@
 struct frames_config {
 	enum port_kind kind;
 	const char *target;
-	const struct ip_addr *clients; // filled one after the other, ports counting up
-	size_t n_clients;
-	const struct ip_addr *peers; // ports counting down
-	size_t n_peers;
-	uint16_t port_min;
-	uint16_t port_max;
-	uint32_t n_client_slots;
-	uint32_t n_peer_slots;
+	struct wire_slots slots; // peers' ports count down from `port_max`
 	struct ip_addr next_hop;
 	int64_t cpu; // -1: where this process may run
 };

@@ -170,8 +170,8 @@ static int bind_next(
 		const struct endpoint local = {*cursor->ips, (uint16_t)cursor->port};
 		const struct sockaddr_in name = to_name(&local);
 
-		if (++cursor->port > cursor->config->port_max) {
-			cursor->port = cursor->config->port_min;
+		if (++cursor->port > cursor->config->slots.port_max) {
+			cursor->port = cursor->config->slots.port_min;
 			cursor->ips++;
 			cursor->n_ips--;
 		}
@@ -232,8 +232,10 @@ fail:
 static int open_slots(struct sockets *s, const struct sockets_config *config,
 	char error[static SOCKETS_ERROR_BYTES])
 {
-	struct cursor clients = {config->clients, config->n_clients, config->port_min, config};
-	struct cursor peers = {config->peers, config->n_peers, config->port_min, config};
+	struct cursor clients = {
+		config->slots.clients, config->slots.n_clients, config->slots.port_min, config};
+	struct cursor peers = {
+		config->slots.peers, config->slots.n_peers, config->slots.port_min, config};
 	int err = raise_descriptors(s->n_slots + OTHER_DESCRIPTORS, error);
 
 	for (uint32_t i = 0; i < s->n_slots && !err; i++)
@@ -243,10 +245,10 @@ static int open_slots(struct sockets *s, const struct sockets_config *config,
 
 static int create_arrays(struct sockets *s, const struct sockets_config *config)
 {
-	s->n_client_slots = config->n_client_slots;
-	s->n_slots = config->n_client_slots + config->n_peer_slots;
+	s->n_client_slots = config->slots.n_client_slots;
+	s->n_slots = config->slots.n_client_slots + config->slots.n_peer_slots;
 	s->fds = malloc(s->n_slots * sizeof(*s->fds));
-	s->peers = calloc(config->n_peer_slots, sizeof(*s->peers));
+	s->peers = calloc(config->slots.n_peer_slots, sizeof(*s->peers));
 	if (!s->fds || !s->peers)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < s->n_slots; i++)

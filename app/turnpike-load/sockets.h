@@ -7,14 +7,7 @@
 #define SOCKETS_ERROR_BYTES 256
 
 struct sockets_config {
-	const struct ip_addr *clients; // local addresses, filled one after the other
-	size_t n_clients;
-	const struct ip_addr *peers;
-	size_t n_peers;
-	uint16_t port_min; // where local ports are taken from; what is in use is skipped
-	uint16_t port_max;
-	uint32_t n_client_slots;
-	uint32_t n_peer_slots;
+	struct wire_slots slots; // a port in use is skipped
 	struct endpoint server; // clients talk to it alone
 };
 

@@ -15,6 +15,19 @@ enum direction {
 	N_DIRECTIONS,
 };
 
+// The local addresses of the slots: those of clients are filled one after the other, ports from
+// `port_min` on, then those of peers.
+struct wire_slots {
+	const struct ip_addr *clients;
+	size_t n_clients;
+	const struct ip_addr *peers;
+	size_t n_peers;
+	uint16_t port_min;
+	uint16_t port_max;
+	uint32_t n_client_slots;
+	uint32_t n_peer_slots;
+};
+
 struct datagram {
 	uint32_t slot; // the local end
 	struct endpoint remote;

@@ -20,9 +20,9 @@ static int complain(const char *error, int err)
 	}
 }
 
-static int open_sockets(struct wires *out, const struct options *options)
+static struct wire_slots slots_of(const struct options *options)
 {
-	const struct sockets_config config = {
+	return (struct wire_slots){
 		.clients = options->clients,
 		.n_clients = options->n_clients,
 		.peers = options->peer_ips,
@@ -31,6 +31,13 @@ static int open_sockets(struct wires *out, const struct options *options)
 		.port_max = options->port_max,
 		.n_client_slots = (uint32_t)options->n_calls,
 		.n_peer_slots = (uint32_t)options->n_peers,
+	};
+}
+
+static int open_sockets(struct wires *out, const struct options *options)
+{
+	const struct sockets_config config = {
+		.slots = slots_of(options),
 		.server = options->server,
 	};
 	char error[SOCKETS_ERROR_BYTES];
@@ -56,14 +63,7 @@ static int open_frames(struct wires *out, const struct options *options)
 	const struct frames_config config = {
 		.kind = kinds[options->wire],
 		.target = options->wire_target,
-		.clients = options->clients,
-		.n_clients = options->n_clients,
-		.peers = options->peer_ips,
-		.n_peers = options->n_peer_ips,
-		.port_min = options->port_min,
-		.port_max = options->port_max,
-		.n_client_slots = (uint32_t)options->n_calls,
-		.n_peer_slots = (uint32_t)options->n_peers,
+		.slots = slots_of(options),
 		.next_hop = options->gateway,
 		.cpu = options->cpu,
 	};
