@@ -56,14 +56,15 @@ static const char style[] =
 	"border-radius:8px;padding:10px 14px;font:13px/1.5 ui-monospace,'Liberation Mono',"
 	"monospace;overflow-wrap:anywhere}footer{color:var(--soft);font-size:13px;"
 	"margin-top:24px}\n"
-	"@media(max-width:700px){main{padding:18px 12px}.plots{grid-template-columns:"
+	"@media screen and (max-width:700px){main{padding:18px 12px}.plots{grid-template-columns:"
 	"minmax(0,1fr)}.tiles{grid-template-columns:repeat(2,1fr)}"
 	"svg text{font-size:15px}.legend{margin-left:0;width:100%}"
 	".key:first-child{margin-left:0}}\n"
 	"@media print{@page{margin:14mm}body{background:#fff;font-size:12px}main{padding:0;"
 	"max-width:none}.plots{grid-template-columns:repeat(2,minmax(0,1fr))}"
 	"figure,.tile,.scroll,.verdict,tr{break-inside:avoid}h2{break-after:avoid}"
-	".scroll{overflow:visible}th,td{padding-left:10px}*{print-color-adjust:exact}}\n";
+	".scroll{overflow:visible}th,td{padding-left:7px;font-size:9.5px}.tiles{grid-template-"
+	"columns:repeat(6,1fr);gap:8px}.tile b{font-size:17px}*{print-color-adjust:exact}}\n";
 
 static const char *const direction_names[N_DIRECTIONS] = {[UP] = "up", [DOWN] = "down"};
 
