@@ -66,9 +66,10 @@ static void prepare(struct generator *g, uint32_t n_allocations)
 
 static void write_headers(uint8_t *frame, const struct headers *headers, enum frame_kind kind)
 {
-	memcpy(frame, headers->bytes, SHORT_HEADERS_BYTES);
 	if (kind == FRAME_SEND)
 		memcpy(frame, headers->bytes, FLOWS_HEADERS_BYTES_MAX);
+	else
+		memcpy(frame, headers->bytes, SHORT_HEADERS_BYTES);
 }
 
 static void fill(struct generator *g)

@@ -66,8 +66,6 @@ static const char style[] =
 	".scroll{overflow:visible}th,td{padding-left:7px;font-size:9.5px}.tiles{grid-template-"
 	"columns:repeat(6,1fr);gap:8px}.tile b{font-size:17px}*{print-color-adjust:exact}}\n";
 
-static const char *const direction_names[N_DIRECTIONS] = {[UP] = "up", [DOWN] = "down"};
-
 static void put_text(FILE *file, const char *text, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -97,16 +95,6 @@ static void put_command(FILE *file, const struct options *options)
 static void put_tile(FILE *file, const char *what, const char *value, const char *unit)
 {
 	fprintf(file, "<div class=tile><span>%s</span><b>%s%s</b></div>\n", what, value, unit);
-}
-
-static double loss_percent(uint64_t n_lost, uint64_t n_sent)
-{
-	return n_sent ? 100.0 * (double)n_lost / (double)n_sent : 0.0;
-}
-
-static double us(int64_t ns)
-{
-	return (double)ns / 1000;
 }
 
 static void put_media_tiles(const struct page *page)
@@ -220,7 +208,7 @@ static void plot_latency(struct page *page, enum track track, const char *title)
 			const struct sample *s = &series->samples[k];
 
 			page->y[i][k] = s->n_latencies[track] && s->latency_ns[track][i] > 0
-				? us(s->latency_ns[track][i])
+				? us_of(s->latency_ns[track][i])
 				: NAN;
 		}
 	put_lines(page, &plot);
@@ -286,7 +274,7 @@ static void plot_load_latency(
 	for (size_t k = 0; k < n; k++)
 		for (int i = 0; i < N_QUANTILES; i++)
 			page->y[i][k] = attempts[k].latency_ns[direction][i] > 0
-				? us(attempts[k].latency_ns[direction][i])
+				? us_of(attempts[k].latency_ns[direction][i])
 				: NAN;
 	put_lines(page, &plot);
 }
@@ -346,8 +334,8 @@ static void put_media(const struct page *page)
 			r->n_misdelivered);
 		for (int k = 0; k < N_QUANTILES; k++)
 			fprintf(page->file, "<td>%.0f",
-				us(histogram_quantile(&r->latency, quantile_shares[k])));
-		fprintf(page->file, "<td>%.0f</tr>\n", us(r->latency.max_ns));
+				us_of(histogram_quantile(&r->latency, quantile_shares[k])));
+		fprintf(page->file, "<td>%.0f</tr>\n", us_of(r->latency.max_ns));
 	}
 	fputs("</table></div>\n", page->file);
 }
@@ -367,8 +355,6 @@ static void put_failures(FILE *file, const struct control_result *r)
 
 static void put_control(const struct page *page)
 {
-	static const char *const requests[N_REQUESTS] = {"Allocate", "bind", "Refresh", "release"};
-
 	fputs("<h2>Control</h2><div class=scroll><table><tr><th>request<th>sent<th>ok<th>repeated"
 	      "<th>timeouts<th>p50 µs<th>p99 µs<th>max µs<th>refused, by code</tr>\n",
 		page->file);
@@ -380,9 +366,9 @@ static void put_control(const struct page *page)
 			continue;
 		fprintf(page->file,
 			"<tr><td>%s<td>%lu<td>%lu<td>%lu<td>%lu<td>%.0f<td>%.0f<td>%.0f<td>",
-			requests[i], r->n_sent, r->n_ok, r->n_repeated, r->n_timeouts,
-			us(histogram_quantile(&r->latency, 0.5)),
-			us(histogram_quantile(&r->latency, 0.99)), us(r->latency.max_ns));
+			request_names[i], r->n_sent, r->n_ok, r->n_repeated, r->n_timeouts,
+			us_of(histogram_quantile(&r->latency, 0.5)),
+			us_of(histogram_quantile(&r->latency, 0.99)), us_of(r->latency.max_ns));
 		put_failures(page->file, r);
 		fputs("</tr>\n", page->file);
 	}
@@ -394,7 +380,7 @@ static void put_generator(const struct page *page)
 	const struct engine_totals *totals = engine_totals(page->report->engine);
 	const struct outcome *outcome = page->report->outcome;
 	const struct trial_result *trial = &outcome->trial;
-	const struct histogram *lag = trial->lag.n ? &trial->lag : &totals->lag;
+	const struct histogram *lag = lag_of(trial, totals);
 
 	fprintf(page->file,
 		"<h2>The generator itself</h2><div class=scroll><table><tr><th>lag p99 µs"
@@ -402,10 +388,10 @@ static void put_generator(const struct page *page)
 		"<th>control not sent<th>no free client<th>stray</tr>\n"
 		"<tr><td>%.0f<td>%.0f<td>%lu<td>%lu<td>%lu<td>%lu<td>%lu<td>%lu<td>%lu</tr>"
 		"</table></div>\n",
-		us(histogram_quantile(lag, 0.99)), us(lag->max_ns), trial->directions[UP].n_dropped,
-		trial->directions[DOWN].n_dropped, outcome->n_unreceived[UP],
-		outcome->n_unreceived[DOWN], totals->n_control_dropped, totals->n_no_call,
-		totals->n_stray);
+		us_of(histogram_quantile(lag, 0.99)), us_of(lag->max_ns),
+		trial->directions[UP].n_dropped, trial->directions[DOWN].n_dropped,
+		outcome->n_unreceived[UP], outcome->n_unreceived[DOWN], totals->n_control_dropped,
+		totals->n_no_call, totals->n_stray);
 }
 
 static void put_verdict(const struct page *page)

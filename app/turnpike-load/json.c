@@ -12,9 +12,20 @@ static const char *const requests[N_REQUESTS] = {
 	[REQUEST_RELEASE] = "release",
 };
 
+static const char *const quantile_keys[N_QUANTILES] = {
+	[QUANTILE_50] = "p50_us",
+	[QUANTILE_99] = "p99_us",
+	[QUANTILE_999] = "p999_us",
+};
+
 static void set_count(json_t *object, const char *key, uint64_t value)
 {
 	json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void set_us(json_t *object, const char *key, int64_t ns)
+{
+	json_object_set_new(object, key, json_real(us_of(ns)));
 }
 
 static json_t *latency_json(const struct histogram *histogram)
@@ -22,13 +33,9 @@ static json_t *latency_json(const struct histogram *histogram)
 	json_t *object = json_object();
 
 	set_count(object, "n", histogram->n);
-	json_object_set_new(
-		object, "p50_us", json_real((double)histogram_quantile(histogram, 0.5) / 1000));
-	json_object_set_new(
-		object, "p99_us", json_real((double)histogram_quantile(histogram, 0.99) / 1000));
-	json_object_set_new(
-		object, "p999_us", json_real((double)histogram_quantile(histogram, 0.999) / 1000));
-	json_object_set_new(object, "max_us", json_real((double)histogram->max_ns / 1000));
+	for (int i = 0; i < N_QUANTILES; i++)
+		set_us(object, quantile_keys[i], histogram_quantile(histogram, quantile_shares[i]));
+	set_us(object, "max_us", histogram->max_ns);
 	return object;
 }
 
@@ -107,12 +114,8 @@ static json_t *sample_json(const struct sample *sample, enum track track)
 
 	set_count(object, "sent", sample->n_sent[track]);
 	set_count(object, "delivered", sample->n_delivered[track]);
-	json_object_set_new(
-		object, "p50_us", json_real((double)sample->latency_ns[track][QUANTILE_50] / 1000));
-	json_object_set_new(
-		object, "p99_us", json_real((double)sample->latency_ns[track][QUANTILE_99] / 1000));
-	json_object_set_new(object, "p999_us",
-		json_real((double)sample->latency_ns[track][QUANTILE_999] / 1000));
+	for (int i = 0; i < N_QUANTILES; i++)
+		set_us(object, quantile_keys[i], sample->latency_ns[track][i]);
 	return object;
 }
 

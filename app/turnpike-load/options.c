@@ -65,8 +65,7 @@ static const char help[] =
 	"\n"
 	"how:\n"
 	"  -d, --duration S           of the measurement, in a search of each trial: 1-86400\n"
-	"                             (binding 3600); default 10, search 5,\n"
-	"                             soak 3600\n"
+	"                             (binding 3600); default 10, search 5, soak 3600\n"
 	"      --loss PERCENT         the bound of a search: 0-50; default 0.01\n"
 	"      --lag MS               sending behind schedule, at p99, that makes a run INVALID:\n"
 	"                             1-1000; default 1\n"
@@ -75,10 +74,9 @@ static const char help[] =
 	"      --report FILE          the result as a page of HTML with plots\n"
 	"      --version, --help\n"
 	"\n"
-	"exit status: 0 measured, 1 INVALID or (but soak) stopped, 64 usage, 69 no call came up or "
-	"an "
-	"address\n"
-	"is not this host's, 71 memory, descriptors or another resource is missing\n";
+	"exit status: 0 measured, 1 INVALID or stopped (a soak may be), 64 usage, 69 no call came\n"
+	"up or an address is not this host's, 71 memory, descriptors or another resource is\n"
+	"missing\n";
 
 enum {
 	OPTION_SERVER = 256,

@@ -2,21 +2,18 @@
 
 #include <stdio.h>
 
-static const char *const requests[N_REQUESTS] = {
+const char *const direction_names[N_DIRECTIONS] = {[UP] = "up", [DOWN] = "down"};
+
+const char *const request_names[N_REQUESTS] = {
 	[REQUEST_ALLOCATE] = "Allocate",
 	[REQUEST_BIND] = "bind",
 	[REQUEST_REFRESH] = "Refresh",
 	[REQUEST_RELEASE] = "release",
 };
 
-static double us(int64_t ns)
-{
-	return (double)ns / 1000;
-}
-
 static double quantile_us(const struct histogram *histogram, double share)
 {
-	return us(histogram_quantile(histogram, share));
+	return us_of(histogram_quantile(histogram, share));
 }
 
 void report_progress(
@@ -37,12 +34,12 @@ void report_progress(
 		// A new trial counts from zero.
 		if (result->n_offered == 0 || now.n_sent[i] < progress->n_sent[i])
 			continue;
-		printf("  %s %.0f/s of %.0f/s p99 %.0f us", i == UP ? "up" : "down",
+		printf("  %s %.0f/s of %.0f/s p99 %.0f us", direction_names[i],
 			(double)(now.n_delivered[i] - progress->n_delivered[i]) / passed_s,
 			(double)(now.n_sent[i] - progress->n_sent[i]) / passed_s,
 			quantile_us(&result->latency, 0.99));
 	}
-	printf("  lag p99 %.0f us\n", quantile_us(trial->lag.n ? &trial->lag : &totals->lag, 0.99));
+	printf("  lag p99 %.0f us\n", quantile_us(lag_of(trial, totals), 0.99));
 	fflush(stdout);
 	*progress = now;
 }
@@ -59,19 +56,19 @@ static void print_directions(const struct report *report)
 
 		if (r->n_offered == 0)
 			continue;
-		printf("%-10s %11lu %11lu %11lu %9lu %9.4f %7lu %7lu %7lu\n",
-			i == UP ? "up" : "down", r->n_offered, r->n_sent, r->n_delivered, n_lost,
-			r->n_sent ? 100.0 * (double)n_lost / (double)r->n_sent : 0.0,
-			r->n_duplicated, r->n_reordered, r->n_misdelivered);
+		printf("%-10s %11lu %11lu %11lu %9lu %9.4f %7lu %7lu %7lu\n", direction_names[i],
+			r->n_offered, r->n_sent, r->n_delivered, n_lost,
+			loss_percent(n_lost, r->n_sent), r->n_duplicated, r->n_reordered,
+			r->n_misdelivered);
 	}
 	printf("\n%-10s %11s %11s %11s %11s\n", "latency us", "p50", "p99", "p99.9", "max");
 	for (int i = 0; i < N_DIRECTIONS; i++) {
 		const struct histogram *latency = &trial->directions[i].latency;
 
 		if (latency->n)
-			printf("%-10s %11.0f %11.0f %11.0f %11.0f\n", i == UP ? "up" : "down",
+			printf("%-10s %11.0f %11.0f %11.0f %11.0f\n", direction_names[i],
 				quantile_us(latency, 0.5), quantile_us(latency, 0.99),
-				quantile_us(latency, 0.999), us(latency->max_ns));
+				quantile_us(latency, 0.999), us_of(latency->max_ns));
 	}
 }
 
@@ -84,9 +81,9 @@ static void print_control(const struct report *report)
 
 		if (r->n_sent == 0)
 			continue;
-		printf("%-10s %9lu %9lu %9lu %9lu %9.0f %9.0f %9.0f ", requests[i], r->n_sent,
+		printf("%-10s %9lu %9lu %9lu %9lu %9.0f %9.0f %9.0f ", request_names[i], r->n_sent,
 			r->n_ok, r->n_repeated, r->n_timeouts, quantile_us(&r->latency, 0.5),
-			quantile_us(&r->latency, 0.99), us(r->latency.max_ns));
+			quantile_us(&r->latency, 0.99), us_of(r->latency.max_ns));
 		for (int code = 0; code < ERROR_CODES; code++)
 			if (r->n_by_code[code])
 				printf(" %d:%lu", code + 300, r->n_by_code[code]);
@@ -100,11 +97,11 @@ static void print_generator(const struct report *report)
 {
 	const struct engine_totals *totals = engine_totals(report->engine);
 	const struct trial_result *trial = &report->outcome->trial;
-	const struct histogram *lag = trial->lag.n ? &trial->lag : &totals->lag;
+	const struct histogram *lag = lag_of(trial, totals);
 
 	printf("\ngenerator: lag p99 %.0f us, max %.0f us; not sent %lu up %lu down; not received "
 	       "%lu up %lu down; control not sent %lu; no free client %lu; stray %lu\n",
-		quantile_us(lag, 0.99), us(lag->max_ns), trial->directions[UP].n_dropped,
+		quantile_us(lag, 0.99), us_of(lag->max_ns), trial->directions[UP].n_dropped,
 		trial->directions[DOWN].n_dropped, report->outcome->n_unreceived[UP],
 		report->outcome->n_unreceived[DOWN], totals->n_control_dropped, totals->n_no_call,
 		totals->n_stray);

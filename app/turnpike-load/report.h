@@ -11,8 +11,6 @@
 // A trial of a search.
 struct attempt {
 	uint64_t rate;
-	bool passed;
-	bool valid;
 	uint64_t n_sent[N_DIRECTIONS];
 	uint64_t n_delivered[N_DIRECTIONS];
 	uint64_t n_lost[N_DIRECTIONS];
@@ -39,6 +37,26 @@ struct progress {
 	uint64_t n_delivered[N_DIRECTIONS];
 	uint64_t n_released;
 };
+
+extern const char *const direction_names[N_DIRECTIONS];
+extern const char *const request_names[N_REQUESTS];
+
+static inline double us_of(int64_t ns)
+{
+	return (double)ns / 1000;
+}
+
+static inline double loss_percent(uint64_t n_lost, uint64_t n_sent)
+{
+	return n_sent ? 100.0 * (double)n_lost / (double)n_sent : 0.0;
+}
+
+// Of sending behind schedule: of media, or where there was none, of calls.
+static inline const struct histogram *lag_of(
+	const struct trial_result *trial, const struct engine_totals *totals)
+{
+	return trial->lag.n ? &trial->lag : &totals->lag;
+}
 
 void report_progress(
 	struct progress *progress, const char *phase, const struct engine *engine, int64_t now_ns);

@@ -184,16 +184,14 @@ static void wait_quiet(struct load *load)
 	}
 }
 
-static void note_attempt(
-	struct load *load, uint64_t rate, bool passed, const struct outcome *outcome)
+static void note_attempt(struct load *load, uint64_t rate, const struct outcome *outcome)
 {
 	struct attempt *attempt = &load->attempts[load->n_attempts];
 
 	if (load->n_attempts == ATTEMPTS_MAX)
 		return;
 	load->n_attempts++;
-	*attempt =
-		(struct attempt){.rate = rate, .passed = passed, .valid = outcome->verdict.valid};
+	attempt->rate = rate;
 	for (int i = 0; i < N_DIRECTIONS; i++) {
 		const struct direction_result *result = &outcome->trial.directions[i];
 
@@ -225,7 +223,7 @@ static int run_search(struct load *load)
 		passed = passes(load, outcome);
 		printf("search   %lu packets/s each direction: %s%s\n", rate,
 			passed ? "passed" : "failed", outcome->verdict.valid ? "" : " (INVALID)");
-		note_attempt(load, rate, passed, outcome);
+		note_attempt(load, rate, outcome);
 		search_tell(&load->search, rate, passed);
 		if (passed || load->search.passed == 0)
 			load->outcome = *outcome;
