@@ -39,6 +39,9 @@ struct kind {
 	uint16_t n_desc;
 	// Check the target and fill in `arguments`. Returns 0, or opening_fail().
 	int (*prepare)(struct opening *opening);
+	// Have the pool name as many objects as the PMD must believe in while it sets up its
+	// receive queues; port.c puts the true number back. NULL: it is right as it is.
+	void (*widen_pool)(struct rte_mempool *pool);
 	// Make the ethdev and set `eth_id`; NULL: plug a vdev of `driver` with `arguments`.
 	int (*plug)(struct opening *opening);
 	// Take back what plug() made, after the ethdev is closed; NULL: unplug the vdev.

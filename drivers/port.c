@@ -182,10 +182,14 @@ static int set_up_queues(struct opening *opening)
 	uint16_t n_rx = config->n_rx_desc ? config->n_rx_desc : opening->kind->n_desc;
 	uint16_t n_tx = config->n_tx_desc ? config->n_tx_desc : opening->kind->n_desc;
 	const unsigned node = (unsigned)port->numa_node; // -1 is SOCKET_ID_ANY
+	const uint32_t n_objects = config->pool->populated_size;
 	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->eth_id, &n_rx, &n_tx);
 
+	if (opening->kind->widen_pool)
+		opening->kind->widen_pool(config->pool);
 	for (uint16_t q = 0; !rc && q < config->n_queues; q++)
 		rc = rte_eth_rx_queue_setup(port->eth_id, q, n_rx, node, NULL, config->pool);
+	config->pool->populated_size = n_objects;
 	for (uint16_t q = 0; !rc && q < config->n_queues; q++)
 		rc = rte_eth_tx_queue_setup(port->eth_id, q, n_tx, node, NULL);
 	if (rc)

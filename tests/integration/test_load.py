@@ -93,6 +93,18 @@ def test_a_port_of_frames_is_a_host_of_its_own():
 
 
 @test(limit_s=40)
+def test_frames_by_af_xdp_use_every_packet_buffer():
+    with Lab() as lab:
+        start_relay(lab)
+        lab.run("client", "ip", "addr", "flush", "dev", "eth0")
+        # More frames than the generator has packet buffers, which it uses in turn.
+        code, _, result = load(lab, "run", "-n", 100, "-d", 2, "--wire", "af_xdp:eth0", *FRAMES)
+        check(code == MEASURED, f"exit {code}")
+        for direction in ("up", "down"):
+            check_all_delivered(result, direction, 100 * 50 * 2)
+
+
+@test(limit_s=40)
 def test_frames_by_virtio_reach_the_relay():
     with Lab() as lab:
         config = configuration(lab)
