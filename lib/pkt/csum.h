@@ -40,8 +40,29 @@ static inline uint16_t csum_negate(uint16_t word)
 	return (uint16_t)~word;
 }
 
-// The sum of `n` bytes; an odd last byte counts as followed by zero.
-uint64_t csum_sum(const uint8_t *bytes, size_t n);
+// The sum of `n` bytes; an odd last byte counts as followed by zero. Inline, for nearly all sums
+// are of headers, a few words long.
+static inline uint64_t csum_sum(const uint8_t *bytes, size_t n)
+{
+	uint64_t sum = 0;
+
+	while (n >= 4) {
+		sum += load_u32(bytes);
+		bytes += 4;
+		n -= 4;
+	}
+	if (n >= 2) {
+		sum += load_u16(bytes);
+		bytes += 2;
+		n -= 2;
+	}
+	if (n) {
+		const uint8_t last[2] = {bytes[0], 0};
+
+		sum += load_u16(last);
+	}
+	return sum;
+}
 
 // The same for bytes that begin at `offset` of the checksummed data: an odd offset swaps their
 // weight.

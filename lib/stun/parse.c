@@ -59,23 +59,17 @@ static int place(struct stun_view *out, const struct stun_attr *attr)
 	return 0;
 }
 
-// The message and each step are multiples of four bytes: where a byte is left, a header fits.
 static int find_attrs(struct stun_view *out)
 {
 	size_t offset = STUN_HEADER_BYTES;
 
 	while (offset < out->n_bytes) {
-		const uint8_t *header = out->buf + offset;
-		const struct stun_attr attr = {
-			.type = load_be16(header),
-			.n_bytes = load_be16(header + 2),
-			.value = header + STUN_ATTR_HEADER_BYTES,
-		};
+		struct stun_attr attr;
 		int err;
 
-		offset += STUN_ATTR_HEADER_BYTES + round_up(attr.n_bytes, 4);
 		// RFC 8489 §14.7: FINGERPRINT is the last attribute.
-		if (offset > out->n_bytes || out->fingerprint_offset != 0)
+		if (!stun_step(&attr, out->buf, out->n_bytes, &offset) ||
+			out->fingerprint_offset != 0)
 			return -EBADMSG;
 		err = place(out, &attr);
 		if (err)
@@ -87,12 +81,8 @@ static int find_attrs(struct stun_view *out)
 int stun_parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes)
 {
 	uint16_t type;
-	uint16_t length;
 
-	if (stun_classify(buf, n_bytes) != STUN_KIND_MESSAGE)
-		return -EBADMSG;
-	length = load_be16(buf + 2);
-	if (length % 4 != 0 || length != n_bytes - STUN_HEADER_BYTES)
+	if (stun_classify(buf, n_bytes) != STUN_KIND_MESSAGE || !stun_is_whole(buf, n_bytes))
 		return -EBADMSG;
 	type = load_be16(buf);
 	out->buf = buf;

@@ -148,6 +148,29 @@ static inline enum stun_kind stun_classify(const uint8_t *payload, size_t n_byte
 	return STUN_KIND_OTHER;
 }
 
+// Whether the length field is of this message: with the header, all of its bytes, in words of four.
+static inline bool stun_is_whole(const uint8_t *buf, size_t n_bytes)
+{
+	const size_t length = load_be16(buf + 2);
+
+	return length % 4 == 0 && STUN_HEADER_BYTES + length == n_bytes;
+}
+
+// The attribute at `*offset` of a whole message, and the offset of the next one; false where it
+// does not end inside. The message and each step are multiples of four bytes: where a byte is left,
+// a header fits.
+static inline bool stun_step(
+	struct stun_attr *attr, const uint8_t *buf, size_t n_bytes, size_t *offset)
+{
+	const uint8_t *header = buf + *offset;
+
+	attr->type = load_be16(header);
+	attr->n_bytes = load_be16(header + 2);
+	attr->value = header + STUN_ATTR_HEADER_BYTES;
+	*offset += STUN_ATTR_HEADER_BYTES + round_up(attr->n_bytes, 4);
+	return *offset <= n_bytes;
+}
+
 // Find all STUN attributes of a message without copying.
 //
 // `out` points into `buf`, which must outlive it. Checks: the cookie, that the length field is a

@@ -104,7 +104,7 @@ static inline void find_keys(struct worker *w, struct burst *b, struct express *
 			!(port->config.kernel_wire && is_unfinished(mbuf)))
 			x->mbufs[n++] = mbuf;
 		else
-			b->items[b->n++].mbuf = mbuf;
+			burst_leave(b, mbuf, false);
 	}
 	x->n = n;
 }
@@ -282,7 +282,7 @@ void express_burst(struct worker *w, struct burst *b)
 		struct flow4_entry *entry = flow4_confirm(&w->flows, &x.keys[i], x.entries[i]);
 
 		if (!entry || !relay(w, x.mbufs[i], entry, &outcome))
-			b->items[b->n++].mbuf = x.mbufs[i];
+			burst_leave(b, x.mbufs[i], !entry && x.keys[i].channel_be == 0);
 	}
 	outcome_close(&outcome, w);
 }

@@ -1,5 +1,5 @@
-// Lanes to entries, in two passes over the table: the flow itself, then what a first answer asks
-// for.
+// Lanes to entries, in two passes over the table: the flow itself, unless the express lane asked
+// for it in vain, then what a first answer asks for.
 #include "state.h"
 
 static_assert(WORKER_BURST_MAX <= FLOW_BURST_MAX, "one look-up a burst");
@@ -32,11 +32,14 @@ static void first_pass(struct worker *w, struct burst *b, struct query *q)
 		struct burst_item *item = &b->items[i];
 		const struct pkt *p = &item->pkt;
 
-		if (item->lane <= LANE_DOWN)
+		item->entry = NULL;
+		if (item->lane <= LANE_DOWN && !(item->lane == LANE_DOWN && item->missed))
 			write_packet_key(query_add(q, item), p,
 				item->lane == LANE_UP_CHANNEL ? load_u16(p->payload) : 0);
 	}
 	flow4_lookup_burst(&w->flows, q->keys, q->n, q->found);
+	for (unsigned i = 0; i < q->n; i++)
+		q->items[i]->entry = q->found[i];
 }
 
 // No channel for this peer: its permission, which goes by the address alone.
@@ -58,19 +61,18 @@ static void ask_permission_up(struct query *q, struct burst_item *item)
 	};
 }
 
-static void second_pass(struct worker *w, const struct query *first, struct query *q)
+static void second_pass(struct worker *w, struct burst *b, struct query *q)
 {
-	for (unsigned i = 0; i < first->n; i++) {
-		struct burst_item *item = first->items[i];
+	for (unsigned i = 0; i < b->n; i++) {
+		struct burst_item *item = &b->items[i];
 
-		item->entry = first->found[i];
 		if (item->lane == LANE_UP_SEND && item->entry)
 			ask_permission_up(q, item);
 		else if (item->lane == LANE_UP_SEND)
 			item_drop(item, DROP_NO_ALLOCATION);
 		else if (item->lane == LANE_DOWN && !item->entry)
 			ask_permission_down(q, item);
-		else if (!item->entry)
+		else if (item->lane == LANE_UP_CHANNEL && !item->entry)
 			item_drop(item, DROP_NO_CHANNEL);
 	}
 	if (q->n)
@@ -85,7 +87,7 @@ void lookup_burst(struct worker *w, struct burst *b)
 	first.n = 0;
 	second.n = 0;
 	first_pass(w, b, &first);
-	second_pass(w, &first, &second);
+	second_pass(w, b, &second);
 	for (unsigned i = 0; i < second.n; i++) {
 		struct burst_item *item = second.items[i];
 

@@ -116,8 +116,10 @@ static void relay_up_send(struct worker *w, struct burst_item *item)
 	if (!may_leave(w, item, &rewrite, hop_idx))
 		return;
 	rewrite.udp_delta = (uint64_t)owner->udp_delta + peer_words + send->peer_port_be +
-		csum_negate(csum_fold(csum_sum(p->payload, n_before))) +
-		csum_negate(csum_sum_at(send->data + send->data_bytes, n_behind, send->data_bytes));
+		csum_negate(csum_fold(csum_sum(p->payload, n_before)));
+	if (n_behind)
+		rewrite.udp_delta += csum_negate(
+			csum_sum_at(send->data + send->data_bytes, n_behind, send->data_bytes));
 	finish(w, item, &origin, &rewrite, hop_idx);
 	count(w, owner, RELAY_UP_SEND, send->data_bytes);
 }

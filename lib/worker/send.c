@@ -1,35 +1,80 @@
-// Reading a Send indication (RFC 8656 §11.2): anything wrong with it is silently discarded.
+// Reading a Send indication in one pass (RFC 8656 §11.2): anything wrong with it is silently
+// discarded.
 #include "state.h"
 #include "stun/stun.h"
 
-static const uint16_t known[] = {
-	STUN_ATTR_XOR_PEER_ADDRESS,
-	STUN_ATTR_DATA,
-	STUN_ATTR_DONT_FRAGMENT,
+#define FIRST_OPTIONAL 0x8000 // attribute types from here on may be unknown (RFC 8489 §14)
+#define PEER_BYTES 8 // of an IPv4 XOR-PEER-ADDRESS
+
+// What a message says; `value` is NULL where an attribute is missing.
+struct found {
+	struct stun_attr peer;
+	struct stun_attr data;
+	bool dont_fragment;
+	bool unknown;
+	bool sealed; // what follows an integrity attribute is ignored (RFC 8489 §14.5, §14.6)
+	bool ended; // by FINGERPRINT (RFC 8489 §14.7)
 };
+
+// RFC 8489 §14: of attributes of one type the first counts.
+static inline void keep_first(struct stun_attr *kept, const struct stun_attr *attr)
+{
+	if (!kept->value)
+		*kept = *attr;
+}
+
+static inline void note(struct found *found, const struct stun_attr *attr)
+{
+	if (attr->type == STUN_ATTR_FINGERPRINT) {
+		found->ended = true;
+	} else if (found->sealed) {
+		return;
+	} else if (attr->type == STUN_ATTR_XOR_PEER_ADDRESS) {
+		keep_first(&found->peer, attr);
+	} else if (attr->type == STUN_ATTR_DATA) {
+		keep_first(&found->data, attr);
+	} else if (attr->type == STUN_ATTR_DONT_FRAGMENT) {
+		found->dont_fragment = true;
+	} else if (attr->type == STUN_ATTR_MESSAGE_INTEGRITY ||
+		attr->type == STUN_ATTR_MESSAGE_INTEGRITY_SHA256) {
+		found->sealed = true;
+	} else if (attr->type < FIRST_OPTIONAL) {
+		found->unknown = true;
+	}
+}
+
+static inline bool walk(struct found *found, const uint8_t *buf, size_t n_bytes)
+{
+	size_t offset = STUN_HEADER_BYTES;
+	struct stun_attr attr;
+
+	if (!stun_is_whole(buf, n_bytes))
+		return false;
+	while (offset < n_bytes) {
+		if (found->ended || !stun_step(&attr, buf, n_bytes, &offset))
+			return false;
+		note(found, &attr);
+	}
+	return true;
+}
 
 void send_request_read(struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
-	uint16_t unknown[STUN_UNKNOWN_MAX];
-	const struct stun_attr *data;
-	const struct stun_attr *peer;
-	struct stun_view view;
-	struct endpoint address;
+	const uint8_t *peer;
+	struct found found = {0};
 
-	if (stun_parse(&view, p->payload, p->payload_bytes))
+	if (!walk(&found, p->payload, p->payload_bytes))
 		return item_drop(item, DROP_BAD_STUN);
-	peer = stun_find(&view, STUN_ATTR_XOR_PEER_ADDRESS);
-	data = stun_find(&view, STUN_ATTR_DATA);
-	if (!peer || !data || stun_unknown(&view, known, N_ELEMENTS(known), unknown) ||
-		stun_get_xor_address(peer, view.transaction_id, &address) ||
-		address.ip.family != FAMILY_IPV4)
+	peer = found.peer.value;
+	if (!peer || !found.data.value || found.unknown || found.peer.n_bytes != PEER_BYTES ||
+		peer[1] != FAMILY_IPV4)
 		return item_drop(item, DROP_BAD_SEND);
 	item->send = (struct send_request){
-		.peer_ip = ip_to_u32_raw(&address.ip),
-		.peer_port_be = __builtin_bswap16(address.port),
-		.data_bytes = data->n_bytes,
-		.dont_fragment = stun_find(&view, STUN_ATTR_DONT_FRAGMENT) != NULL,
-		.data = p->payload + (data->value - p->payload),
+		.peer_ip = load_u32(peer + 4) ^ __builtin_bswap32(STUN_MAGIC_COOKIE),
+		.peer_port_be = load_u16(peer + 2) ^ __builtin_bswap16(STUN_MAGIC_COOKIE >> 16),
+		.data_bytes = found.data.n_bytes,
+		.dont_fragment = found.dont_fragment,
+		.data = p->payload + (found.data.value - p->payload),
 	};
 }

@@ -44,6 +44,7 @@ struct burst_item {
 	uint8_t lane;
 	uint8_t drop; // enum drop, with LANE_DROP
 	uint8_t out_port;
+	bool missed; // the express lane found no flow between these two addresses
 };
 
 struct burst {
@@ -100,6 +101,15 @@ struct worker {
 	struct pages own_pages; // this struct lies in
 	struct worker_pub pub;
 };
+
+// Left by the express lane.
+static inline void burst_leave(struct burst *b, struct rte_mbuf *mbuf, bool missed)
+{
+	struct burst_item *item = &b->items[b->n++];
+
+	item->mbuf = mbuf;
+	item->missed = missed;
+}
 
 static inline void item_drop(struct burst_item *item, enum drop drop)
 {
