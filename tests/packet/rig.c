@@ -31,7 +31,10 @@ struct endpoint rig_endpoint(const char *text)
 static void open_worker(struct rig *rig, const struct rig_options *options)
 {
 	const struct endpoint service = rig_endpoint(SERVICE);
-	const struct relay_range relay = {service.ip, 49152, 65535};
+	const struct relay_range relays[] = {
+		{service.ip, 49152, 65535},
+		{rig_endpoint(RELAYED_AT_SERVICE_PORT).ip, 1024, 65535},
+	};
 	struct worker_port_config port = {
 		.eth_id = rig->port.eth_id,
 		.vlan = options->vlan,
@@ -43,8 +46,8 @@ static void open_worker(struct rig *rig, const struct rig_options *options)
 		.n_ports = 1,
 		.services = &service,
 		.n_services = 1,
-		.relays = &relay,
-		.n_relays = 1,
+		.relays = relays,
+		.n_relays = N_ELEMENTS(relays),
 		.n_flows = 1024,
 		.numa_node = NUMA_NODE_ANY,
 		.seed = {1, 2},

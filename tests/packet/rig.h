@@ -24,6 +24,8 @@
 #define CLIENT_B "198.18.0.11:5001"
 #define RELAYED_B "198.18.0.2:50001"
 #define CHANNEL_B 0x4002
+// On an address that serves nobody, and may thus have any port.
+#define RELAYED_AT_SERVICE_PORT "198.18.0.3:3478"
 
 struct rig {
 	struct port port;

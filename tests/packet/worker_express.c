@@ -247,3 +247,28 @@ Test(worker, express_lane_leaves_a_datagram_shorter_than_a_channel_header)
 	cr_expect_eq(rig_stats(&rig)->n_express, 0);
 	rig_close(&rig);
 }
+
+// The lane takes it for a channel's by its port, and asks for a flow that is not there.
+Test(worker, relayed_port_that_services_have_elsewhere_is_relayed)
+{
+	const struct datagram in = {
+		PEER, RELAYED_AT_SERVICE_PORT, .payload = "\x40\x09\x00\x01x", .n = 5};
+	const struct frame frame = frame_udp(&in);
+	struct datagram got;
+	struct frame out;
+	struct rig rig;
+	char from[64];
+	char to[64];
+
+	rig_open(&rig, &(struct rig_options){0});
+	rig_hop(&rig, 1, FLOW_HOP_WIRE);
+	rig_allocation(&rig, CLIENT, RELAYED_AT_SERVICE_PORT, PEER, CHANNEL);
+	rig_receive(&rig, &frame);
+	worker_poll(rig.worker);
+	cr_assert(rig_sent(&rig, &out));
+	cr_assert(frame_read(&out, &got, from, to));
+	cr_expect_str_eq(to, CLIENT);
+	cr_assert_eq(got.n, 9);
+	cr_expect_arr_eq(got.payload, "\x40\x01\x00\x05\x40\x09\x00\x01x", 9);
+	rig_close(&rig);
+}

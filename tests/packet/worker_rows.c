@@ -24,6 +24,13 @@ struct row {
 #define XOR_PEER "\x00\x12\x00\x08\x00\x01\x36\x62\xe7\x00\xa4\x56"
 #define XOR_PEER_21 "\x00\x12\x00\x08\x00\x01\x36\x62\xe7\x00\xa4\x57"
 #define DATA_5 "\x00\x13\x00\x05hello\x00\x00\x00"
+#define SHA1               \
+	"\x00\x08\x00\x14" \
+	"0123456789abcdefghij"
+#define SHA256_16          \
+	"\x00\x1c\x00\x10" \
+	"0123456789abcdef"
+#define FINGERPRINT "\x80\x28\x00\x04\xca\xfe\xca\xfe"
 #define SEND(attributes, length) "\x00\x16" length STUN_COOKIE TRANSACTION attributes
 
 static const struct row rows[] = {
@@ -109,6 +116,44 @@ static const struct row rows[] = {
 		DROPPED, DROP_BAD_SEND},
 	{"a length that lies", {CLIENT, SERVICE, BYTES(SEND(XOR_PEER DATA_5, "\x00\x1c"))}, DROPPED,
 		DROP_BAD_STUN},
+	{"of two peers and two data the first count (RFC 8489 14)",
+		{CLIENT, SERVICE,
+			BYTES(SEND(XOR_PEER XOR_PEER_21 DATA_5 "\x00\x13\x00\x02hi\x00\x00",
+				"\x00\x2c"))},
+		SENT, 0, {RELAYED, PEER, BYTES("hello"), .ttl = 63}},
+	{"what follows MESSAGE-INTEGRITY is ignored (RFC 8489 14.5)",
+		{CLIENT, SERVICE, BYTES(SEND(XOR_PEER DATA_5 SHA1 "\x7f\xfe\x00\x00", "\x00\x34"))},
+		SENT, 0, {RELAYED, PEER, BYTES("hello"), .ttl = 63}},
+	{"data behind MESSAGE-INTEGRITY are none",
+		{CLIENT, SERVICE, BYTES(SEND(XOR_PEER SHA1 DATA_5, "\x00\x30"))}, DROPPED,
+		DROP_BAD_SEND},
+	{"what follows MESSAGE-INTEGRITY-SHA256 is ignored (RFC 8489 14.6)",
+		{CLIENT, SERVICE,
+			BYTES(SEND(XOR_PEER DATA_5 SHA256_16 "\x7f\xfe\x00\x00", "\x00\x30"))},
+		SENT, 0, {RELAYED, PEER, BYTES("hello"), .ttl = 63}},
+	{"FINGERPRINT may end it",
+		{CLIENT, SERVICE, BYTES(SEND(XOR_PEER DATA_5 FINGERPRINT, "\x00\x20"))}, SENT, 0,
+		{RELAYED, PEER, BYTES("hello"), .ttl = 63}},
+	{"nothing follows FINGERPRINT (RFC 8489 14.7)",
+		{CLIENT, SERVICE, BYTES(SEND(XOR_PEER FINGERPRINT DATA_5, "\x00\x20"))}, DROPPED,
+		DROP_BAD_STUN},
+	{"data that end outside",
+		{CLIENT, SERVICE, BYTES(SEND(XOR_PEER "\x00\x13\x00\x09helloyou", "\x00\x18"))},
+		DROPPED, DROP_BAD_STUN},
+	{"a peer address that is too long",
+		{CLIENT, SERVICE,
+			BYTES(SEND("\x00\x12\x00\x0c\x00\x01\x36\x62\xe7\x00\xa4\x56more" DATA_5,
+				"\x00\x1c"))},
+		DROPPED, DROP_BAD_SEND},
+	{"a peer address that is too short",
+		{CLIENT, SERVICE,
+			BYTES(SEND("\x00\x12\x00\x04\x00\x01\x36\x62" DATA_5, "\x00\x14"))},
+		DROPPED, DROP_BAD_SEND},
+	{"a peer of no family",
+		{CLIENT, SERVICE,
+			BYTES(SEND("\x00\x12\x00\x08\x00\x03\x36\x62\xe7\x00\xa4\x56" DATA_5,
+				"\x00\x18"))},
+		DROPPED, DROP_BAD_SEND},
 
 	// Down
 	{"a bound peer's datagram is channel data", {PEER, RELAYED, BYTES("world")}, SENT, 0,
