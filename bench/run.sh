@@ -5,6 +5,8 @@
 #       cycles a packet through worker_poll(), beside rte_hash, testpmd's 5tswap and another build
 #   bench/run.sh wire [--json FILE] [--rounds N] [--seconds N]
 #       packets a second through one worker over a vhost wire, beside testpmd's 5tswap
+#   bench/run.sh veth [--json FILE] [--rounds N] [--seconds N]
+#       packets a second through one worker on af_packet and af_xdp, beside testpmd's io
 #   bench/run.sh instructions
 #       instructions a packet under callgrind, held against bench/baseline
 #
@@ -69,7 +71,7 @@ build()
 
 usage()
 {
-	sed -n '4,9s/^# *//p' bench/run.sh >&2
+	sed -n '4,11s/^# *//p' bench/run.sh >&2
 	exit 64
 }
 
@@ -87,6 +89,12 @@ wire)
 	build bench/wire
 	reserve 512
 	bench/wire.py --build build/bench "$@"
+	;;
+veth)
+	packages_install "${packages_build[@]}" "${packages_lab[@]}" dpdk-dev python3 || exit 1
+	build bench/wire
+	reserve 512
+	bench/veth.py --build build/bench "$@"
 	;;
 instructions)
 	packages_install "${packages_build[@]}" valgrind python3 || exit 1

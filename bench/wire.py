@@ -27,35 +27,43 @@ from path import machine, read_baseline
 ALLOCATIONS = "100000"
 OTHER_KINDS = ("send", "data", "binding")
 START_S = 20
-FIGURES = re.compile(r"top pps=(\d+) full=([\d.]+)\npaced offered=(\d+) sent=(\d+) received=(\d+)")
+FIGURES = re.compile(r"top pps=(\d+) full=([\d.]+) lost=(-?[\d.]+)\npaced offered=(\d+) sent=(\d+) received=(\d+)")
 
 
-def relay_command(build, path):
-    return [f"{build}/wire", "relay", path, ALLOCATIONS]
+def relay_command(build, path, port="vhost"):
+    return [f"{build}/wire", "relay", port, path, ALLOCATIONS]
 
 
-def testpmd_command(_build, path):
-    return ["dpdk-testpmd", "--in-memory", "--single-file-segments", "--no-pci", "--no-telemetry",
-            "--log-level=*:error", "--lcores", "0@0,1@1",
-            "--vdev", f"net_vhost0,iface={path},queues=1", "--",
-            "-i", "--forward-mode=5tswap", "--auto-start", "--burst=32",
+def testpmd_on(device, mode):
+    return ["dpdk-testpmd", "--in-memory", "--single-file-segments", "--iova-mode=va", "--no-pci",
+            "--no-telemetry", "--log-level=*:error", "--lcores", "0@0,1@1", "--vdev", device, "--",
+            "-i", f"--forward-mode={mode}", "--auto-start", "--burst=32",
             "--total-num-mbufs=16383"]
 
 
+def testpmd_command(_build, path):
+    return testpmd_on(f"net_vhost0,iface={path},queues=1", "5tswap")
+
+
 class Server:
-    def __init__(self, command, path, log):
+    """One that has started. `path` is its socket, if it has one."""
+
+    def __init__(self, command, log, path=None):
         self.log = log
+        self.path = path
         # A server polls until it is told to end, so it must not outlive us.
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *command],
                                         stdin=subprocess.PIPE, stdout=log,
                                         stderr=subprocess.STDOUT)
         end = time.monotonic() + START_S
-        while not os.path.exists(path) or not self.is_ready():
+        while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > end:
                 self.fail(command)
             time.sleep(0.05)
 
     def is_ready(self):
+        if self.path and not os.path.exists(self.path):
+            return False
         self.log.seek(0)
         said = self.log.read()
         return b"ready\n" in said or b"testpmd> " in said
@@ -71,28 +79,35 @@ class Server:
         self.process.wait(20)
 
 
+def load(server, build, port, target, seconds, kind="both"):
+    """(packets a second, share of full bursts, loss at 90 %, reached share of those 90 %, loss
+    under all that the generator can send)"""
+    try:
+        done = subprocess.run([f"{build}/wire", "load", port, target, ALLOCATIONS, str(seconds),
+                               kind], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    finally:
+        server.end()
+    match = FIGURES.search(done.stdout)
+    if done.returncode or not match:
+        sys.exit(done.stdout)
+    pps, full, lost, offered, sent, received = map(float, match.groups())
+    return pps, full, 1 - received / sent, sent / offered, lost
+
+
 def measure(build, make_command, seconds, kind="both"):
-    """(packets a second, share of full bursts, loss at 90 %, reached share of those 90 %)"""
+    """load() over a vhost wire"""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
         path = f"{folder}/wire"
-        server = Server(make_command(build, path), path, log)
-        try:
-            load = subprocess.run([f"{build}/wire", "load", path, ALLOCATIONS, str(seconds), kind],
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        finally:
-            server.end()
-    match = FIGURES.search(load.stdout)
-    if load.returncode or not match:
-        sys.exit(load.stdout)
-    pps, full, offered, sent, received = map(float, match.groups())
-    return pps, full, 1 - received / sent, sent / offered
+        server = Server(make_command(build, path), log, path)
+        return load(server, build, "virtio_user", path, seconds, kind)
 
 
 def summary(turns):
-    pps, full, loss, reached = zip(*turns)
+    pps, full, loss, reached, lost = zip(*turns)
     return {"pps": statistics.median(pps), "pps_min": min(pps), "pps_max": max(pps),
             "full": statistics.median(full), "loss_at_90": statistics.median(loss),
-            "loss_at_90_max": max(loss), "reached_at_90": statistics.median(reached)}
+            "loss_at_90_max": max(loss), "reached_at_90": statistics.median(reached),
+            "loss_at_top": statistics.median(lost)}
 
 
 def ratios_of(turns, others):

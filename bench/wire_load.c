@@ -149,8 +149,9 @@ void wire_load(struct rig *rig, enum frame_kind kind, uint32_t n_allocations, un
 	reset(&g);
 	run_for(&g, seconds * 1000UL, unlimited_pps);
 	top_pps = (double)g.n_received / seconds;
-	printf("top pps=%.0f full=%.3f\n", top_pps, (double)g.n_full / (double)g.n_bursts);
+	printf("top pps=%.0f full=%.3f", top_pps, (double)g.n_full / (double)g.n_bursts);
 	run_for(&g, DRAIN_MS, 0);
+	printf(" lost=%.3f\n", 1 - (double)g.n_received / (double)g.n_sent);
 	reset(&g);
 	run_for(&g, seconds * 1000UL, 0.9 * top_pps);
 	run_for(&g, DRAIN_MS, 0);
