@@ -28,8 +28,9 @@ struct endpoint rig_endpoint(const char *text)
 	return endpoint;
 }
 
-static void open_worker(struct rig *rig, const struct rig_options *options)
+static void open_worker(struct rig *rig, const struct rig_options *options, uint16_t idx)
 {
+	struct rig_worker *own = &rig->workers[idx];
 	const struct endpoint service = rig_endpoint(SERVICE);
 	const struct relay_range relays[] = {
 		{service.ip, 49152, 65535},
@@ -41,7 +42,7 @@ static void open_worker(struct rig *rig, const struct rig_options *options)
 		.kernel_wire = options->kernel_wire,
 	};
 	const struct worker_config config = {
-		.idx = 0,
+		.idx = idx,
 		.ports = &port,
 		.n_ports = 1,
 		.services = &service,
@@ -51,53 +52,66 @@ static void open_worker(struct rig *rig, const struct rig_options *options)
 		.n_flows = 1024,
 		.numa_node = NUMA_NODE_ANY,
 		.seed = {1, 2},
-		.punts = &rig->punts,
-		.others = &rig->others,
-		.inbox = &rig->inbox,
+		.punts = &own->punts,
+		.others = &own->others,
+		.inbox = &own->inbox,
 		.doorbell = &rig->doorbell,
 	};
 
 	memcpy(port.mac, rig_port_mac, sizeof(port.mac));
-	cr_assert_eq(worker_create(&rig->worker, &config), 0);
+	cr_assert_eq(msg_channel_create(&own->punts, 64, NUMA_NODE_ANY), 0);
+	cr_assert_eq(msg_channel_create(&own->others, 64, NUMA_NODE_ANY), 0);
+	cr_assert_eq(msg_channel_create(&own->inbox, 1024, NUMA_NODE_ANY), 0);
+	cr_assert_eq(worker_create(&own->worker, &config), 0);
 }
 
 void rig_open(struct rig *rig, const struct rig_options *options)
 {
 	struct port_config config = {
-		.name = "test", .kind = PORT_MEMORY, .mtu_bytes = 1500, .n_queues = 1};
+		.name = options->name ? options->name : "test",
+		.kind = PORT_MEMORY,
+		.mtu_bytes = 1500,
+		.n_queues = options->n_workers ? options->n_workers : 1,
+	};
 	char error[PORT_ERROR_BYTES] = "";
 
-	*rig = (struct rig){.doorbell.fd = -1};
+	*rig = (struct rig){.doorbell.fd = -1, .n_workers = config.n_queues};
 	start_eal();
-	rig->pool = rte_pktmbuf_pool_create("test", 4095, 0, 0, 2176, SOCKET_ID_ANY);
+	rig->pool = rte_pktmbuf_pool_create(config.name, 4095, 0, 0, 2176, SOCKET_ID_ANY);
 	cr_assert_not_null(rig->pool);
 	config.pool = rig->pool;
 	memcpy(config.mac, rig_port_mac, sizeof(config.mac));
 	cr_assert_eq(port_open(&rig->port, &config, error), 0, "%s", error);
-	cr_assert_eq(msg_channel_create(&rig->punts, 64, NUMA_NODE_ANY), 0);
-	cr_assert_eq(msg_channel_create(&rig->others, 64, NUMA_NODE_ANY), 0);
-	cr_assert_eq(msg_channel_create(&rig->inbox, 1024, NUMA_NODE_ANY), 0);
-	open_worker(rig, options);
+	for (uint16_t i = 0; i < rig->n_workers; i++)
+		open_worker(rig, options, i);
+	rig->worker = rig->workers[0].worker;
+}
+
+static void close_worker(struct rig *rig, unsigned idx)
+{
+	struct rig_worker *own = &rig->workers[idx];
+	struct frame frame;
+	struct msg msg;
+
+	while (rig_sent_on(rig, idx, &frame))
+		;
+	while (rig_control(rig, &own->punts, &msg) || rig_control(rig, &own->others, &msg))
+		rte_pktmbuf_free(msg.mbuf);
+	worker_destroy(own->worker);
+	msg_channel_destroy(&own->punts);
+	msg_channel_destroy(&own->others);
+	msg_channel_destroy(&own->inbox);
 }
 
 void rig_close(struct rig *rig)
 {
-	struct frame frame;
-	struct msg msg;
-
-	while (rig_sent(rig, &frame))
-		;
-	while (rig_control(rig, &rig->punts, &msg) || rig_control(rig, &rig->others, &msg))
-		rte_pktmbuf_free(msg.mbuf);
-	worker_destroy(rig->worker);
+	for (unsigned i = 0; i < rig->n_workers; i++)
+		close_worker(rig, i);
 	// Criterion does not count what fails after a test's body.
 	if (rte_mempool_in_use_count(rig->pool)) {
 		fprintf(stderr, "%u buffers are lost\n", rte_mempool_in_use_count(rig->pool));
 		abort();
 	}
-	msg_channel_destroy(&rig->punts);
-	msg_channel_destroy(&rig->others);
-	msg_channel_destroy(&rig->inbox);
 	port_close(&rig->port);
 	rte_mempool_free(rig->pool);
 }
@@ -105,7 +119,8 @@ void rig_close(struct rig *rig)
 void rig_send(struct rig *rig, struct msg msg)
 {
 	msg.seq = ++rig->seq;
-	cr_assert(msg_send(&rig->inbox, &msg));
+	for (unsigned i = 0; i < rig->n_workers; i++)
+		cr_assert(msg_send(&rig->workers[i].inbox, &msg));
 }
 
 void rig_hop(struct rig *rig, uint16_t hop_idx, enum flow_hop_kind kind)
@@ -253,25 +268,45 @@ bool frame_read(const struct frame *frame, struct datagram *out, char from[64], 
 	return true;
 }
 
-void rig_receive(struct rig *rig, const struct frame *frame)
+void frame_blank(struct frame *frame)
+{
+	memset(frame->bytes + 18, 0, 2);
+	memset(frame->bytes + 24, 0, 2);
+	if (frame->n > 62 && load_be16(frame->bytes + 42) == 0x0017) {
+		memset(frame->bytes + 50, 0, 12);
+		memset(frame->bytes + 40, 0, 2);
+	}
+}
+
+void rig_receive_on(struct rig *rig, unsigned queue, const struct frame *frame)
 {
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rig->pool);
 
 	cr_assert_not_null(mbuf);
 	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)frame->n), frame->bytes, frame->n);
-	cr_assert_eq(rte_ring_enqueue(rig->port.memory_rx[0], mbuf), 0);
+	cr_assert_eq(rte_ring_enqueue(rig->port.memory_rx[queue], mbuf), 0);
 }
 
-bool rig_sent(struct rig *rig, struct frame *out)
+bool rig_sent_on(struct rig *rig, unsigned queue, struct frame *out)
 {
 	struct rte_mbuf *mbuf;
 
-	if (rte_ring_dequeue(rig->port.memory_tx[0], (void **)&mbuf))
+	if (rte_ring_dequeue(rig->port.memory_tx[queue], (void **)&mbuf))
 		return false;
 	out->n = mbuf->data_len;
 	memcpy(out->bytes, rte_pktmbuf_mtod(mbuf, void *), out->n);
 	rte_pktmbuf_free(mbuf);
 	return true;
+}
+
+void rig_receive(struct rig *rig, const struct frame *frame)
+{
+	rig_receive_on(rig, 0, frame);
+}
+
+bool rig_sent(struct rig *rig, struct frame *out)
+{
+	return rig_sent_on(rig, 0, out);
 }
 
 bool rig_control(struct rig *rig, struct msg_channel *channel, struct msg *out)
@@ -280,7 +315,12 @@ bool rig_control(struct rig *rig, struct msg_channel *channel, struct msg *out)
 	return msg_receive_burst(channel, out, 1) == 1;
 }
 
+const struct worker_stats *rig_stats_of(const struct rig *rig, unsigned worker_idx)
+{
+	return &worker_public(rig->workers[worker_idx].worker)->stats;
+}
+
 const struct worker_stats *rig_stats(const struct rig *rig)
 {
-	return &worker_public(rig->worker)->stats;
+	return rig_stats_of(rig, 0);
 }

@@ -1,5 +1,5 @@
-// One worker on a memory port, the two rings of the control core, and frames made by hand. The
-// checksums here are computed the long way, on purpose: nothing of lib/pkt takes part.
+// Workers on a memory port, one unless asked, the rings of the control core, and frames made by
+// hand. The checksums here are computed the long way, on purpose: nothing of lib/pkt takes part.
 #ifndef PACKET_RIG_H
 #define PACKET_RIG_H
 
@@ -13,6 +13,7 @@
 
 #define RIG_FRAME_MAX 2048
 #define RIG_VLAN 100
+#define RIG_WORKERS_MAX 4
 
 // The parties of every row.
 #define CLIENT "198.18.0.10:5000"
@@ -27,13 +28,19 @@
 // On an address that serves nobody, and may thus have any port.
 #define RELAYED_AT_SERVICE_PORT "198.18.0.3:3478"
 
-struct rig {
-	struct port port;
-	struct rte_mempool *pool;
+struct rig_worker {
 	struct worker *worker;
 	struct msg_channel punts;
 	struct msg_channel others;
 	struct msg_channel inbox;
+};
+
+struct rig {
+	struct port port;
+	struct rte_mempool *pool;
+	struct worker *worker; // the first
+	unsigned n_workers;
+	struct rig_worker workers[RIG_WORKERS_MAX];
 	struct doorbell doorbell;
 	uint64_t seq;
 };
@@ -63,9 +70,10 @@ extern const uint8_t rig_port_mac[6];
 extern const uint8_t rig_gateway_mac[6];
 
 struct rig_options {
+	const char *name; // where there is more than one rig at a time
 	uint16_t vlan;
 	bool kernel_wire;
-	uint16_t idx;
+	uint16_t n_workers; // 0: one
 };
 
 // The EAL starts with the first rig of a process.
@@ -73,7 +81,7 @@ void rig_open(struct rig *rig, const struct rig_options *options);
 // Checks that every buffer came back.
 void rig_close(struct rig *rig);
 
-// Messages as the control core sends them.
+// Messages as the control core sends them: to every worker.
 void rig_send(struct rig *rig, struct msg msg);
 void rig_hop(struct rig *rig, uint16_t hop_idx, enum flow_hop_kind kind);
 void rig_flow(struct rig *rig, const struct flow_spec *spec);
@@ -83,13 +91,21 @@ void rig_allocation(struct rig *rig, const char *client, const char *relayed, co
 	uint16_t channel);
 
 struct frame frame_udp(const struct datagram *datagram);
+// Wipe what a worker chooses: the packet's id and with it the header's checksum; of a Data
+// indication, its transaction id.
+void frame_blank(struct frame *frame);
 // Read a frame back, every length and checksum checked; false where one is wrong. `payload` points
 // into `frame`.
 bool frame_read(const struct frame *frame, struct datagram *out, char from[64], char to[64]);
 
-void rig_receive(struct rig *rig, const struct frame *frame); // comes in with the next poll
-bool rig_sent(struct rig *rig, struct frame *out); // the next frame that went out
+// Comes in with the next poll of the worker whose queue it is; the next frame that it sent.
+void rig_receive_on(struct rig *rig, unsigned queue, const struct frame *frame);
+bool rig_sent_on(struct rig *rig, unsigned queue, struct frame *out);
+// The same for the first worker.
+void rig_receive(struct rig *rig, const struct frame *frame);
+bool rig_sent(struct rig *rig, struct frame *out);
 bool rig_control(struct rig *rig, struct msg_channel *channel, struct msg *out);
-const struct worker_stats *rig_stats(const struct rig *rig);
+const struct worker_stats *rig_stats_of(const struct rig *rig, unsigned worker_idx);
+const struct worker_stats *rig_stats(const struct rig *rig); // of the first worker
 
 #endif

@@ -4,6 +4,7 @@
 #include "rig.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 
 #define ROUNDS 400
 #define PAYLOAD_MAX 1480
@@ -44,18 +45,6 @@ static struct datagram datagram_make(struct random *random, uint8_t *payload)
 	return d;
 }
 
-// What differs by the lane: the packet's id and with it the header's checksum; of a Data
-// indication, its transaction id.
-static void blank(struct frame *frame)
-{
-	memset(frame->bytes + 18, 0, 2);
-	memset(frame->bytes + 24, 0, 2);
-	if (frame->n > 62 && load_be16(frame->bytes + 42) == 0x0017) {
-		memset(frame->bytes + 50, 0, 12);
-		memset(frame->bytes + 40, 0, 2);
-	}
-}
-
 static unsigned run_burst(struct rig *rig, const struct datagram *in, struct frame *out, bool plain)
 {
 	unsigned n = 0;
@@ -75,7 +64,7 @@ static unsigned run_burst(struct rig *rig, const struct datagram *in, struct fra
 		char to[64];
 
 		cr_expect(frame_read(&out[n], &d, from, to), "not a datagram");
-		blank(&out[n++]);
+		frame_blank(&out[n++]);
 	}
 	return n;
 }
@@ -270,5 +259,50 @@ Test(worker, relayed_port_that_services_have_elsewhere_is_relayed)
 	cr_expect_str_eq(to, CLIENT);
 	cr_assert_eq(got.n, 9);
 	cr_expect_arr_eq(got.payload, "\x40\x01\x00\x05\x40\x09\x00\x01x", 9);
+	rig_close(&rig);
+}
+
+static unsigned n_lines_changed(const struct pages *pages, const uint8_t *before)
+{
+	unsigned n = 0;
+
+	for (size_t at = 0; at < pages->n_bytes; at += CACHE_LINE_BYTES)
+		n += memcmp((const uint8_t *)pages->base + at, before + at, CACHE_LINE_BYTES) != 0;
+	return n;
+}
+
+static uint8_t *copy_of(const struct pages *pages)
+{
+	uint8_t *copy = malloc(pages->n_bytes);
+
+	cr_assert_not_null(copy);
+	memcpy(copy, pages->base, pages->n_bytes);
+	return copy;
+}
+
+// With flow_layout's look-up, that reads one line of buckets and one entry: two lines in all.
+Test(worker, a_relayed_packet_is_counted_in_the_line_of_its_entry)
+{
+	const struct datagram in = {CLIENT, SERVICE, .payload = "\x40\x01\x00\x05hello", .n = 9};
+	const struct frame frame = frame_udp(&in);
+	const struct flow_table *table;
+	uint8_t *entries;
+	uint8_t *buckets;
+	struct rig rig;
+
+	rig_open(&rig, &(struct rig_options){0});
+	rig_hop(&rig, 1, FLOW_HOP_WIRE);
+	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
+	worker_poll(rig.worker);
+	table = worker_flows(rig.worker);
+	entries = copy_of(&table->entry_pages);
+	buckets = copy_of(&table->bucket_pages);
+	rig_receive(&rig, &frame);
+	worker_poll(rig.worker);
+	cr_expect_eq(rig_stats(&rig)->n_tx, 1);
+	cr_expect_eq(n_lines_changed(&table->entry_pages, entries), 1);
+	cr_expect_eq(n_lines_changed(&table->bucket_pages, buckets), 0);
+	free(entries);
+	free(buckets);
 	rig_close(&rig);
 }

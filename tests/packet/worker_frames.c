@@ -39,7 +39,7 @@ static void expect_mirrored(const struct frame *frame, const char *what)
 
 	rig_receive(&rig, frame);
 	worker_poll(rig.worker);
-	cr_assert(rig_control(&rig, &rig.others, &msg), "%s: not mirrored", what);
+	cr_assert(rig_control(&rig, &rig.workers[0].others, &msg), "%s: not mirrored", what);
 	cr_expect_eq(msg.kind, MSG_MIRROR);
 	cr_expect_eq(msg.mbuf->data_len, frame->n, "%s: not as it came", what);
 	cr_expect_arr_eq(rte_pktmbuf_mtod(msg.mbuf, uint8_t *), frame->bytes, frame->n);

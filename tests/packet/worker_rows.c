@@ -227,7 +227,8 @@ static void check_sent(struct rig *rig, const struct row *row)
 
 static void check_message(struct rig *rig, const struct row *row)
 {
-	struct msg_channel *channel = row->verdict == PUNTED ? &rig->punts : &rig->others;
+	struct msg_channel *channel =
+		row->verdict == PUNTED ? &rig->workers[0].punts : &rig->workers[0].others;
 	const enum msg_kind kind = row->verdict == PUNTED ? MSG_PUNT
 		: row->verdict == MIRRORED                ? MSG_MIRROR
 							  : MSG_KERNEL;
@@ -255,9 +256,10 @@ static void run_row(struct rig *rig, const struct row *row)
 		cr_expect_eq(rig_stats(rig)->n_drops[row->drop], n_dropped + 1,
 			"%s: not dropped as %s", row->name, drop_name(row->drop));
 	cr_expect(!rig_sent(rig, &extra), "%s: a frame too many", row->name);
-	cr_expect(!rig_control(rig, &rig->punts, &msg), "%s: a punt too many", row->name);
 	cr_expect(
-		!rig_control(rig, &rig->others, &msg), "%s: a mirrored frame too many", row->name);
+		!rig_control(rig, &rig->workers[0].punts, &msg), "%s: a punt too many", row->name);
+	cr_expect(!rig_control(rig, &rig->workers[0].others, &msg), "%s: a mirrored frame too many",
+		row->name);
 }
 
 static void expect_balance(const struct rig *rig)
