@@ -24,8 +24,9 @@ struct engine_config {
 	struct endpoint server;
 	const struct prefix *relays; // where relayed addresses may lie; n_relays of them
 	size_t n_relays;
-	const struct endpoint *peers; // the local addresses of the peers' slots
+	const struct endpoint *peers; // the addresses of the peers' slots, or of a far echo
 	uint32_t n_peers; // call i talks to peer i % n_peers
+	bool far_echo; // peers have no slots: media goes up only, and comes back
 	uint32_t n_calls;
 	const char *user;
 	const char *password;
@@ -52,7 +53,8 @@ struct control_result {
 	struct histogram latency; // from when it was due to its success, challenges included
 };
 
-// Of one direction in one trial. offered = sent + dropped; sent = delivered + lost.
+// Of one direction in one trial. offered = sent + dropped; sent = delivered + lost. With a far echo,
+// what goes up is delivered when it is back.
 struct direction_result {
 	uint64_t n_offered; // due
 	uint64_t n_sent; // taken by the wire

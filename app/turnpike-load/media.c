@@ -146,10 +146,11 @@ int64_t media_advance(struct engine *engine, int64_t now_ns)
 	return INT64_MAX;
 }
 
-static void deliver(
-	struct engine *engine, struct leg *leg, const struct stamp *stamp, int64_t now_ns)
+static void deliver(struct engine *engine, enum direction direction, uint32_t call,
+	const struct stamp *stamp, int64_t now_ns)
 {
-	struct direction_result *result = &engine->result.directions[stamp->direction];
+	struct direction_result *result = &engine->result.directions[direction];
+	struct leg *leg = &engine->legs[direction][call];
 	const enum sequence_verdict verdict = sequence_see(&leg->received, stamp->sequence);
 
 	if (verdict == SEQUENCE_DUPLICATE) {
@@ -157,7 +158,7 @@ static void deliver(
 		return;
 	}
 	result->n_delivered++;
-	series_at(&engine->series, stamp->due_ns)->n_delivered[stamp->direction]++;
+	series_at(&engine->series, stamp->due_ns)->n_delivered[direction]++;
 	result->n_reordered += verdict == SEQUENCE_REORDERED;
 	histogram_record(&result->latency, now_ns - stamp->due_ns);
 }
@@ -165,7 +166,7 @@ static void deliver(
 // Read the stamp of media that arrived in a direction; false where it is not of this trial.
 static bool read_stamp(struct engine *engine, struct stamp *out, const uint8_t *bytes, size_t n)
 {
-	if (n >= STAMP_BYTES) {
+	if (stamp_is_sealed(bytes, n)) {
 		*out = stamp_load(bytes);
 		if (out->magic == engine->magic && out->trial == engine->trial)
 			return true;
@@ -186,17 +187,21 @@ void media_take_up(struct engine *engine, const struct datagram *datagram, int64
 		!endpoint_equal(&engine->calls[stamp.call].relayed, &datagram->remote))
 		engine->result.directions[UP].n_misdelivered++;
 	else
-		deliver(engine, &engine->legs[UP][stamp.call], &stamp, now_ns);
+		deliver(engine, UP, stamp.call, &stamp, now_ns);
 }
 
-// `right_front`: the channel or the peer's address in front of the data is the call's own.
+// What a peer sent, or a far echo gave back. `right_front`: the channel or the peer's address in
+// front of the data is the call's own.
 static void take_down(struct engine *engine, uint32_t call, const struct stamp *stamp,
 	bool right_front, int64_t now_ns)
 {
-	if (stamp->direction != DOWN || stamp->call != call || !right_front)
-		engine->result.directions[DOWN].n_misdelivered++;
+	const bool echo = engine->config.far_echo;
+	const enum direction direction = echo ? UP : DOWN;
+
+	if (stamp->direction != (echo ? STAMP_ECHOED : DOWN) || stamp->call != call || !right_front)
+		engine->result.directions[direction].n_misdelivered++;
 	else
-		deliver(engine, &engine->legs[DOWN][call], stamp, now_ns);
+		deliver(engine, direction, call, stamp, now_ns);
 }
 
 void media_take_channel(struct engine *engine, const struct datagram *datagram, int64_t now_ns)
@@ -237,7 +242,6 @@ void media_take_binding(
 	const int64_t since_ns = (int64_t)load_be32(id + 8) << BINDING_DUE_SHIFT;
 	const struct stamp stamp = {
 		.sequence = load_be32(id + 4) ^ engine->magic,
-		.direction = UP,
 		.due_ns = engine->result.start_ns + since_ns,
 	};
 
@@ -246,5 +250,5 @@ void media_take_binding(
 	else if ((asker & 0xffffff) != client)
 		engine->result.directions[UP].n_misdelivered++;
 	else
-		deliver(engine, &engine->legs[UP][client], &stamp, now_ns);
+		deliver(engine, UP, client, &stamp, now_ns);
 }

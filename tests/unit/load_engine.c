@@ -9,7 +9,7 @@ static struct model model;
 
 static void setup(void)
 {
-	model_open(&model);
+	model_open(&model, false);
 }
 
 static void teardown(void)
@@ -160,6 +160,21 @@ struct row {
 	} want; // in the direction of the fault; of 1,000 packets
 };
 
+static void expect_row(const struct row *row)
+{
+	const struct direction_result *bad = direction(row->fault.direction);
+
+	cr_expect_eq(bad->n_sent, 1000, "%s: sent %lu", row->name, bad->n_sent);
+	cr_expect_eq(bad->n_delivered, row->want.n_delivered, "%s: delivered %lu", row->name,
+		bad->n_delivered);
+	cr_expect_eq(bad->n_duplicated, row->want.n_duplicated, "%s: duplicated %lu", row->name,
+		bad->n_duplicated);
+	cr_expect_eq(bad->n_reordered, row->want.n_reordered, "%s: reordered %lu", row->name,
+		bad->n_reordered);
+	cr_expect_eq(bad->n_misdelivered, row->want.n_misdelivered, "%s: misdelivered %lu",
+		row->name, bad->n_misdelivered);
+}
+
 Test(load_engine, what_befalls_a_packet_is_counted_right)
 {
 	static const struct row rows[] = {
@@ -180,29 +195,63 @@ Test(load_engine, what_befalls_a_packet_is_counted_right)
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
-		const struct row *row = &rows[i];
-		const struct direction_result *bad;
 		const struct direction_result *good;
 
 		teardown();
 		setup();
-		model.fault = row->fault;
-		bad = direction(row->fault.direction);
-		good = direction(row->fault.direction == UP ? DOWN : UP);
+		model.fault = rows[i].fault;
 		model_begin_calls(&model, MODEL_CALLS);
 		model_run_trial(&model, 1000, (int64_t)NS_IN_S);
-		cr_expect_eq(bad->n_sent, 1000, "%s: sent %lu", row->name, bad->n_sent);
-		cr_expect_eq(bad->n_delivered, row->want.n_delivered, "%s: delivered %lu",
-			row->name, bad->n_delivered);
-		cr_expect_eq(bad->n_duplicated, row->want.n_duplicated, "%s: duplicated %lu",
-			row->name, bad->n_duplicated);
-		cr_expect_eq(bad->n_reordered, row->want.n_reordered, "%s: reordered %lu",
-			row->name, bad->n_reordered);
-		cr_expect_eq(bad->n_misdelivered, row->want.n_misdelivered, "%s: misdelivered %lu",
-			row->name, bad->n_misdelivered);
+		expect_row(&rows[i]);
+		good = direction(rows[i].fault.direction == UP ? DOWN : UP);
 		cr_expect_eq(
-			good->n_delivered, 1000, "%s: other %lu", row->name, good->n_delivered);
+			good->n_delivered, 1000, "%s: other %lu", rows[i].name, good->n_delivered);
 	}
+}
+
+static void run_up(void)
+{
+	const struct trial_config trial = {
+		.streams = {{STREAM_UP, 0, 1, 1000, 1, 160}},
+		.n_streams = 1,
+		.duration_ns = (int64_t)NS_IN_S,
+	};
+
+	model_begin_calls(&model, MODEL_CALLS);
+	engine_begin_trial(model.engine, &trial, model.now_ns);
+	model_run_until(&model, never, model.now_ns + 3 * (int64_t)NS_IN_S);
+}
+
+Test(load_engine, what_a_far_echo_gives_back_is_counted_right)
+{
+	static const struct row rows[] = {
+		{"nothing", {FAULT_NONE, UP, 0, 0}, {1000, 0, 0, 0}},
+		{"lost", {FAULT_LOSE, UP, 500, 0}, {999, 0, 0, 0}},
+		{"twice", {FAULT_DUPLICATE, UP, 7, 0}, {1000, 1, 0, 0}},
+		{"overtaken", {FAULT_DELAY, UP, 300, 9000000}, {1000, 0, 1, 0}},
+		{"to another client", {FAULT_MISDELIVER, UP, 77, 0}, {999, 0, 0, 1}},
+		{"never there", {FAULT_SHORT_CUT, UP, 77, 0}, {999, 0, 0, 1}},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		teardown();
+		model_open(&model, true);
+		model.fault = rows[i].fault;
+		run_up();
+		expect_row(&rows[i]);
+		cr_expect_eq(direction(DOWN)->n_delivered, 0);
+	}
+}
+
+Test(load_engine, latency_of_a_far_echo_is_the_round_trip)
+{
+	teardown();
+	model_open(&model, true);
+	run_up();
+	cr_assert_eq(direction(UP)->latency.n, 1000);
+	cr_assert_eq(histogram_quantile(&direction(UP)->latency, 0), 2 * MODEL_DELAY_NS);
+	cr_assert_eq(direction(UP)->latency.max_ns, 2 * MODEL_DELAY_NS);
+	cr_assert_eq(model.echo.n_returned, 1000);
 }
 
 Test(load_engine, latency_is_of_the_wire)

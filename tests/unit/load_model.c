@@ -91,19 +91,39 @@ static void put_media(struct model *model, uint32_t slot, const struct endpoint 
 	packet->datagram.n_bytes = media->n_bytes + STUN_CHANNEL_HEADER_BYTES;
 }
 
-static void relay(struct model *model, const struct datagram *media)
+static void take_all(struct wire *wire, struct datagram *datagrams, size_t n)
 {
+	(void)wire;
+	for (size_t i = 0; i < n; i++)
+		datagrams[i].sent = true;
+}
+
+// The relay takes the channel off, the echo turns the media round.
+static void give_back(struct model *model, struct datagram *media, bool short_cut)
+{
+	media->bytes += STUN_CHANNEL_HEADER_BYTES;
+	media->n_bytes -= STUN_CHANNEL_HEADER_BYTES;
+	media->remote = model->relayed;
+	if (!short_cut)
+		echo_take(&model->echo, &model->echo_wire, media, 1);
+}
+
+static void relay(struct model *model, struct datagram *media)
+{
+	const bool to_peer = media->slot < MODEL_CALLS && !model->far_echo;
 	const enum direction direction = media->slot < MODEL_CALLS ? UP : DOWN;
 	const uint32_t call =
 		direction == UP ? media->slot : (uint32_t)(media->remote.port - RELAY_PORT);
-	struct endpoint from = direction == UP ? model->relayed : server;
-	uint32_t slot = direction == UP ? MODEL_CALLS + call % MODEL_PEERS : call;
-	int64_t arrival_ns = model->now_ns + MODEL_DELAY_NS;
+	struct endpoint from = to_peer ? model->relayed : server;
+	uint32_t slot = to_peer ? MODEL_CALLS + call % MODEL_PEERS : call;
+	int64_t arrival_ns = model->now_ns + MODEL_DELAY_NS * (model->far_echo ? 2 : 1);
 	const bool befalls = ++model->n_media[direction] == model->fault.at &&
 		model->fault.direction == direction;
 
-	if (direction == UP)
+	if (to_peer)
 		from.port = (uint16_t)(from.port + call);
+	if (model->far_echo)
+		give_back(model, media, befalls && model->fault.kind == FAULT_SHORT_CUT);
 	if (befalls && model->fault.kind == FAULT_WRONG_SOURCE)
 		from.port += MODEL_PEERS;
 	if (befalls && model->fault.kind == FAULT_LOSE)
@@ -111,8 +131,7 @@ static void relay(struct model *model, const struct datagram *media)
 	if (befalls && model->fault.kind == FAULT_DELAY)
 		arrival_ns += model->fault.delay_ns;
 	if (befalls && model->fault.kind == FAULT_MISDELIVER)
-		slot = direction == UP ? MODEL_CALLS + (call + 1) % MODEL_PEERS
-				       : (call + 1) % MODEL_CALLS;
+		slot = to_peer ? MODEL_CALLS + (call + 1) % MODEL_PEERS : (call + 1) % MODEL_CALLS;
 	if (befalls && model->fault.kind == FAULT_DUPLICATE)
 		put_media(model, slot, &from, media, arrival_ns);
 	put_media(model, slot, &from, media, arrival_ns);
@@ -167,7 +186,7 @@ static void must(bool condition)
 		abort();
 }
 
-void model_open(struct model *model)
+void model_open(struct model *model, bool far_echo)
 {
 	const struct engine_config config = {
 		.wire = &model->wire,
@@ -176,6 +195,7 @@ void model_open(struct model *model)
 		.n_relays = N_ELEMENTS(relays),
 		.peers = peers,
 		.n_peers = MODEL_PEERS,
+		.far_echo = far_echo,
 		.n_calls = MODEL_CALLS,
 		.user = "user",
 		.password = "word",
@@ -184,6 +204,9 @@ void model_open(struct model *model)
 
 	*model = (struct model){
 		.wire.send_burst = send_burst,
+		.far_echo = far_echo,
+		.echo_wire.send_burst = take_all,
+		.echo = {.relays = relays, .n_relays = N_ELEMENTS(relays)},
 		.now_ns = START_NS,
 		.relayed = {{FAMILY_IPV4, {192, 0, 2, 9}}, RELAY_PORT},
 		.lifetime_s = 600,

@@ -5,6 +5,7 @@
 #ifndef LOAD_MODEL_H
 #define LOAD_MODEL_H
 
+#include "app/turnpike-load/echo.h"
 #include "app/turnpike-load/engine.h"
 
 #define MODEL_QUEUE_MAX 8192
@@ -22,6 +23,7 @@ struct model_fault {
 		FAULT_DELAY,
 		FAULT_MISDELIVER, // to the neighbour of its receiver
 		FAULT_WRONG_SOURCE, // up: from a relayed address that is not the call's
+		FAULT_SHORT_CUT, // with a far echo: back without having been there
 	} kind;
 	enum direction direction;
 	uint64_t at;
@@ -37,6 +39,9 @@ struct model_packet {
 struct model {
 	struct wire wire; // first: the engine hands it back
 	struct engine *engine;
+	bool far_echo; // what goes up comes back from one
+	struct wire echo_wire;
+	struct echo echo;
 	struct stun_mac *mac;
 	struct stun_key key;
 	int64_t now_ns;
@@ -52,7 +57,7 @@ struct model {
 	size_t n_queue;
 };
 
-void model_open(struct model *model);
+void model_open(struct model *model, bool far_echo);
 void model_close(struct model *model);
 // Run until `over` says so or the time has come. Returns whether it did.
 bool model_run_until(struct model *model, bool (*over)(const struct model *), int64_t limit_ns);
