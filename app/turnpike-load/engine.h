@@ -53,8 +53,8 @@ struct control_result {
 	struct histogram latency; // from when it was due to its success, challenges included
 };
 
-// Of one direction in one trial. offered = sent + dropped; sent = delivered + lost. With a far echo,
-// what goes up is delivered when it is back.
+// Of one direction in one trial. offered = sent + dropped; sent = delivered + lost. With a far
+// echo, what is back is delivered.
 struct direction_result {
 	uint64_t n_offered; // due
 	uint64_t n_sent; // taken by the wire

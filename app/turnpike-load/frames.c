@@ -3,18 +3,14 @@
 #include "pkt/pkt.h"
 
 #include <errno.h>
-#include <rte_eal.h>
-#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #define BURST 64
 #define POOL_MBUFS 16383
-#define POOL_MIB "128"
 #define MTU_BYTES 1500
 #define SLEEP_NS 20000
 #define ARP_BYTES 42 // with its Ethernet header
@@ -29,10 +25,8 @@
 struct frames {
 	struct wire wire; // first: the engine hands it back
 	struct frames_config config;
-	struct guard guard;
 	struct port port;
 	struct rte_mempool *pool;
-	bool eal_up;
 	bool found_next_hop;
 	bool conflict; // another host has one of our addresses
 	uint8_t next_hop[6];
@@ -176,18 +170,18 @@ static void take_arp(struct frames *f, const uint8_t *arp)
 static uint32_t find_slot(const struct frames *f, const struct endpoint *local)
 {
 	const struct wire_slots *c = &f->config.slots;
-	const uint32_t n_ports = c->port_max - c->port_min + 1U;
+	const uint32_t n_ports = port_count(&c->ports);
 
-	if (local->port < c->port_min || local->port > c->port_max)
+	if (local->port < c->ports.min || local->port > c->ports.max)
 		return f->n_slots;
 	for (uint32_t i = 0; i < c->n_clients; i++) {
-		const uint32_t slot = i * n_ports + local->port - c->port_min;
+		const uint32_t slot = i * n_ports + local->port - c->ports.min;
 
 		if (slot < c->n_client_slots && ip_equal(&local->ip, &c->clients[i]))
 			return slot;
 	}
 	for (uint32_t i = 0; i < c->n_peers; i++) {
-		const uint32_t peer = i * n_ports + c->port_max - local->port;
+		const uint32_t peer = i * n_ports + c->ports.max - local->port;
 
 		if (peer < c->n_peer_slots && ip_equal(&local->ip, &c->peers[i]))
 			return c->n_client_slots + peer;
@@ -254,43 +248,19 @@ static void count_drops(struct wire *wire, uint64_t n_drops[static N_DIRECTIONS]
 	n_drops[DOWN] = n_drops[UP];
 }
 
-// lcore 0 is this thread; it may use every CPU that the process may.
-static void choose_cpus(char *text, size_t n_text, int64_t cpu)
+static int create_pool(struct frames *f)
 {
-	size_t n = (size_t)snprintf(text, n_text, "0@(");
-	cpu_set_t allowed;
+	// Two ports may be open, each with a pool of its own.
+	static int n_pools;
+	char name[32];
 
-	CPU_ZERO(&allowed);
-	sched_getaffinity(0, sizeof(allowed), &allowed);
-	for (int i = 0; i < CPU_SETSIZE && n < n_text; i++)
-		if (cpu < 0 ? CPU_ISSET((size_t)i, &allowed) : i == cpu)
-			n += (size_t)snprintf(text + n, n_text - n, "%d,", i);
-	text[n - 1] = ')';
-}
-
-static int start_eal(struct frames *f, char error[static FRAMES_ERROR_BYTES])
-{
-	const bool pci = f->config.kind == PORT_PCI;
-	char lcores[4096];
-	char *argv[] = {"turnpike-load", "--lcores", lcores, "--no-telemetry",
-		"--log-level=*:error", "--log-level=pmd.net.virtio.init:critical",
-		pci ? "--in-memory" : "--no-huge", pci ? "--single-file-segments" : "--no-shconf",
-		"-m", POOL_MIB, pci ? "-a" : "--no-pci",
-		pci ? (char *)f->config.target : "--iova-mode=va"};
-
-	choose_cpus(lcores, sizeof(lcores), f->config.cpu);
-	if (rte_eal_init(N_ELEMENTS(argv), argv) < 0) {
-		snprintf(error, FRAMES_ERROR_BYTES, "DPDK does not start: %s",
-			rte_strerror(rte_errno));
-		return -ENOMEM;
-	}
-	f->eal_up = true;
+	snprintf(name, sizeof(name), "frames-%d", n_pools++);
 	f->pool = rte_pktmbuf_pool_create(
-		"load", POOL_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+		name, POOL_MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	return f->pool ? 0 : -ENOMEM;
 }
 
-static int open_port(struct frames *f, char error[static FRAMES_ERROR_BYTES])
+static int open_port(struct frames *f, char error[static WIRE_ERROR_BYTES])
 {
 	const struct port_config config = {
 		.name = f->config.target,
@@ -299,16 +269,16 @@ static int open_port(struct frames *f, char error[static FRAMES_ERROR_BYTES])
 		.mtu_bytes = MTU_BYTES,
 		.n_queues = 1,
 		.pool = f->pool,
-		.guard = &f->guard,
+		.guard = f->config.guard,
 	};
 
 	return port_open(&f->port, &config, error);
 }
 
-static int create_locals(struct frames *f, char error[static FRAMES_ERROR_BYTES])
+static int create_locals(struct frames *f, char error[static WIRE_ERROR_BYTES])
 {
 	const struct wire_slots *c = &f->config.slots;
-	const uint32_t n_ports = c->port_max - c->port_min + 1U;
+	const uint32_t n_ports = port_count(&c->ports);
 
 	f->n_slots = c->n_client_slots + c->n_peer_slots;
 	f->locals = calloc(f->n_slots, sizeof(*f->locals));
@@ -321,20 +291,20 @@ static int create_locals(struct frames *f, char error[static FRAMES_ERROR_BYTES]
 		if (k / n_ports >= (client ? c->n_clients : c->n_peers))
 			goto full;
 		f->locals[i].ip = client ? c->clients[k / n_ports] : c->peers[k / n_ports];
-		f->locals[i].port =
-			(uint16_t)(client ? c->port_min + k % n_ports : c->port_max - k % n_ports);
+		f->locals[i].port = (uint16_t)(client ? c->ports.min + k % n_ports
+						      : c->ports.max - k % n_ports);
 		if (find_slot(f, &f->locals[i]) != i)
 			goto full;
 	}
 	return 0;
 full:
-	snprintf(error, FRAMES_ERROR_BYTES,
+	snprintf(error, WIRE_ERROR_BYTES,
 		"no free port is left; give more addresses or a wider range");
 	return -EADDRINUSE;
 }
 
 // Ask for the next hop, and whether anybody has our addresses (RFC 5227 §2.1.1).
-static int find_next_hop(struct frames *f, char error[static FRAMES_ERROR_BYTES])
+static int find_next_hop(struct frames *f, char error[static WIRE_ERROR_BYTES])
 {
 	const int64_t end_ns = clock_ns() + ARP_LIMIT_NS;
 	struct datagram datagrams[BURST];
@@ -347,38 +317,35 @@ static int find_next_hop(struct frames *f, char error[static FRAMES_ERROR_BYTES]
 			send_arp(f, ARP_REQUEST, &nobody, broadcast, &f->config.slots.clients[i]);
 		for (size_t i = 0; i < f->config.slots.n_peers; i++)
 			send_arp(f, ARP_REQUEST, &nobody, broadcast, &f->config.slots.peers[i]);
-		send_arp(f, ARP_REQUEST, &f->config.slots.clients[0], broadcast,
-			&f->config.next_hop);
+		send_arp(f, ARP_REQUEST, &f->locals[0].ip, broadcast, &f->config.next_hop);
 		while (clock_ns() < ask_ns)
 			receive_burst(&f->wire, datagrams, BURST, ARP_ASK_NS / 10);
 	}
 	if (f->conflict) {
-		snprintf(error, FRAMES_ERROR_BYTES, "another host has one of our addresses");
+		snprintf(error, WIRE_ERROR_BYTES, "another host has one of our addresses");
 		return -EADDRINUSE;
 	}
 	if (f->found_next_hop)
 		return 0;
-	snprintf(error, FRAMES_ERROR_BYTES, "nobody answers ARP for %s",
+	snprintf(error, WIRE_ERROR_BYTES, "nobody answers ARP for %s",
 		ip_format(&f->config.next_hop, text));
 	return -EHOSTUNREACH;
 }
 
 int frames_open(struct frames **out, const struct frames_config *config,
-	char error[static FRAMES_ERROR_BYTES])
+	char error[static WIRE_ERROR_BYTES])
 {
 	struct frames *f = calloc(1, sizeof(*f));
 	int err;
 
-	snprintf(error, FRAMES_ERROR_BYTES, "not enough memory");
+	snprintf(error, WIRE_ERROR_BYTES, "not enough memory");
 	if (!f)
 		return -ENOMEM;
 	f->wire = (struct wire){send_burst, receive_burst, count_drops};
 	f->config = *config;
 	err = create_locals(f, error);
 	if (!err)
-		err = guard_start(&f->guard, "turnpike-load");
-	if (!err)
-		err = start_eal(f, error);
+		err = create_pool(f);
 	if (!err)
 		err = open_port(f, error);
 	if (!err)
@@ -395,12 +362,8 @@ void frames_close(struct frames *f)
 {
 	if (!f)
 		return;
-	if (f->eal_up) {
-		rte_pktmbuf_free_bulk(f->held, f->n_held);
-		port_close(&f->port);
-		rte_eal_cleanup();
-	}
-	guard_stop(&f->guard);
+	rte_pktmbuf_free_bulk(f->held, f->n_held);
+	port_close(&f->port);
 	free(f->locals);
 	free(f);
 }

@@ -154,6 +154,11 @@ static void put_lines(struct page *page, struct plot *plot)
 	plot_draw(page->file, plot);
 }
 
+static const char *up_name(const struct page *page)
+{
+	return report_direction(page->report->options, UP);
+}
+
 static double rate(uint64_t n, const struct sample *sample)
 {
 	return (double)n * (double)NS_IN_S / (double)sample->width_ns;
@@ -165,8 +170,8 @@ static void plot_throughput(struct page *page)
 	const struct series *series = page->report->series;
 	struct plot plot = {"Throughput", "seconds", "packets/s, dashed: sent", false, series->n,
 		.n_lines = 4,
-		.lines = {{"", "up dash", NULL}, {"up", "up", NULL}, {"", "down dash", NULL},
-			{"down", "down", NULL}}};
+		.lines = {{"", "up dash", NULL}, {up_name(page), "up", NULL},
+			{"", "down dash", NULL}, {"down", "down", NULL}}};
 
 	for (size_t k = 0; k < series->n; k++)
 		for (int i = 0; i < N_DIRECTIONS; i++) {
@@ -183,7 +188,7 @@ static void plot_loss(struct page *page)
 {
 	const struct series *series = page->report->series;
 	struct plot plot = {"Loss", "seconds", "% of sent, when it was due", false, series->n,
-		.n_lines = 2, .lines = {{"up", "up", NULL}, {"down", "down", NULL}}};
+		.n_lines = 2, .lines = {{up_name(page), "up", NULL}, {"down", "down", NULL}}};
 
 	for (size_t k = 0; k < series->n; k++)
 		for (int i = 0; i < N_DIRECTIONS; i++) {
@@ -237,6 +242,13 @@ static void plot_calls(struct page *page)
 	plot_latency(page, TRACK_CONTROL, "Control latency");
 }
 
+static const char *latency_title(const struct options *options)
+{
+	if (options->n_echoes)
+		return "Latency, round trip";
+	return options->mode == MODE_BINDING ? "Latency" : "Latency up";
+}
+
 static void plot_series(struct page *page)
 {
 	const struct report *report = page->report;
@@ -249,7 +261,7 @@ static void plot_series(struct page *page)
 	if (report->outcome->trial.lag.n) {
 		plot_throughput(page);
 		plot_loss(page);
-		plot_latency(page, TRACK_UP, mode == MODE_BINDING ? "Latency" : "Latency up");
+		plot_latency(page, TRACK_UP, latency_title(report->options));
 		plot_latency(page, TRACK_DOWN, "Latency down");
 	}
 	if (mode == MODE_HOLD || mode == MODE_SOAK || mode == MODE_ALLOCATE)
@@ -267,7 +279,7 @@ static int compare_attempts(const void *a, const void *b)
 static void plot_load_latency(
 	struct page *page, const struct attempt *attempts, size_t n, enum direction direction)
 {
-	struct plot plot = {direction == UP ? "Latency up" : "Latency down",
+	struct plot plot = {direction == UP ? latency_title(page->report->options) : "Latency down",
 		"offered packets/s, each direction", "µs", true, n, .n_lines = N_QUANTILES,
 		.lines = {{"p50", "up", NULL}, {"p99", "mid", NULL}, {"p99.9", "down", NULL}}};
 
@@ -285,11 +297,12 @@ static void plot_attempts(struct page *page)
 	const size_t n = report->n_attempts;
 	struct attempt attempts[ATTEMPTS_MAX];
 	struct plot throughput = {"Delivered", "offered packets/s, each direction", "packets/s",
-		false, n, .n_lines = 2, .lines = {{"up", "up", NULL}, {"down", "down", NULL}}};
+		false, n, .n_lines = 2,
+		.lines = {{up_name(page), "up", NULL}, {"down", "down", NULL}}};
 	struct plot loss = {"Loss", "offered packets/s, each direction", "% of sent", false, n,
 		.n_lines = 3,
-		.lines = {
-			{"up", "up", NULL}, {"down", "down", NULL}, {"bound", "bound dash", NULL}}};
+		.lines = {{up_name(page), "up", NULL}, {"down", "down", NULL},
+			{"bound", "bound dash", NULL}}};
 
 	memcpy(attempts, report->attempts, n * sizeof(*attempts));
 	qsort(attempts, n, sizeof(*attempts), compare_attempts);
@@ -329,9 +342,9 @@ static void put_media(const struct page *page)
 			continue;
 		fprintf(page->file,
 			"<tr><td>%s<td>%lu<td>%lu<td>%lu<td>%lu<td>%.4f<td>%lu<td>%lu<td>%lu",
-			direction_names[i], r->n_offered, r->n_sent, r->n_delivered, n_lost,
-			loss_percent(n_lost, r->n_sent), r->n_duplicated, r->n_reordered,
-			r->n_misdelivered);
+			report_direction(page->report->options, (enum direction)i), r->n_offered,
+			r->n_sent, r->n_delivered, n_lost, loss_percent(n_lost, r->n_sent),
+			r->n_duplicated, r->n_reordered, r->n_misdelivered);
 		for (int k = 0; k < N_QUANTILES; k++)
 			fprintf(page->file, "<td>%.0f",
 				us_of(histogram_quantile(&r->latency, quantile_shares[k])));

@@ -1,4 +1,5 @@
-// The result as JSON: times in microseconds, everything else in counts.
+// The result as JSON: times in microseconds, everything else in counts. With a far echo "up" is the
+// round trip.
 #include "report.h"
 
 #include <errno.h>
@@ -89,6 +90,7 @@ static json_t *settings_json(const struct report *report)
 	json_object_set_new(object, "server", json_string(endpoint_format(&options->server, text)));
 	json_object_set_new(object, "profile", json_string(options->profile_name));
 	json_object_set_new(object, "via", json_string(options->indications ? "send" : "channel"));
+	json_object_set_new(object, "far_echo", json_boolean(options->n_echoes > 0));
 	set_count(object, "calls", options->n_calls);
 	set_count(object, "duration_s", options->duration_s);
 	set_count(object, "rate", options->rate);
@@ -171,11 +173,31 @@ static json_t *report_object(const struct report *report)
 	return object;
 }
 
-int report_json(const struct report *report, const char *path)
+static int write_object(json_t *object, const char *path)
 {
-	json_t *object = report_object(report);
 	const int failed = json_dump_file(object, path, JSON_INDENT(2));
 
 	json_decref(object);
 	return failed ? -errno : 0;
+}
+
+int report_json(const struct report *report, const char *path)
+{
+	return write_object(report_object(report), path);
+}
+
+int report_echo_json(const struct echo *echo, uint64_t n_unreceived, const struct verdict *verdict,
+	const char *path)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "valid", json_boolean(verdict->valid));
+	json_object_set_new(object, "reasons", json_string(verdict->reasons));
+	set_count(object, "received", echo->n_received);
+	set_count(object, "returned", echo->n_returned);
+	set_count(object, "not_of_relay", echo->n_strangers);
+	set_count(object, "not_ours", echo->n_foreign);
+	set_count(object, "not_sent", echo->n_dropped);
+	set_count(object, "not_received", n_unreceived);
+	return write_object(object, path);
 }

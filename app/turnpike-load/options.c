@@ -1,6 +1,7 @@
 #include "options.h"
 
 #include "exit.h"
+#include "help.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -12,71 +13,8 @@
 
 #define BINDING_DURATION_MAX_S 3600
 #define CREDENTIAL_BYTES_MAX 256
-
-static const char help[] =
-	"turnpike-load: load a TURN server with calls whose both ends it plays, and tell what "
-	"came\n"
-	"of it; the generator's own losses are told apart and make a run INVALID\n"
-	"\n"
-	"usage: turnpike-load MODE --server ADDRESS:PORT [options]\n"
-	"\n"
-	"modes:\n"
-	"  run        calls with media, at the rate of the profile\n"
-	"  search     the highest rate (flood) at which no more than --loss is lost, by halves\n"
-	"  hold       idle calls, refreshed in time\n"
-	"  soak       as run, for hours: calls end and are replaced, --churn a second; a signal\n"
-	"             ends it in order, with its report\n"
-	"  allocate   calls that begin and end at --rate a second: 401, Allocate, bind, release\n"
-	"  binding    STUN Binding requests at --rate a second\n"
-	"\n"
-	"whom:\n"
-	"      --server ADDRESS:PORT  the server; nothing else is ever sent to but\n"
-	"      --relay PREFIX         addresses it may relay from; default: the server's own; "
-	"repeat\n"
-	"      --wire KIND:TARGET     sockets, or a port of frames whose addresses live in this\n"
-	"                             process alone, which nobody else may use: af_packet:IFACE,\n"
-	"                             af_xdp:IFACE, virtio_user:PATH, vhost:PATH, memif:PATH,\n"
-	"                             pci:ADDRESS; default sockets\n"
-	"      --gateway ADDRESS      frames: where all of them go; default: the server\n"
-	"      --client ADDRESS       of this host, for clients; default: the way to the server;\n"
-	"                             repeat for more\n"
-	"      --peer ADDRESS         of this host, for peers; default: the clients'; repeat\n"
-	"      --ports FIRST-LAST     local ports to take; default 10000-59999\n"
-	"  -u, --user NAME            long-term credentials\n"
-	"  -w, --password TEXT\n"
-	"\n"
-	"what:\n"
-	"  -n, --calls N              calls, or clients: 1-200000; default 100\n"
-	"      --peers N              peer ports, shared by the calls in turn: 1-65536; default "
-	"16\n"
-	"      --ramp N               calls begun and released a second: 1-1000000; default 500\n"
-	"      --churn N              soak: calls replaced a second: 0-100000; default 1\n"
-	"      --arrival LAW          of calls: uniform or poisson; default uniform\n"
-	"      --profile NAME         audio: 50 packets/s of 160 B a call; video: 30 bursts/s of\n"
-	"                             5 x 1200 B; mix: both, by turns; flood: --rate packets/s of\n"
-	"                             --size; default audio\n"
-	"      --rate N               flood, search: packets/s of all calls, each direction (a\n"
-	"                             search starts there); allocate, binding: requests/s;\n"
-	"                             1-20000000; default 10000, allocate 1000\n"
-	"      --size BYTES           flood, search: of media in a packet, 24-1400; default 160\n"
-	"      --direction WAY        up (client to peer), down or both; default both\n"
-	"      --via WHAT             channel (ChannelData) or send (Send and Data indications)\n"
-	"      --lifetime S           of allocations, to ask for: 2-3600; default: the server's\n"
-	"\n"
-	"how:\n"
-	"  -d, --duration S           of the measurement, in a search of each trial: 1-86400\n"
-	"                             (binding 3600); default 10, search 5, soak 3600\n"
-	"      --loss PERCENT         the bound of a search: 0-50; default 0.01\n"
-	"      --lag MS               sending behind schedule, at p99, that makes a run INVALID:\n"
-	"                             1-1000; default 1\n"
-	"      --cpu N                pin the generator to this CPU\n"
-	"      --json FILE            the result, also as JSON\n"
-	"      --report FILE          the result as a page of HTML with plots\n"
-	"      --version, --help\n"
-	"\n"
-	"exit status: 0 measured, 1 INVALID or stopped (a soak may be), 64 usage, 69 no call came\n"
-	"up or an address is not this host's, 71 memory, descriptors or another resource is\n"
-	"missing\n";
+#define PEERS_MAX 65536
+#define COUNT_MAX 1000000000000
 
 enum {
 	OPTION_SERVER = 256,
@@ -85,6 +23,10 @@ enum {
 	OPTION_GATEWAY,
 	OPTION_CLIENT,
 	OPTION_PEER,
+	OPTION_PEER_WIRE,
+	OPTION_PEER_GATEWAY,
+	OPTION_ECHO,
+	OPTION_ECHO_PORTS,
 	OPTION_PORTS,
 	OPTION_ARRIVAL,
 	OPTION_PROFILE,
@@ -102,6 +44,7 @@ enum {
 	OPTION_SIZE,
 	OPTION_LIFETIME,
 	OPTION_LAG,
+	OPTION_COUNT,
 	OPTION_CPU,
 };
 
@@ -112,6 +55,10 @@ static const struct option long_options[] = {
 	{"gateway", required_argument, NULL, OPTION_GATEWAY},
 	{"client", required_argument, NULL, OPTION_CLIENT},
 	{"peer", required_argument, NULL, OPTION_PEER},
+	{"peer-wire", required_argument, NULL, OPTION_PEER_WIRE},
+	{"peer-gateway", required_argument, NULL, OPTION_PEER_GATEWAY},
+	{"echo", required_argument, NULL, OPTION_ECHO},
+	{"echo-ports", required_argument, NULL, OPTION_ECHO_PORTS},
 	{"ports", required_argument, NULL, OPTION_PORTS},
 	{"user", required_argument, NULL, 'u'},
 	{"password", required_argument, NULL, 'w'},
@@ -127,6 +74,7 @@ static const struct option long_options[] = {
 	{"via", required_argument, NULL, OPTION_VIA},
 	{"lifetime", required_argument, NULL, OPTION_LIFETIME},
 	{"duration", required_argument, NULL, 'd'},
+	{"count", required_argument, NULL, OPTION_COUNT},
 	{"loss", required_argument, NULL, OPTION_LOSS},
 	{"lag", required_argument, NULL, OPTION_LAG},
 	{"cpu", required_argument, NULL, OPTION_CPU},
@@ -144,6 +92,7 @@ static const char *const modes[] = {
 	[MODE_ALLOCATE] = "allocate",
 	[MODE_HOLD] = "hold",
 	[MODE_SOAK] = "soak",
+	[MODE_ECHO] = "echo",
 };
 
 static const char *const profiles[] = {
@@ -197,7 +146,7 @@ static int take_number(struct options *out, int option, const char *text)
 	case 'd':
 		return parse_number(&out->duration_s, text, 1, 86400);
 	case OPTION_PEERS:
-		return parse_number(&out->n_peers, text, 1, 65536);
+		return parse_number(&out->n_peers, text, 1, PEERS_MAX);
 	case OPTION_RAMP:
 		return parse_number(&out->ramp, text, 1, 1000000);
 	case OPTION_CHURN:
@@ -208,6 +157,8 @@ static int take_number(struct options *out, int option, const char *text)
 		return parse_number(&out->payload_bytes, text, 24, PAYLOAD_BYTES_MAX);
 	case OPTION_LIFETIME:
 		return parse_number(&out->lifetime_s, text, 2, 3600);
+	case OPTION_COUNT:
+		return parse_number(&out->count, text, 1, COUNT_MAX);
 	case OPTION_LAG:
 		return parse_number(&out->lag_ms, text, 1, 1000);
 	default:
@@ -241,7 +192,7 @@ static int take_relay(struct options *out, const char *text)
 	return 0;
 }
 
-static int take_ports(struct options *out, const char *text)
+static int take_ports(struct port_range *out, const char *text)
 {
 	unsigned min;
 	unsigned max;
@@ -250,8 +201,7 @@ static int take_ports(struct options *out, const char *text)
 	if (sscanf(text, "%5u-%5u%n", &min, &max, &n_read) != 2 || text[n_read] || min < 1 ||
 		max > 65535 || min > max)
 		return -EINVAL;
-	out->port_min = (uint16_t)min;
-	out->port_max = (uint16_t)max;
+	*out = (struct port_range){(uint16_t)min, (uint16_t)max};
 	return 0;
 }
 
@@ -291,18 +241,28 @@ static int take_word(struct options *out, int option, const char *text)
 }
 
 // A kind, and behind a colon its target.
-static int take_wire(struct options *out, const char *text)
+static int take_wire(struct wire_choice *out, const char *text)
 {
 	const size_t n_kind = strcspn(text, ":");
 
 	for (size_t i = 0; i < N_ELEMENTS(wires); i++) {
 		if (strlen(wires[i]) != n_kind || strncmp(wires[i], text, n_kind))
 			continue;
-		out->wire = (enum wire_kind)i;
-		out->wire_target = text[n_kind] ? text + n_kind + 1 : NULL;
-		return (out->wire == WIRE_SOCKETS) == !out->wire_target ? 0 : -EINVAL;
+		out->kind = (enum wire_kind)i;
+		out->target = text[n_kind] ? text + n_kind + 1 : NULL;
+		return (out->kind == WIRE_SOCKETS) == !out->target ? 0 : -EINVAL;
 	}
 	return -EINVAL;
+}
+
+static int take_gateway(struct wire_choice *out, const char *text)
+{
+	return ip_parse(&out->gateway, text) || !is_unicast(&out->gateway) ? -EINVAL : 0;
+}
+
+static int take_server(struct endpoint *out, const char *text)
+{
+	return endpoint_parse(out, text) || !is_unicast(&out->ip) || !out->port ? -EINVAL : 0;
 }
 
 static int take_length(const char *text)
@@ -310,26 +270,39 @@ static int take_length(const char *text)
 	return *text && strlen(text) <= CREDENTIAL_BYTES_MAX ? 0 : -EINVAL;
 }
 
-static int take_option(struct options *out, int option, const char *text)
+// Addresses, and the ways to them.
+static int take_whom(struct options *out, int option, const char *text)
 {
 	switch (option) {
 	case OPTION_SERVER:
-		return endpoint_parse(&out->server, text) || !is_unicast(&out->server.ip) ||
-				!out->server.port
-			? -EINVAL
-			: 0;
+		return take_server(&out->server, text);
 	case OPTION_RELAY:
 		return take_relay(out, text);
 	case OPTION_WIRE:
-		return take_wire(out, text);
+		return take_wire(&out->wire, text);
 	case OPTION_GATEWAY:
-		return ip_parse(&out->gateway, text) || !is_unicast(&out->gateway) ? -EINVAL : 0;
+		return take_gateway(&out->wire, text);
 	case OPTION_CLIENT:
 		return take_ip(out->clients, &out->n_clients, text);
 	case OPTION_PEER:
 		return take_ip(out->peer_ips, &out->n_peer_ips, text);
-	case OPTION_PORTS:
-		return take_ports(out, text);
+	case OPTION_PEER_WIRE:
+		out->two_wires = true;
+		return take_wire(&out->peer_wire, text);
+	case OPTION_PEER_GATEWAY:
+		return take_gateway(&out->peer_wire, text);
+	case OPTION_ECHO:
+		return take_ip(out->echoes, &out->n_echoes, text);
+	case OPTION_ECHO_PORTS:
+		return take_ports(&out->echo_ports, text);
+	default:
+		return take_ports(&out->ports, text);
+	}
+}
+
+static int take_option(struct options *out, int option, const char *text)
+{
+	switch (option) {
 	case OPTION_LOSS:
 		return take_loss(out, text);
 	case OPTION_REPORT:
@@ -350,7 +323,9 @@ static int take_option(struct options *out, int option, const char *text)
 	case OPTION_VIA:
 		return take_word(out, option, text);
 	default:
-		return take_number(out, option, text);
+		return option < OPTION_PEERS && option >= OPTION_SERVER
+			? take_whom(out, option, text)
+			: take_number(out, option, text);
 	}
 }
 
@@ -389,10 +364,29 @@ static uint64_t default_duration_s(enum mode mode)
 	case MODE_SEARCH:
 		return 5;
 	case MODE_SOAK:
+	case MODE_ECHO:
 		return 3600;
 	default:
 		return 10;
 	}
+}
+
+// Where no address was given, the relay is where the server is; the way of a port of frames leads
+// to whom it talks to.
+static void default_addresses(struct options *out)
+{
+	if (out->n_relays == 0) {
+		out->relays[0] = (struct prefix){out->server.ip, 32};
+		out->n_relays = 1;
+	}
+	if (out->n_peer_ips == 0) {
+		memcpy(out->peer_ips, out->clients, sizeof(out->clients));
+		out->n_peer_ips = out->n_clients;
+	}
+	if (out->wire.gateway.family == FAMILY_NONE)
+		out->wire.gateway = out->mode == MODE_ECHO ? out->relays[0].ip : out->server.ip;
+	if (out->peer_wire.gateway.family == FAMILY_NONE)
+		out->peer_wire.gateway = out->relays[0].ip;
 }
 
 static void set_defaults(struct options *out)
@@ -403,19 +397,44 @@ static void set_defaults(struct options *out)
 		out->duration_s = default_duration_s(out->mode);
 	if (out->rate == 0)
 		out->rate = out->mode == MODE_ALLOCATE ? 1000 : 10000;
-	if (out->n_relays == 0) {
-		out->relays[0] = (struct prefix){out->server.ip, 32};
-		out->n_relays = 1;
+	default_addresses(out);
+	if (out->n_echoes) {
+		out->directions[DOWN] = false;
+		out->n_peers = out->n_echoes * port_count(&out->echo_ports);
 	}
-	if (out->n_peer_ips == 0) {
-		memcpy(out->peer_ips, out->clients, sizeof(out->clients));
-		out->n_peer_ips = out->n_clients;
-	}
-	if (out->gateway.family == FAMILY_NONE)
-		out->gateway = out->server.ip;
-	if (out->n_peers > out->n_calls)
+	if (out->n_peers > out->n_calls && out->mode != MODE_ECHO)
 		out->n_peers = out->n_calls;
 	out->profile_name = profiles[out->profile];
+}
+
+static int check_echo(const struct options *out)
+{
+	if (out->n_relays == 0)
+		return usage("--relay is missing: it is all that an echo answers", NULL);
+	if (out->n_echoes == 0)
+		return usage("--echo is missing", NULL);
+	if (out->server.port || out->n_clients || out->rate)
+		return usage("--server, --client and --rate are not for an echo", NULL);
+	if (out->report_path)
+		return usage("--report is not for an echo", NULL);
+	return -1;
+}
+
+// Peers are here, or they are a far echo.
+static int check_peers(const struct options *out)
+{
+	const bool here = out->n_peer_ips || out->two_wires;
+
+	if (here && out->n_echoes)
+		return usage("--echo and peers here exclude each other", NULL);
+	if (out->n_echoes * port_count(&out->echo_ports) > PEERS_MAX)
+		return usage("an echo has at most 65536 ports, of all addresses", NULL);
+	if (out->n_echoes && !(out->directions[UP] && out->directions[DOWN]))
+		return usage("--direction is not for an echo: media goes there and back", NULL);
+	if (out->two_wires && out->n_peer_ips == 0)
+		return usage(
+			"--peer is missing: on a wire of their own peers need an address", NULL);
+	return -1;
 }
 
 static int check_together(struct options *out)
@@ -431,7 +450,7 @@ static int check_together(struct options *out)
 		return usage("--rate is for the profile flood, and for modes of a rate", NULL);
 	if (out->mode == MODE_BINDING && out->duration_s > BINDING_DURATION_MAX_S)
 		return usage("--duration of binding is 1-3600", NULL);
-	if (out->wire != WIRE_SOCKETS && out->n_clients == 0)
+	if (out->wire.kind != WIRE_SOCKETS && out->n_clients == 0)
 		return usage(
 			"--client is missing: a port of frames has no address by itself", NULL);
 	if (out->n_clients == 0) {
@@ -440,23 +459,24 @@ static int check_together(struct options *out)
 		if (status >= 0)
 			return status;
 	}
-	set_defaults(out);
 	return -1;
 }
 
 int options_parse(struct options *out, int argc, char **argv)
 {
+	int status;
 	int option;
 	int mode;
 
 	*out = (struct options){
-		.port_min = 10000,
-		.port_max = 59999,
+		.ports = {10000, 59999},
+		.echo_ports = {40000, 40015},
 		.directions = {true, true},
 		.n_peers = 16,
 		.n_calls = 100,
 		.ramp = 500,
 		.churn = 1,
+		.count = COUNT_MAX,
 		.argc = argc,
 		.argv = argv,
 		.payload_bytes = 160,
@@ -482,5 +502,10 @@ int options_parse(struct options *out, int argc, char **argv)
 		return usage("there is no mode", argv[optind]);
 	out->mode = (enum mode)mode;
 	out->mode_name = modes[mode];
-	return check_together(out);
+	status = check_peers(out);
+	if (status < 0)
+		status = out->mode == MODE_ECHO ? check_echo(out) : check_together(out);
+	if (status < 0)
+		set_defaults(out);
+	return status;
 }

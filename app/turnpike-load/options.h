@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "profile.h"
+#include "wire.h"
 
 #include <stdbool.h>
 
@@ -16,6 +17,7 @@ enum mode {
 	MODE_ALLOCATE,
 	MODE_HOLD,
 	MODE_SOAK,
+	MODE_ECHO,
 };
 
 enum wire_kind {
@@ -28,10 +30,17 @@ enum wire_kind {
 	WIRE_PCI,
 };
 
-struct options {
-	enum wire_kind wire;
-	const char *wire_target; // interface, socket path or PCI address
+// What a wire is and where it leads.
+struct wire_choice {
+	enum wire_kind kind;
+	const char *target; // interface, socket path or PCI address
 	struct ip_addr gateway; // not of sockets: the next hop to everything
+};
+
+struct options {
+	struct wire_choice wire;
+	struct wire_choice peer_wire;
+	bool two_wires; // peers have one of their own
 	enum mode mode;
 	const char *mode_name;
 	struct endpoint server;
@@ -41,8 +50,10 @@ struct options {
 	size_t n_peer_ips;
 	struct prefix relays[OPTIONS_ADDRESSES_MAX];
 	size_t n_relays;
-	uint16_t port_min;
-	uint16_t port_max;
+	struct ip_addr echoes[OPTIONS_ADDRESSES_MAX]; // of the far echo, or to be one
+	size_t n_echoes;
+	struct port_range ports;
+	struct port_range echo_ports;
 	const char *user;
 	const char *password;
 	enum profile profile;
@@ -57,6 +68,7 @@ struct options {
 	uint64_t rate; // 0: not given
 	uint64_t payload_bytes;
 	uint64_t duration_s;
+	uint64_t count; // echo: of packets given back
 	uint64_t lifetime_s;
 	uint64_t lag_ms; // at p99, above which a run is INVALID
 	int64_t cpu; // -1: any

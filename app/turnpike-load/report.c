@@ -2,8 +2,6 @@
 
 #include <stdio.h>
 
-const char *const direction_names[N_DIRECTIONS] = {[UP] = "up", [DOWN] = "down"};
-
 const char *const request_names[N_REQUESTS] = {
 	[REQUEST_ALLOCATE] = "Allocate",
 	[REQUEST_BIND] = "bind",
@@ -11,13 +9,20 @@ const char *const request_names[N_REQUESTS] = {
 	[REQUEST_RELEASE] = "release",
 };
 
+const char *report_direction(const struct options *options, enum direction direction)
+{
+	if (direction == DOWN)
+		return "down";
+	return options->n_echoes ? "round trip" : "up";
+}
+
 static double quantile_us(const struct histogram *histogram, double share)
 {
 	return us_of(histogram_quantile(histogram, share));
 }
 
-void report_progress(
-	struct progress *progress, const char *phase, const struct engine *engine, int64_t now_ns)
+void report_progress(struct progress *progress, const struct options *options, const char *phase,
+	const struct engine *engine, int64_t now_ns)
 {
 	const struct engine_totals *totals = engine_totals(engine);
 	const struct trial_result *trial = engine_trial(engine);
@@ -34,7 +39,8 @@ void report_progress(
 		// A new trial counts from zero.
 		if (result->n_offered == 0 || now.n_sent[i] < progress->n_sent[i])
 			continue;
-		printf("  %s %.0f/s of %.0f/s p99 %.0f us", direction_names[i],
+		printf("  %s %.0f/s of %.0f/s p99 %.0f us",
+			report_direction(options, (enum direction)i),
 			(double)(now.n_delivered[i] - progress->n_delivered[i]) / passed_s,
 			(double)(now.n_sent[i] - progress->n_sent[i]) / passed_s,
 			quantile_us(&result->latency, 0.99));
@@ -56,17 +62,18 @@ static void print_directions(const struct report *report)
 
 		if (r->n_offered == 0)
 			continue;
-		printf("%-10s %11lu %11lu %11lu %9lu %9.4f %7lu %7lu %7lu\n", direction_names[i],
-			r->n_offered, r->n_sent, r->n_delivered, n_lost,
-			loss_percent(n_lost, r->n_sent), r->n_duplicated, r->n_reordered,
-			r->n_misdelivered);
+		printf("%-10s %11lu %11lu %11lu %9lu %9.4f %7lu %7lu %7lu\n",
+			report_direction(report->options, (enum direction)i), r->n_offered,
+			r->n_sent, r->n_delivered, n_lost, loss_percent(n_lost, r->n_sent),
+			r->n_duplicated, r->n_reordered, r->n_misdelivered);
 	}
 	printf("\n%-10s %11s %11s %11s %11s\n", "latency us", "p50", "p99", "p99.9", "max");
 	for (int i = 0; i < N_DIRECTIONS; i++) {
 		const struct histogram *latency = &trial->directions[i].latency;
 
 		if (latency->n)
-			printf("%-10s %11.0f %11.0f %11.0f %11.0f\n", direction_names[i],
+			printf("%-10s %11.0f %11.0f %11.0f %11.0f\n",
+				report_direction(report->options, (enum direction)i),
 				quantile_us(latency, 0.5), quantile_us(latency, 0.99),
 				quantile_us(latency, 0.999), us_of(latency->max_ns));
 	}
@@ -107,6 +114,14 @@ static void print_generator(const struct report *report)
 		totals->n_stray);
 }
 
+static void print_verdict(const struct verdict *verdict)
+{
+	if (verdict->valid)
+		printf("verdict: valid\n");
+	else
+		printf("verdict: INVALID: %s\n", verdict->reasons);
+}
+
 void report_table(const struct report *report)
 {
 	const struct engine_totals *totals = engine_totals(report->engine);
@@ -128,8 +143,15 @@ void report_table(const struct report *report)
 			report->search->passed, options->loss_percent);
 	if (report->stopped)
 		printf("stopped by a signal\n");
-	if (report->outcome->verdict.valid)
-		printf("verdict: valid\n");
-	else
-		printf("verdict: INVALID: %s\n", report->outcome->verdict.reasons);
+	print_verdict(&report->outcome->verdict);
+}
+
+void report_echo(const struct echo *echo, uint64_t n_unreceived, const struct verdict *verdict)
+{
+	printf("\necho: received %lu, returned %lu; not of the relay %lu, not of ours %lu; not "
+	       "sent "
+	       "%lu, not received %lu\n",
+		echo->n_received, echo->n_returned, echo->n_strangers, echo->n_foreign,
+		echo->n_dropped, n_unreceived);
+	print_verdict(verdict);
 }

@@ -38,8 +38,10 @@ struct progress {
 	uint64_t n_released;
 };
 
-extern const char *const direction_names[N_DIRECTIONS];
 extern const char *const request_names[N_REQUESTS];
+
+// Of media: up, down, or where a far echo gives it back, the round trip.
+const char *report_direction(const struct options *options, enum direction direction);
 
 static inline double us_of(int64_t ns)
 {
@@ -58,11 +60,16 @@ static inline const struct histogram *lag_of(
 	return trial->lag.n ? &trial->lag : &totals->lag;
 }
 
-void report_progress(
-	struct progress *progress, const char *phase, const struct engine *engine, int64_t now_ns);
+// `phase` is what is going on.
+void report_progress(struct progress *progress, const struct options *options, const char *phase,
+	const struct engine *engine, int64_t now_ns);
 void report_table(const struct report *report);
 // Returns 0; -errno, where the file cannot be written.
 int report_json(const struct report *report, const char *path);
+// Of the mode echo.
+void report_echo(const struct echo *echo, uint64_t n_unreceived, const struct verdict *verdict);
+int report_echo_json(const struct echo *echo, uint64_t n_unreceived, const struct verdict *verdict,
+	const char *path);
 // One page that needs nothing else. Passwords are left out. Returns as report_json().
 int report_html(const struct report *report, const char *path);
 

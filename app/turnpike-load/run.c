@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include "echo_mode.h"
 #include "exit.h"
 #include "report.h"
 #include "wires.h"
@@ -70,7 +71,7 @@ static int64_t step(struct load *load)
 	now_ns = clock_ns();
 	engine_take(load->engine, datagrams, n, now_ns);
 	if (now_ns - load->progress.at_ns >= (int64_t)NS_IN_S)
-		report_progress(&load->progress, load->phase, load->engine, now_ns);
+		report_progress(&load->progress, load->options, load->phase, load->engine, now_ns);
 	return now_ns;
 }
 
@@ -103,11 +104,21 @@ static void release_calls(struct load *load)
 		step(load);
 }
 
+// What a far echo gave back and was not received is lost to what went up.
+static void count_drops(const struct load *load, uint64_t n_drops[static N_DIRECTIONS])
+{
+	load->wire->count_drops(load->wire, n_drops);
+	if (load->options->n_echoes == 0)
+		return;
+	n_drops[UP] = n_drops[DOWN];
+	n_drops[DOWN] = 0;
+}
+
 static void take_outcome(struct load *load, struct outcome *out)
 {
 	uint64_t n_unreceived[N_DIRECTIONS];
 
-	load->wire->count_drops(load->wire, n_unreceived);
+	count_drops(load, n_unreceived);
 	for (int i = 0; i < N_DIRECTIONS; i++)
 		n_unreceived[i] -= load->n_unreceived[i];
 	out->lag_max_ns = (int64_t)(load->options->lag_ms * NS_IN_MS);
@@ -120,7 +131,7 @@ static void run_trial(struct load *load, const struct trial_config *trial, struc
 	bool cut = false;
 
 	load->phase = load->options->mode_name;
-	load->wire->count_drops(load->wire, load->n_unreceived);
+	count_drops(load, load->n_unreceived);
 	engine_begin_trial(load->engine, trial, now_ns);
 	if (load->options->mode == MODE_SOAK && load->options->churn)
 		engine_begin_churn(load->engine, load->options->churn, now_ns);
@@ -306,6 +317,7 @@ static int open_engine(struct load *load)
 		.n_relays = options->n_relays,
 		.peers = load->wires.peers,
 		.n_peers = (uint32_t)options->n_peers,
+		.far_echo = options->n_echoes > 0,
 		.n_calls = (uint32_t)options->n_calls,
 		.user = options->user,
 		.password = options->password,
@@ -336,11 +348,14 @@ static int pin(int64_t cpu)
 	return EXIT_RESOURCE;
 }
 
-static int run_opened(struct load *load)
+static int run_calls(struct load *load)
 {
+	const int status = open_engine(load);
 	bool stopped;
 	int err;
 
+	if (status)
+		return status;
 	load->progress.at_ns = clock_ns();
 	err = measure(load);
 	if (err) {
@@ -372,9 +387,8 @@ int run(const struct options *options)
 		status = wires_open(&load->wires, options);
 	load->wire = load->wires.wire;
 	if (!status)
-		status = open_engine(load);
-	if (!status)
-		status = run_opened(load);
+		status = options->mode == MODE_ECHO ? echo_mode_run(options, load->wire, &stop)
+						    : run_calls(load);
 	engine_destroy(load->engine);
 	wires_close(&load->wires);
 	free(load);

@@ -21,7 +21,7 @@ struct sockets {
 	uint32_t n_client_slots;
 	uint32_t n_slots;
 	int *fds; // n_slots, -1: not open
-	struct endpoint *peers;
+	struct endpoint *locals; // of every slot
 	struct mmsghdr rx[BURST];
 	struct mmsghdr tx[BURST];
 	struct iovec rx_parts[BURST];
@@ -142,7 +142,7 @@ static void count_drops(struct wire *wire, uint64_t n_drops[static N_DIRECTIONS]
 	}
 }
 
-static int raise_descriptors(uint32_t n, char error[static SOCKETS_ERROR_BYTES])
+static int raise_descriptors(uint32_t n, char error[static WIRE_ERROR_BYTES])
 {
 	struct rlimit limit;
 
@@ -155,14 +155,14 @@ static int raise_descriptors(uint32_t n, char error[static SOCKETS_ERROR_BYTES])
 		limit.rlim_max = n;
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
 		return 0;
-	snprintf(error, SOCKETS_ERROR_BYTES,
+	snprintf(error, WIRE_ERROR_BYTES,
 		"%u sockets need a limit of descriptors (ulimit -n) of %u or more", n, n);
 	return -EMFILE;
 }
 
 // Take the next free port of the cursor's addresses.
 static int bind_next(
-	int fd, struct cursor *cursor, struct endpoint *out, char error[static SOCKETS_ERROR_BYTES])
+	int fd, struct cursor *cursor, struct endpoint *out, char error[static WIRE_ERROR_BYTES])
 {
 	char text[ADDR_TEXT_BYTES];
 
@@ -170,8 +170,8 @@ static int bind_next(
 		const struct endpoint local = {*cursor->ips, (uint16_t)cursor->port};
 		const struct sockaddr_in name = to_name(&local);
 
-		if (++cursor->port > cursor->config->slots.port_max) {
-			cursor->port = cursor->config->slots.port_min;
+		if (++cursor->port > cursor->config->slots.ports.max) {
+			cursor->port = cursor->config->slots.ports.min;
 			cursor->ips++;
 			cursor->n_ips--;
 		}
@@ -181,11 +181,11 @@ static int bind_next(
 		}
 		if (errno == EADDRINUSE)
 			continue;
-		snprintf(error, SOCKETS_ERROR_BYTES, "cannot use %s as an address of this host: %s",
+		snprintf(error, WIRE_ERROR_BYTES, "cannot use %s as an address of this host: %s",
 			ip_format(&local.ip, text), strerror(errno));
 		return -errno;
 	}
-	snprintf(error, SOCKETS_ERROR_BYTES,
+	snprintf(error, WIRE_ERROR_BYTES,
 		"no free port is left; give more addresses or a wider range");
 	return -EADDRINUSE;
 }
@@ -202,40 +202,38 @@ static void set_buffers(int fd)
 }
 
 static int open_slot(struct sockets *s, uint32_t slot, struct cursor *cursor,
-	char error[static SOCKETS_ERROR_BYTES])
+	char error[static WIRE_ERROR_BYTES])
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = slot};
 	struct sockaddr_in server = to_name(&cursor->config->server);
-	struct endpoint local;
 	int err;
 
 	s->fds[slot] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fds[slot] < 0)
 		goto fail;
 	set_buffers(s->fds[slot]);
-	err = bind_next(s->fds[slot], cursor, &local, error);
+	err = bind_next(s->fds[slot], cursor, &s->locals[slot], error);
 	if (err)
 		return err;
-	if (slot >= s->n_client_slots)
-		s->peers[slot - s->n_client_slots] = local;
-	else if (connect(s->fds[slot], (const struct sockaddr *)&server, sizeof(server)))
+	if (slot < s->n_client_slots &&
+		connect(s->fds[slot], (const struct sockaddr *)&server, sizeof(server)))
 		goto fail;
 	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->fds[slot], &event))
 		goto fail;
 	return 0;
 fail:
 	err = -errno;
-	snprintf(error, SOCKETS_ERROR_BYTES, "socket %u: %s", slot, strerror(-err));
+	snprintf(error, WIRE_ERROR_BYTES, "socket %u: %s", slot, strerror(-err));
 	return err;
 }
 
-static int open_slots(struct sockets *s, const struct sockets_config *config,
-	char error[static SOCKETS_ERROR_BYTES])
+static int open_slots(
+	struct sockets *s, const struct sockets_config *config, char error[static WIRE_ERROR_BYTES])
 {
 	struct cursor clients = {
-		config->slots.clients, config->slots.n_clients, config->slots.port_min, config};
+		config->slots.clients, config->slots.n_clients, config->slots.ports.min, config};
 	struct cursor peers = {
-		config->slots.peers, config->slots.n_peers, config->slots.port_min, config};
+		config->slots.peers, config->slots.n_peers, config->slots.ports.min, config};
 	int err = raise_descriptors(s->n_slots + OTHER_DESCRIPTORS, error);
 
 	for (uint32_t i = 0; i < s->n_slots && !err; i++)
@@ -248,8 +246,8 @@ static int create_arrays(struct sockets *s, const struct sockets_config *config)
 	s->n_client_slots = config->slots.n_client_slots;
 	s->n_slots = config->slots.n_client_slots + config->slots.n_peer_slots;
 	s->fds = malloc(s->n_slots * sizeof(*s->fds));
-	s->peers = calloc(config->slots.n_peer_slots, sizeof(*s->peers));
-	if (!s->fds || !s->peers)
+	s->locals = calloc(s->n_slots, sizeof(*s->locals));
+	if (!s->fds || !s->locals)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < s->n_slots; i++)
 		s->fds[i] = -1;
@@ -266,12 +264,12 @@ static int create_arrays(struct sockets *s, const struct sockets_config *config)
 }
 
 int sockets_open(struct sockets **out, const struct sockets_config *config,
-	char error[static SOCKETS_ERROR_BYTES])
+	char error[static WIRE_ERROR_BYTES])
 {
 	struct sockets *s = calloc(1, sizeof(*s));
 	int err;
 
-	snprintf(error, SOCKETS_ERROR_BYTES, "not enough memory or descriptors");
+	snprintf(error, WIRE_ERROR_BYTES, "not enough memory or descriptors");
 	if (!s)
 		return -ENOMEM;
 	s->wire = (struct wire){send_burst, receive_burst, count_drops};
@@ -297,7 +295,7 @@ void sockets_close(struct sockets *s)
 	if (s->epoll_fd >= 0)
 		close(s->epoll_fd);
 	free(s->fds);
-	free(s->peers);
+	free(s->locals);
 	free(s);
 }
 
@@ -308,5 +306,5 @@ struct wire *sockets_wire(struct sockets *s)
 
 const struct endpoint *sockets_peers(const struct sockets *s)
 {
-	return s->peers;
+	return s->locals + s->n_client_slots;
 }

@@ -4,8 +4,6 @@
 
 #include "wire.h"
 
-#define SOCKETS_ERROR_BYTES 256
-
 struct sockets_config {
 	struct wire_slots slots; // a port in use is skipped
 	struct endpoint server; // clients talk to it alone
@@ -17,7 +15,7 @@ struct sockets;
 // this host's, -EADDRINUSE where ports run out, -EMFILE, -ENOMEM or another -errno; `error` says
 // which, in one line.
 int sockets_open(struct sockets **out, const struct sockets_config *config,
-	char error[static SOCKETS_ERROR_BYTES]);
+	char error[static WIRE_ERROR_BYTES]);
 void sockets_close(struct sockets *sockets); // NULL is fine
 
 struct wire *sockets_wire(struct sockets *sockets);

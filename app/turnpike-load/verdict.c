@@ -74,6 +74,13 @@ void verdict_take(struct outcome *out, const struct engine *engine,
 	judge_control(verdict, engine);
 }
 
+void verdict_echo(struct verdict *out, const struct echo *echo, uint64_t n_unreceived)
+{
+	*out = (struct verdict){.valid = true};
+	judge_loss(out, echo->n_dropped + n_unreceived, echo->n_received + n_unreceived,
+		"packets at the echo");
+}
+
 uint64_t verdict_lost(const struct outcome *outcome, enum direction direction)
 {
 	const struct direction_result *result = &outcome->trial.directions[direction];

@@ -2,6 +2,7 @@
 #ifndef VERDICT_H
 #define VERDICT_H
 
+#include "echo.h"
 #include "engine.h"
 
 #define VERDICT_TEXT_BYTES 256
@@ -24,6 +25,8 @@ struct outcome {
 // packets, of the calls it was to begin, or of its control messages.
 void verdict_take(struct outcome *out, const struct engine *engine,
 	const uint64_t n_unreceived[static N_DIRECTIONS]);
+// Of the mode echo: as of a direction.
+void verdict_echo(struct verdict *out, const struct echo *echo, uint64_t n_unreceived);
 void verdict_object(struct verdict *verdict, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -15,15 +15,26 @@ enum direction {
 	N_DIRECTIONS,
 };
 
+#define WIRE_ERROR_BYTES 512
+
+struct port_range {
+	uint16_t min;
+	uint16_t max;
+};
+
+static inline uint32_t port_count(const struct port_range *range)
+{
+	return range->max - range->min + 1U;
+}
+
 // The local addresses of the slots: those of clients are filled one after the other, ports from
-// `port_min` on, then those of peers.
+// the lowest on, then those of peers.
 struct wire_slots {
 	const struct ip_addr *clients;
 	size_t n_clients;
 	const struct ip_addr *peers;
 	size_t n_peers;
-	uint16_t port_min;
-	uint16_t port_max;
+	struct port_range ports;
 	uint32_t n_client_slots;
 	uint32_t n_peer_slots;
 };

@@ -1,18 +1,28 @@
-// The wire that the options ask for.
+// The wire that the options ask for: one, or one for clients and another for peers.
 #ifndef WIRES_H
 #define WIRES_H
 
+#include "dpdk.h"
 #include "options.h"
-#include "wire.h"
+#include "pair.h"
 
 struct frames;
 struct sockets;
 
-struct wires {
-	struct wire *wire;
-	const struct endpoint *peers; // local addresses of the peers' slots
+#define SIDES_MAX 2
+
+struct side {
 	struct sockets *sockets; // one of the two is open
 	struct frames *frames;
+};
+
+struct wires {
+	struct wire *wire;
+	const struct endpoint *peers; // addresses of the peers: local, or of the far echo
+	struct dpdk dpdk;
+	struct side sides[SIDES_MAX];
+	struct pair pair;
+	struct endpoint *far; // addresses of the far echo, or NULL
 };
 
 // Returns 0 or the exit status; what is wrong has been said.

@@ -3,9 +3,10 @@
 import json
 import os
 import re
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import CLIENT, SERVICE, Lab, check, test
+from lab import CLIENT, OUTSIDE, SERVICE, Lab, check, test
 from relay import BINARY, PASSWORD, USER, configuration, start_relay
 
 LOAD = os.environ.get("TURNPIKE_LOAD_BINARY", os.path.join(
@@ -120,6 +121,78 @@ def test_frames_by_virtio_reach_the_relay():
 
 
 @test(limit_s=40)
+def test_clients_and_peers_on_two_wires():
+    """As at an edge: clients inside, peers outside, both played by one process."""
+    with Lab(wires=2) as lab:
+        start_relay(lab)
+        lab.run("peer", "ip", "link", "set", "eth0", "netns", lab.namespace("client"),
+                "name", "eth1")
+        lab.run("client", "ip", "link", "set", "eth1", "up")
+        peers = ("--peer-wire", "af_packet:eth1", "--peer", lab.peer_address, "--relay", OUTSIDE)
+        # Clients by the kernel's sockets; then both in frames.
+        for wire in ((), ("--wire", "af_xdp:eth0", "--client", CLIENT)):
+            code, _, result = load(lab, "run", "-n", 50, "-d", 1, *wire, *peers, *PATIENT)
+            check(code == MEASURED, f"exit {code}")
+            for direction in ("up", "down"):
+                check_all_delivered(result, direction, 50 * 50)
+            lab.run("client", "ip", "addr", "flush", "dev", "eth0")
+
+
+def start_echo(lab, *argv):
+    """A far echo in the peer's host; how to end it, which tells what it saw."""
+    path = lab.path("echo.json")
+    echo = lab.start("peer", LOAD, "echo", "--echo", lab.peer_address, "--relay", SERVICE,
+                     "--json", path, *argv, name="echo")
+    echo.wait_log("^echo     ready at")
+
+    def end():
+        code = echo.stop()
+        check(code == MEASURED, f"the echo ended with {code}: {echo.log()}")
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+    return end
+
+
+@test(limit_s=40)
+def test_far_echo_gives_back_what_came_through_the_relay():
+    with Lab() as lab, ThreadPoolExecutor() as pool:
+        start_relay(lab)
+        end_echo = start_echo(lab)
+        far = ("-d", 1, "--echo", lab.peer_address, *PATIENT)
+        (code, said, result), send, search = pool.map(lambda argv: load(lab, *argv, *far), (
+            ("run", "-n", 20), ("run", "-n", 20, "--via", "send"),
+            ("search", "-n", 4, "--rate", 200)))
+        check(code == send[0] == search[0] == MEASURED, f"exit {code}, {send[0]}, {search[0]}")
+        check(re.search("^round trip +1000 +1000 +1000 ", said, re.MULTILINE), "which direction?")
+        for counts in (result, send[2]):
+            check_all_delivered(counts, "up", 1000)
+            check(counts["settings"]["far_echo"] and counts["down"]["offered"] == 0, f"{counts}")
+        check(search[2]["highest_rate"] == 200, f"highest rate {search[2]['highest_rate']}")
+        # Who is not the relay gets nothing, not even for what was sent through it.
+        with lab.inside("client"), socket.socket(type=socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(bytes(160), (lab.peer_address, 40000))
+        saw = end_echo()
+        check(saw["returned"] == 2200 and saw["not_of_relay"] == 1 and saw["received"] == 2201,
+              f"{saw}")
+
+
+@test(limit_s=40)
+def test_far_echo_in_frames_ends_by_its_count():
+    with Lab() as lab:
+        start_relay(lab)
+        lab.run("peer", "ip", "addr", "flush", "dev", "eth0")
+        end_echo = start_echo(lab, "--wire", "af_packet:eth0", "--count", 900)
+        code, said, result = load(lab, "run", "-n", 20, "-d", 1, "--echo", lab.peer_address,
+                                  *PATIENT)
+        # Its end is the only loss.
+        counts = result["up"]
+        check(code == MEASURED and counts["sent"] == 1000, f"exit {code}: {counts}")
+        check(counts["delivered"] == 900 and counts["lost"] == 100, f"{counts}")
+        check(end_echo()["returned"] == 900, "it did not count")
+
+
+@test(limit_s=40)
 def test_rate_beyond_the_generator_is_invalid():
     with Lab() as lab:
         start_relay(lab)
@@ -144,6 +217,12 @@ def test_what_cannot_be_is_refused():
                              (("run", "hold"), USAGE),
                              (("run", "--wire", "af_packet:eth0"), USAGE),
                              (("run", "--wire", "wet:string"), USAGE),
+                             (("run", "--peer-wire", "af_packet:eth0"), USAGE),
+                             (("run", "--echo", CLIENT, "--peer", CLIENT), USAGE),
+                             (("run", "--echo", CLIENT, "--direction", "up"), USAGE),
+                             (("run", "--echo", CLIENT, "--echo", SERVICE, "--echo-ports",
+                               "1-65535"), USAGE),
+                             (("echo", "--echo", CLIENT), USAGE),
                              (("fly",), USAGE),
                              ((), USAGE)):
             code, _, result = load(lab, *argv)
