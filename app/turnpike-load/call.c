@@ -15,6 +15,9 @@
 #define REBIND_NS (240 * (int64_t)NS_IN_S)
 // From the end of a call's media to its release: what is on its way arrives.
 #define ENDING_NS ((int64_t)NS_IN_S)
+// From a release until another call begins in its place: a server may refuse a client that has only
+// just left (coturn does, for up to three seconds: 437).
+#define REST_NS (4 * (int64_t)NS_IN_S)
 #define TRANSPORT_UDP 17u
 
 static const uint16_t methods[N_REQUESTS] = {
@@ -135,13 +138,20 @@ void call_release(struct engine *engine, uint32_t call, int64_t due_ns)
 	send_request(engine, call, REQUEST_RELEASE, due_ns);
 }
 
+static void begin_again(struct engine *engine, uint32_t call, int64_t now_ns)
+{
+	if (engine->release_all)
+		return;
+	engine->totals.n_replaced++;
+	call_begin(engine, call, now_ns);
+}
+
 void call_replace(struct engine *engine, uint32_t call, int64_t now_ns)
 {
 	struct call *c = &engine->calls[call];
 
 	if (c->state == CALL_FAILED) {
-		engine->totals.n_replaced++;
-		call_begin(engine, call, now_ns);
+		begin_again(engine, call, now_ns);
 	} else if (c->state == CALL_UP && !c->waiting) {
 		c->replace = true;
 		enter(engine, call, CALL_ENDING);
@@ -160,12 +170,10 @@ static void end_call(struct engine *engine, uint32_t call, int64_t now_ns)
 	if (failed && !engine->release_at_once)
 		return;
 	engine->totals.n_released += !failed;
-	if (replace) {
-		engine->totals.n_replaced++;
-		call_begin(engine, call, now_ns);
-	} else {
-		engine->idle[engine->n_idle++] = call;
-	}
+	if (replace)
+		timers_set(&engine->timers, call, now_ns + REST_NS);
+	else
+		engine_put_idle(engine, call);
 }
 
 static void give_up(struct engine *engine, uint32_t call, int64_t now_ns)
@@ -195,7 +203,9 @@ void call_timer(struct engine *engine, uint32_t call, int64_t now_ns)
 	struct call *c = &engine->calls[call];
 	struct control_result *result = &engine->control[c->request];
 
-	if (c->state == CALL_ENDING) {
+	if (c->state == CALL_IDLE) {
+		begin_again(engine, call, now_ns);
+	} else if (c->state == CALL_ENDING) {
 		call_release(engine, call, now_ns);
 	} else if (!c->waiting) {
 		const bool refresh = c->refresh_ns <= c->rebind_ns;

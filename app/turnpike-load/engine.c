@@ -6,6 +6,14 @@
 #define EVENTS_A_STEP 64 // of one kind, before what arrived has its turn
 #define DRAIN_NS ((int64_t)NS_IN_S) // for what is on its way when the schedule ends
 
+void engine_put_idle(struct engine *engine, uint32_t call)
+{
+	const uint32_t place = (engine->idle_first + engine->n_idle) % engine->config.n_calls;
+
+	engine->idle[place] = call;
+	engine->n_idle++;
+}
+
 static int create_arrays(struct engine *engine)
 {
 	const uint32_t n = engine->config.n_calls;
@@ -16,10 +24,8 @@ static int create_arrays(struct engine *engine)
 	engine->idle = calloc(n, sizeof(*engine->idle));
 	if (!engine->calls || !engine->legs[UP] || !engine->legs[DOWN] || !engine->idle)
 		return -ENOMEM;
-	// The first call begins first.
 	for (uint32_t i = 0; i < n; i++)
-		engine->idle[i] = n - 1 - i;
-	engine->n_idle = n;
+		engine_put_idle(engine, i);
 	return timers_init(&engine->timers, n);
 }
 
@@ -265,6 +271,15 @@ bool engine_is_over(const struct engine *engine)
 	return engine->release_all && pace_over(&engine->releases) && engine->n_busy == 0;
 }
 
+static uint32_t take_idle(struct engine *engine)
+{
+	const uint32_t call = engine->idle[engine->idle_first];
+
+	engine->idle_first = (engine->idle_first + 1) % engine->config.n_calls;
+	engine->n_idle--;
+	return call;
+}
+
 static void begin_calls(struct engine *engine, int64_t now_ns)
 {
 	for (int i = 0; i < EVENTS_A_STEP && pace_due(&engine->begins) <= now_ns; i++) {
@@ -276,7 +291,7 @@ static void begin_calls(struct engine *engine, int64_t now_ns)
 			engine->totals.n_no_call++;
 			continue;
 		}
-		call_begin(engine, engine->idle[--engine->n_idle], due_ns);
+		call_begin(engine, take_idle(engine), due_ns);
 	}
 }
 

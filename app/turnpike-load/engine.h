@@ -131,7 +131,8 @@ void engine_begin_trial(struct engine *engine, const struct trial_config *trial,
 // No event of the schedule is left, and all that was sent has arrived or had its second to do so.
 bool engine_trial_is_over(const struct engine *engine, int64_t now_ns);
 // While the trial runs, calls end and are replaced, this many a second in turn. A call's media
-// ends a second before it does, so that nothing is lost by that. A failed one begins again.
+// ends a second before it does, so that nothing is lost by that, and another begins four seconds
+// after it. A failed one begins again.
 void engine_begin_churn(struct engine *engine, uint64_t calls_per_s, int64_t now_ns);
 // Cut its schedule short; what is on its way still has its second.
 void engine_end_trial(struct engine *engine, int64_t now_ns);

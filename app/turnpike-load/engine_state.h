@@ -61,7 +61,10 @@ struct engine {
 	struct call *calls;
 	struct leg *legs[N_DIRECTIONS];
 	struct timers timers; // one a call
-	uint32_t *idle; // calls that may begin, the next one last
+	// Calls that may begin, a ring: the one that has rested longest is next, for the sake of
+	// servers that refuse a client which has only just left.
+	uint32_t *idle;
+	uint32_t idle_first;
 	uint32_t n_idle;
 	uint32_t n_busy; // in setup or releasing
 	struct pace begins;
@@ -93,6 +96,7 @@ struct engine {
 struct datagram *engine_put(struct engine *engine, uint32_t slot, const struct endpoint *remote,
 	uint8_t purpose, int64_t due_ns);
 void engine_flush(struct engine *engine);
+void engine_put_idle(struct engine *engine, uint32_t call);
 
 static inline uint32_t peer_of(const struct engine *engine, uint32_t call)
 {
@@ -107,7 +111,7 @@ static inline uint16_t channel_of(uint32_t call)
 
 // call.c: control messages of one call.
 void call_begin(struct engine *engine, uint32_t call, int64_t due_ns);
-// Its media ends now, its allocation a little later; then another call begins in its place.
+// Its media ends now, its allocation a little later; after a rest another begins in its place.
 void call_replace(struct engine *engine, uint32_t call, int64_t now_ns);
 void call_release(struct engine *engine, uint32_t call, int64_t due_ns);
 void call_timer(struct engine *engine, uint32_t call, int64_t now_ns);

@@ -14,6 +14,9 @@
 #define BINDING_DURATION_MAX_S 3600
 #define CREDENTIAL_BYTES_MAX 256
 #define PEERS_MAX 65536
+#define CALLS_DEFAULT 100
+#define REST_S 4
+#define RESTING_CALLS_MAX 10000
 #define COUNT_MAX 1000000000000
 
 enum {
@@ -389,6 +392,16 @@ static void default_addresses(struct options *out)
 		out->peer_wire.gateway = out->relays[0].ip;
 }
 
+// Clients of calls that come and go have some seconds of rest each.
+static uint64_t default_calls(const struct options *options)
+{
+	const uint64_t n = REST_S * options->rate;
+
+	if (options->mode != MODE_ALLOCATE || n < CALLS_DEFAULT)
+		return CALLS_DEFAULT;
+	return n < RESTING_CALLS_MAX ? n : RESTING_CALLS_MAX;
+}
+
 static void set_defaults(struct options *out)
 {
 	if (out->mode == MODE_SEARCH)
@@ -397,6 +410,8 @@ static void set_defaults(struct options *out)
 		out->duration_s = default_duration_s(out->mode);
 	if (out->rate == 0)
 		out->rate = out->mode == MODE_ALLOCATE ? 1000 : 10000;
+	if (out->n_calls == 0)
+		out->n_calls = default_calls(out);
 	default_addresses(out);
 	if (out->n_echoes) {
 		out->directions[DOWN] = false;
@@ -473,7 +488,6 @@ int options_parse(struct options *out, int argc, char **argv)
 		.echo_ports = {40000, 40015},
 		.directions = {true, true},
 		.n_peers = 16,
-		.n_calls = 100,
 		.ramp = 500,
 		.churn = 1,
 		.count = COUNT_MAX,

@@ -243,7 +243,8 @@ def test_soak_replaces_calls_and_ends_in_order_by_a_signal():
         path = lab.path("soak.json")
         soak = lab.start("client", LOAD, "soak", "--server", f"{SERVICE}:3478", "-u", USER, "-w",
                          PASSWORD, "-n", 20, "-d", 3600, "--churn", 5, "--json", path, *PATIENT)
-        soak.wait_log(r"(^soak .*\n){3}")
+        # A call that ended is replaced five seconds later.
+        soak.wait_log(r"(^soak .*\n){7}")
         check(soak.stop() == MEASURED, "a signal is not an end like any other")
         with open(path, encoding="utf-8") as file:
             result = json.load(file)

@@ -144,9 +144,16 @@ static void take_release(struct model *model, const struct stun_view *request, u
 	uint32_t lifetime_s = 1;
 	size_t n = 0;
 
+	if (request->method == STUN_ALLOCATE && model->left_ns[client]) {
+		const int64_t rest_ns = model->now_ns - model->left_ns[client];
+
+		model->rest_min_ns = rest_ns < model->rest_min_ns ? rest_ns : model->rest_min_ns;
+		model->left_ns[client] = 0;
+	}
 	if (request->method != STUN_REFRESH || !attr || stun_get_u32(attr, &lifetime_s) ||
 		lifetime_s)
 		return;
+	model->left_ns[client] = model->now_ns;
 	for (size_t i = 0; i < model->n_queue; i++) {
 		const struct model_packet *packet = &model->queue[i];
 		const bool media =
@@ -210,6 +217,7 @@ void model_open(struct model *model, bool far_echo)
 		.now_ns = START_NS,
 		.relayed = {{FAMILY_IPV4, {192, 0, 2, 9}}, RELAY_PORT},
 		.lifetime_s = 600,
+		.rest_min_ns = INT64_MAX,
 		.queue = calloc(MODEL_QUEUE_MAX, sizeof(*model->queue)),
 	};
 	must(model->queue && stun_mac_create(&model->mac) == 0);

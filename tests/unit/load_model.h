@@ -53,6 +53,8 @@ struct model {
 	struct endpoint relayed; // the first call's; the port counts up from here
 	uint32_t lifetime_s;
 	uint64_t n_requests[0x10]; // by method
+	int64_t left_ns[MODEL_CALLS]; // when a client released its last allocation
+	int64_t rest_min_ns; // the shortest time from there to its next one
 	struct model_packet *queue;
 	size_t n_queue;
 };
