@@ -4,6 +4,7 @@
 // number low.
 #include "socket_path.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #define N_DESC 1024
@@ -15,6 +16,8 @@ static int prepare_virtio_user(struct opening *opening)
 
 	if (rc)
 		return rc;
+	// The PMD writes to the other end when it closes, also where that has gone before us.
+	signal(SIGPIPE, SIG_IGN);
 	snprintf(opening->arguments, sizeof(opening->arguments),
 		"path=%s,queues=%u,queue_size=%u,cq=1,packed_vq=1", config->target,
 		config->n_queues, config->n_rx_desc ? config->n_rx_desc : N_DESC);
