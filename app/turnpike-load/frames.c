@@ -18,6 +18,8 @@
 #define ARP_REPLY 2
 #define ARP_ASK_NS (100 * (int64_t)NS_IN_MS)
 #define ARP_LIMIT_NS (5 * (int64_t)NS_IN_S)
+#define LINK_ASK_NS (10 * (int64_t)NS_IN_MS)
+#define LINK_LIMIT_NS (30 * (int64_t)NS_IN_S)
 #define ETHER_IPV4 0x0800
 #define ETHER_ARP 0x0806
 #define UDP 17
@@ -303,6 +305,20 @@ full:
 	return -EADDRINUSE;
 }
 
+// The other end of a socket may come after us, or find its way to it late.
+static int wait_link(const struct frames *f, char error[static WIRE_ERROR_BYTES])
+{
+	const int64_t end_ns = clock_ns() + LINK_LIMIT_NS;
+
+	while (!port_link_up(&f->port) && clock_ns() < end_ns)
+		nanosleep(&(struct timespec){.tv_nsec = LINK_ASK_NS}, NULL);
+	if (port_link_up(&f->port))
+		return 0;
+	snprintf(
+		error, WIRE_ERROR_BYTES, "there is no other end, or no link: %s", f->config.target);
+	return -EHOSTUNREACH;
+}
+
 // Ask for the next hop, and whether anybody has our addresses (RFC 5227 §2.1.1).
 static int find_next_hop(struct frames *f, char error[static WIRE_ERROR_BYTES])
 {
@@ -348,6 +364,8 @@ int frames_open(struct frames **out, const struct frames_config *config,
 		err = create_pool(f);
 	if (!err)
 		err = open_port(f, error);
+	if (!err)
+		err = wait_link(f, error);
 	if (!err)
 		err = find_next_hop(f, error);
 	if (err) {

@@ -380,12 +380,13 @@ int run(const struct options *options)
 	if (!load)
 		return EXIT_RESOURCE;
 	load->options = options;
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
 	status = pin(options->cpu);
 	if (!status)
 		status = wires_open(&load->wires, options);
 	load->wire = load->wires.wire;
+	// Until here a signal ends it at once.
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
 	if (!status)
 		status = options->mode == MODE_ECHO ? echo_mode_run(options, load->wire, &stop)
 						    : run_calls(load);

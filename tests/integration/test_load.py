@@ -6,8 +6,8 @@ import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
-from lab import CLIENT, OUTSIDE, SERVICE, Lab, check, test
-from relay import BINARY, PASSWORD, USER, configuration, start_relay
+from lab import CLIENT, OUTSIDE, SERVICE, Lab, check, test, wait_until
+from relay import BINARY, PASSWORD, USER, ReferenceRelay, configuration, start_relay
 
 LOAD = os.environ.get("TURNPIKE_LOAD_BINARY", os.path.join(
     os.path.dirname(os.path.dirname(BINARY)), "turnpike-load", "turnpike-load"))
@@ -105,19 +105,55 @@ def test_frames_by_af_xdp_use_every_packet_buffer():
             check_all_delivered(result, direction, 100 * 50 * 2)
 
 
-@test(limit_s=40)
-def test_frames_by_virtio_reach_the_relay():
-    with Lab() as lab:
+def load_over_socket(kind, relay_kind):
+    """The wire is a socket; whichever end serves it comes first."""
+    with Lab() as lab, ThreadPoolExecutor() as pool:
         config = configuration(lab)
         path = lab.path("wire")
-        config["ports"][0]["device"] = f"vhost:{path}"
-        relay = start_relay(lab, config)
-        code, _, result = load(lab, "run", "-n", 50, "-d", 1, "--wire", f"virtio_user:{path}",
-                               *FRAMES)
+        config["ports"][0]["device"] = f"{relay_kind}:{path}"
+        argv = ("run", "-n", 50, "-d", 1, "--wire", f"{kind}:{path}", *FRAMES)
+        if kind == "vhost":
+            ended = pool.submit(load, lab, *argv)
+            wait_until(lambda: os.path.exists(path), 15, "the generator serves its socket")
+            relay = start_relay(lab, config)
+        else:
+            if kind == "memif":
+                config["ports"][0]["role"] = "server"
+            relay = start_relay(lab, config)
+            ended = pool.submit(load, lab, *argv)
+        code, _, result = ended.result()
         check(code == MEASURED, f"exit {code}")
         for direction in ("up", "down"):
             check_all_delivered(result, direction, 50 * 50)
         relay.stop()
+
+
+@test(limit_s=40)
+def test_frames_by_virtio_user_reach_the_relay():
+    load_over_socket("virtio_user", "vhost")
+
+
+@test(limit_s=40)
+def test_frames_by_vhost_wait_for_the_relay():
+    load_over_socket("vhost", "virtio_user")
+
+
+@test(limit_s=40)
+def test_frames_by_memif_reach_the_relay():
+    load_over_socket("memif", "memif")
+
+
+@test(limit_s=40)
+def test_another_server_is_measured_as_well():
+    with Lab() as lab, ThreadPoolExecutor() as pool:
+        ReferenceRelay(lab).start()
+        run, allocate = pool.map(lambda argv: load(lab, *argv, *PATIENT), (
+            ("run", "-n", 20, "-d", 1), ("allocate", "-d", 5, "--rate", 50)))
+        check(run[0] == allocate[0] == MEASURED, f"exit {run[0]}, {allocate[0]}")
+        for direction in ("up", "down"):
+            check_all_delivered(run[2], direction, 1000)
+        # It refuses a client that has only just left: none calls again that soon.
+        check(allocate[2]["calls_released"] == 250, f"{allocate[2]['control']}")
 
 
 @test(limit_s=40)
