@@ -16,9 +16,9 @@ struct frames_config {
 
 struct frames;
 
-// DPDK is up. Opens the port, waits up to 30 s for its link, finds the next hop by ARP, and refuses
-// addresses that another host answers for. Returns 0; -EADDRINUSE, -EHOSTUNREACH, or another -errno; `error`
-// says what, in one line.
+// DPDK is up. Opens the port, waits up to 30 s for its link, finds the next hop by ARP, and
+// refuses addresses that another host answers for. Returns 0; -EADDRINUSE, -EHOSTUNREACH, or
+// another -errno; `error` says what, in one line.
 int frames_open(struct frames **out, const struct frames_config *config,
 	char error[static WIRE_ERROR_BYTES]);
 void frames_close(struct frames *frames); // NULL is fine

@@ -60,11 +60,17 @@ static const char style[] =
 	"minmax(0,1fr)}.tiles{grid-template-columns:repeat(2,1fr)}"
 	"svg text{font-size:15px}.legend{margin-left:0;width:100%}"
 	".key:first-child{margin-left:0}}\n"
-	"@media print{@page{margin:14mm}body{background:#fff;font-size:12px}main{padding:0;"
-	"max-width:none}.plots{grid-template-columns:repeat(2,minmax(0,1fr))}"
-	"figure,.tile,.scroll,.verdict,tr{break-inside:avoid}h2{break-after:avoid}"
-	".scroll{overflow:visible}th,td{padding-left:7px;font-size:9.5px}.tiles{grid-template-"
-	"columns:repeat(6,1fr);gap:8px}.tile b{font-size:17px}*{print-color-adjust:exact}}\n";
+	"@media "
+	"print{@page{margin:12mm}body{background:#fff;font-size:11px;line-height:1.35}main{padding:"
+	"0 1px;"
+	"max-width:none}h1{font-size:19px}h2{font-size:13px;margin:9px 0 4px;break-after:avoid}"
+	".sub{margin:0 0 10px}.plots,.tiles{gap:8px;margin-top:8px}"
+	".plots{grid-template-columns:repeat(2,minmax(0,1fr))}"
+	".tiles{grid-template-columns:repeat(6,1fr)}.tile,figure{padding:7px 10px}"
+	"figure,.tile,.scroll,.verdict,tr{break-inside:avoid}.tile b{font-size:15px}"
+	".tile span,.unit,.legend,footer{font-size:9.5px}.scroll{overflow:visible;padding:2px 10px}"
+	"th,td{padding:3px 0 3px 7px;font-size:9.5px}code{font-size:9.5px;padding:7px 10px}"
+	"svg text{font-size:15px}footer{margin-top:12px}*{print-color-adjust:exact}}\n";
 
 static void put_text(FILE *file, const char *text, size_t n)
 {
@@ -132,7 +138,7 @@ static void put_tiles(const struct page *page)
 
 	fputs("<div class=tiles>\n", page->file);
 	if (report->search)
-		put_tile(page->file, "Highest rate, each direction",
+		put_tile(page->file, "Top rate, each way",
 			plot_number((double)report->search->passed, text), " /s");
 	if (report->options->mode == MODE_ALLOCATE && report->calls_s > 0)
 		put_tile(page->file, "Calls released",
@@ -288,6 +294,7 @@ static void plot_load_latency(
 			page->y[i][k] = attempts[k].latency_ns[direction][i] > 0
 				? us_of(attempts[k].latency_ns[direction][i])
 				: NAN;
+	plot.x_logarithmic = true;
 	put_lines(page, &plot);
 }
 
@@ -313,6 +320,7 @@ static void plot_attempts(struct page *page)
 			page->y[i][k] = attempts[k].n_sent[i] ? (double)attempts[k].n_delivered[i] /
 					(double)report->options->duration_s
 							      : NAN;
+	throughput.x_logarithmic = true;
 	put_lines(page, &throughput);
 	for (size_t k = 0; k < n; k++) {
 		for (int i = 0; i < N_DIRECTIONS; i++)
@@ -321,6 +329,7 @@ static void plot_attempts(struct page *page)
 				: NAN;
 		page->y[2][k] = report->options->loss_percent;
 	}
+	loss.x_logarithmic = true;
 	put_lines(page, &loss);
 	plot_load_latency(page, attempts, n, UP);
 	plot_load_latency(page, attempts, n, DOWN);

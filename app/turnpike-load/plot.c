@@ -1,5 +1,7 @@
 #include "plot.h"
 
+#include "base/base.h"
+
 #include <math.h>
 
 #define WIDTH 520
@@ -87,8 +89,15 @@ static bool scale_y(const struct plot *plot, struct scale *out)
 
 static struct scale scale_x(const struct plot *plot)
 {
-	struct scale scale = {.max = plot->x[plot->n - 1], .from = LEFT, .to = WIDTH - RIGHT};
+	const double last = plot->x[plot->n - 1];
+	const double first = plot->x[0] < last ? plot->x[0] : last / 2;
+	struct scale scale = {.max = last, .from = LEFT, .to = WIDTH - RIGHT};
 
+	if (plot->x_logarithmic) {
+		scale.min = first;
+		scale.logarithmic = true;
+		return scale;
+	}
 	scale.max = scale.max > 0 ? scale.max : 1;
 	scale.step = round_step(scale.max / TICKS);
 	return scale;
@@ -103,20 +112,42 @@ static void draw_y_tick(FILE *file, const struct scale *scale, double value)
 		LEFT, y, WIDTH - RIGHT, LEFT - 7, y + 4, plot_number(value, text));
 }
 
-static void draw_axes(
-	FILE *file, const struct plot *plot, const struct scale *x, const struct scale *y)
+static void draw_x_tick(FILE *file, const struct scale *scale, double value)
 {
 	char text[PLOT_TEXT_BYTES];
 
+	fprintf(file, "<text x=%.1f y=%d class=x>%s</text>\n", place(scale, value),
+		HEIGHT - BOTTOM + 17, plot_number(value, text));
+}
+
+// 1, 2 and 5 of each power of ten; only 1 where there are many.
+static void draw_powers(FILE *file, const struct scale *scale)
+{
+	static const double steps[] = {1, 2, 5};
+	const size_t n_steps = scale->max / scale->min > 200 ? 1 : N_ELEMENTS(steps);
+
+	for (double power = pow(10, floor(log10(scale->min))); power <= scale->max; power *= 10)
+		for (size_t i = 0; i < n_steps; i++) {
+			const double value = power * steps[i];
+
+			if (value >= scale->min * 0.999 && value <= scale->max * 1.001)
+				draw_x_tick(file, scale, value);
+		}
+}
+
+static void draw_axes(
+	FILE *file, const struct plot *plot, const struct scale *x, const struct scale *y)
+{
 	if (y->logarithmic)
 		for (double value = y->min; value <= y->max * 1.001; value *= 10)
 			draw_y_tick(file, y, value);
 	else
 		for (int i = 0; i * y->step <= y->max * 1.001; i++)
 			draw_y_tick(file, y, i * y->step);
-	for (int i = 0; i * x->step <= x->max * 1.001; i++)
-		fprintf(file, "<text x=%.1f y=%d class=x>%s</text>\n", place(x, i * x->step),
-			HEIGHT - BOTTOM + 17, plot_number(i * x->step, text));
+	if (x->logarithmic)
+		draw_powers(file, x);
+	for (int i = 0; !x->logarithmic && i * x->step <= x->max * 1.001; i++)
+		draw_x_tick(file, x, i * x->step);
 	fprintf(file, "<text x=%d y=%d class=x>%s</text>\n", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6,
 		plot->x_name);
 }
@@ -146,6 +177,14 @@ static void draw_line(FILE *file, const struct plot *plot, const struct plot_lin
 				line->y[i], plot->x[i]);
 }
 
+static bool has_value(const struct plot_line *line, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!isnan(line->y[i]))
+			return true;
+	return false;
+}
+
 void plot_draw(FILE *file, const struct plot *plot)
 {
 	struct scale x;
@@ -157,7 +196,7 @@ void plot_draw(FILE *file, const struct plot *plot)
 	fprintf(file, "<figure><figcaption><b>%s</b><span class=unit>%s</span><span class=legend>",
 		plot->title, plot->y_name);
 	for (size_t i = 0; i < plot->n_lines; i++)
-		if (plot->lines[i].name[0])
+		if (plot->lines[i].name[0] && has_value(&plot->lines[i], plot->n))
 			fprintf(file, "<span class='key %s'>%s</span>", plot->lines[i].style,
 				plot->lines[i].name);
 	fprintf(file, "</span></figcaption>\n<svg viewBox='0 0 %d %d' role=img aria-label='%s'>\n",

@@ -21,6 +21,7 @@ struct plot {
 	bool logarithmic; // y, which is above zero then
 	size_t n;
 	const double *x; // ascending
+	bool x_logarithmic; // x is above zero then
 	size_t n_lines;
 	struct plot_line lines[PLOT_LINES_MAX];
 };

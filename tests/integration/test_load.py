@@ -195,12 +195,16 @@ def test_far_echo_gives_back_what_came_through_the_relay():
     with Lab() as lab, ThreadPoolExecutor() as pool:
         start_relay(lab)
         end_echo = start_echo(lab)
+        page = lab.path("echo.html")
         far = ("-d", 1, "--echo", lab.peer_address, *PATIENT)
         (code, said, result), send, search = pool.map(lambda argv: load(lab, *argv, *far), (
-            ("run", "-n", 20), ("run", "-n", 20, "--via", "send"),
+            ("run", "-n", 20, "--report", page), ("run", "-n", 20, "--via", "send"),
             ("search", "-n", 4, "--rate", 200)))
         check(code == send[0] == search[0] == MEASURED, f"exit {code}, {send[0]}, {search[0]}")
         check(re.search("^round trip +1000 +1000 +1000 ", said, re.MULTILINE), "which direction?")
+        with open(page, encoding="utf-8") as file:
+            report = file.read()
+        check("<td>round trip<td>1000" in report and ">down</span>" not in report, report)
         for counts in (result, send[2]):
             check_all_delivered(counts, "up", 1000)
             check(counts["settings"]["far_echo"] and counts["down"]["offered"] == 0, f"{counts}")
@@ -316,6 +320,10 @@ def test_report_is_one_page_of_its_own():
             # It loads nothing, and keeps the password.
             check(not re.search(r"(src|href|url|@import)\s*[=(]|https?:", page), f"{name}: loads")
             check(PASSWORD not in page and "-w ***" in page, f"{name}: tells the password")
+        # Against load, which a search halves, x is logarithmic.
+        with open(runs["search"][0], encoding="utf-8") as file:
+            page = file.read()
+        check(page.count("class=x>200<") == 4 and "class=x>0<" not in page, "not logarithmic")
         # A second of 5 calls of audio is a point.
         with open(runs["run"][0], encoding="utf-8") as file:
             check(file.read().count("<title>up: 250 at") == 3, "throughput is not 250 packets/s")
