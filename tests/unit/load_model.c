@@ -17,14 +17,19 @@ static const struct endpoint peers[MODEL_PEERS] = {
 	{{FAMILY_IPV4, {198, 51, 100, 1}}, 20001},
 };
 
+static void must(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
 // Queue a datagram for a slot, in the order of arrival.
 static struct model_packet *queue_put(
 	struct model *model, uint32_t slot, const struct endpoint *from, int64_t arrival_ns)
 {
 	size_t i = model->n_queue++;
 
-	if (model->n_queue > MODEL_QUEUE_MAX)
-		abort();
+	must(model->n_queue <= MODEL_QUEUE_MAX);
 	for (; i > 0 && model->queue[i - 1].arrival_ns > arrival_ns; i--)
 		model->queue[i] = model->queue[i - 1];
 	model->queue[i] = (struct model_packet){
@@ -37,6 +42,7 @@ static struct model_packet *queue_put(
 static void put_result(struct model *model, const struct stun_view *request, uint32_t client,
 	struct stun_writer *w)
 {
+	static const struct stun_key forged;
 	struct endpoint relayed = model->relayed;
 
 	relayed.port = (uint16_t)(relayed.port + client);
@@ -44,24 +50,38 @@ static void put_result(struct model *model, const struct stun_view *request, uin
 		stun_put_xor_address(w, STUN_ATTR_XOR_RELAYED_ADDRESS, &relayed);
 	if (request->method == STUN_ALLOCATE || request->method == STUN_REFRESH)
 		stun_put_u32(w, STUN_ATTR_LIFETIME, model->lifetime_s);
-	stun_put_integrity(w, model->mac, &model->key);
+	stun_put_integrity(w, model->mac, model->lie == LIE_INTEGRITY ? &forged : &model->key);
+}
+
+static enum stun_code judge(struct model *model, const struct stun_view *request)
+{
+	if (request->method == STUN_BINDING)
+		return STUN_CODE_NONE;
+	if (!stun_integrity_check(model->mac, request, &model->key))
+		return STUN_UNAUTHENTICATED;
+	if (model->n_stale) {
+		model->n_stale--;
+		return STUN_STALE_NONCE;
+	}
+	return request->method == STUN_ALLOCATE ? model->allocate_code : STUN_CODE_NONE;
 }
 
 static void answer(struct model *model, const struct stun_view *request, uint32_t client)
 {
-	struct model_packet *packet =
-		queue_put(model, client, &server, model->now_ns + MODEL_DELAY_NS);
-	enum stun_code code = STUN_CODE_NONE;
+	const enum stun_code code = judge(model, request);
+	const bool astray = model->lie == LIE_RECEIVER;
+	struct endpoint from = server;
+	uint8_t id[STUN_TRANSACTION_BYTES];
+	struct model_packet *packet;
 	struct stun_writer w;
 
-	if (!stun_integrity_check(model->mac, request, &model->key))
-		code = STUN_UNAUTHENTICATED;
-	else if (request->method == STUN_ALLOCATE)
-		code = model->allocate_code;
-	if (request->method == STUN_BINDING)
-		code = STUN_CODE_NONE;
+	from.port += model->lie == LIE_SOURCE;
+	memcpy(id, request->transaction_id, sizeof(id));
+	id[0] ^= model->lie == LIE_TRANSACTION;
+	packet = queue_put(
+		model, (client + astray) % MODEL_CALLS, &from, model->now_ns + MODEL_DELAY_NS);
 	stun_writer_init(&w, packet->bytes, MODEL_BYTES, code ? STUN_ERROR : STUN_SUCCESS,
-		request->method, request->transaction_id);
+		request->method, id);
 	if (code) {
 		stun_put_error(&w, code, false);
 		stun_put_bytes(&w, STUN_ATTR_REALM, realm, sizeof(realm) - 1);
@@ -72,23 +92,38 @@ static void answer(struct model *model, const struct stun_view *request, uint32_
 	packet->datagram.n_bytes = (uint16_t)stun_writer_end(&w);
 }
 
-static void put_media(struct model *model, uint32_t slot, const struct endpoint *from,
-	const struct datagram *media, int64_t arrival_ns)
+// | channel | length | data |, or a Data indication. Channels count up with the clients.
+static void put_front(
+	struct model *model, struct model_packet *packet, const struct datagram *media, bool wrong)
 {
-	const bool up = slot >= MODEL_CALLS;
-	struct model_packet *packet = queue_put(model, slot, from, arrival_ns);
+	const uint32_t client = packet->datagram.slot;
+	static const uint8_t id[STUN_TRANSACTION_BYTES];
+	struct stun_writer w;
 
-	// Up loses its ChannelData header, down gains it: channels count up with the clients.
-	if (up) {
-		packet->datagram.n_bytes = media->n_bytes - STUN_CHANNEL_HEADER_BYTES;
-		memcpy(packet->bytes, media->bytes + STUN_CHANNEL_HEADER_BYTES,
-			packet->datagram.n_bytes);
+	if (!model->kind.indications) {
+		store_be16(packet->bytes, (uint16_t)(STUN_CHANNEL_MIN + client + wrong));
+		store_be16(packet->bytes + 2, media->n_bytes);
+		memcpy(packet->bytes + STUN_CHANNEL_HEADER_BYTES, media->bytes, media->n_bytes);
+		packet->datagram.n_bytes = media->n_bytes + STUN_CHANNEL_HEADER_BYTES;
 		return;
 	}
-	store_be16(packet->bytes, (uint16_t)(STUN_CHANNEL_MIN + slot));
-	store_be16(packet->bytes + 2, media->n_bytes);
-	memcpy(packet->bytes + STUN_CHANNEL_HEADER_BYTES, media->bytes, media->n_bytes);
-	packet->datagram.n_bytes = media->n_bytes + STUN_CHANNEL_HEADER_BYTES;
+	stun_writer_init(&w, packet->bytes, MODEL_BYTES, STUN_INDICATION, STUN_DATA, id);
+	stun_put_xor_address(
+		&w, STUN_ATTR_XOR_PEER_ADDRESS, &peers[(client + wrong) % MODEL_PEERS]);
+	stun_put_bytes(&w, STUN_ATTR_DATA, media->bytes, media->n_bytes);
+	packet->datagram.n_bytes = (uint16_t)stun_writer_end(&w);
+}
+
+static void put_media(struct model *model, struct model_packet *packet,
+	const struct datagram *media, const struct model_fault *fault)
+{
+	if (packet->datagram.slot < MODEL_CALLS) {
+		put_front(model, packet, media, fault->kind == FAULT_WRONG_FRONT);
+	} else {
+		memcpy(packet->bytes, media->bytes, media->n_bytes);
+		packet->datagram.n_bytes = media->n_bytes;
+	}
+	packet->datagram.n_bytes -= fault->kind == FAULT_CUT;
 }
 
 static void take_all(struct wire *wire, struct datagram *datagrams, size_t n)
@@ -98,43 +133,67 @@ static void take_all(struct wire *wire, struct datagram *datagrams, size_t n)
 		datagrams[i].sent = true;
 }
 
-// The relay takes the channel off, the echo turns the media round.
-static void give_back(struct model *model, struct datagram *media, bool short_cut)
+// What befalls the next packet of a direction.
+static struct model_fault next_fault(struct model *model, enum direction direction)
 {
-	media->bytes += STUN_CHANNEL_HEADER_BYTES;
-	media->n_bytes -= STUN_CHANNEL_HEADER_BYTES;
-	media->remote = model->relayed;
-	if (!short_cut)
-		echo_take(&model->echo, &model->echo_wire, media, 1);
-}
-
-static void relay(struct model *model, struct datagram *media)
-{
-	const bool to_peer = media->slot < MODEL_CALLS && !model->far_echo;
-	const enum direction direction = media->slot < MODEL_CALLS ? UP : DOWN;
-	const uint32_t call =
-		direction == UP ? media->slot : (uint32_t)(media->remote.port - RELAY_PORT);
-	struct endpoint from = to_peer ? model->relayed : server;
-	uint32_t slot = to_peer ? MODEL_CALLS + call % MODEL_PEERS : call;
-	int64_t arrival_ns = model->now_ns + MODEL_DELAY_NS * (model->far_echo ? 2 : 1);
+	const struct model_fault none = {.kind = FAULT_NONE};
 	const bool befalls = ++model->n_media[direction] == model->fault.at &&
 		model->fault.direction == direction;
 
+	return befalls ? model->fault : none;
+}
+
+// Relay media, which has no front any more, to a peer or from one to the client; with a far echo
+// there and back.
+static void relay(struct model *model, struct datagram *media)
+{
+	const enum direction direction = media->slot < MODEL_CALLS ? UP : DOWN;
+	const bool to_peer = direction == UP && !model->kind.far_echo;
+	const uint32_t call =
+		direction == UP ? media->slot : (uint32_t)(media->remote.port - RELAY_PORT);
+	const struct model_fault fault = next_fault(model, direction);
+	struct endpoint from = to_peer ? model->relayed : server;
+	uint32_t slot = to_peer ? MODEL_CALLS + call % MODEL_PEERS : call;
+	int64_t arrival_ns = model->now_ns + MODEL_DELAY_NS * (model->kind.far_echo ? 2 : 1);
+
 	if (to_peer)
 		from.port = (uint16_t)(from.port + call);
-	if (model->far_echo)
-		give_back(model, media, befalls && model->fault.kind == FAULT_SHORT_CUT);
-	if (befalls && model->fault.kind == FAULT_WRONG_SOURCE)
+	media->remote = model->relayed;
+	if (model->kind.far_echo && fault.kind != FAULT_SHORT_CUT)
+		echo_take(&model->echo, &model->echo_wire, media, 1);
+	if (fault.kind == FAULT_WRONG_SOURCE)
 		from.port += MODEL_PEERS;
-	if (befalls && model->fault.kind == FAULT_LOSE)
+	if (fault.kind == FAULT_LOSE)
 		return;
-	if (befalls && model->fault.kind == FAULT_DELAY)
-		arrival_ns += model->fault.delay_ns;
-	if (befalls && model->fault.kind == FAULT_MISDELIVER)
+	if (fault.kind == FAULT_DELAY)
+		arrival_ns += fault.delay_ns;
+	if (fault.kind == FAULT_MISDELIVER)
 		slot = to_peer ? MODEL_CALLS + (call + 1) % MODEL_PEERS : (call + 1) % MODEL_CALLS;
-	if (befalls && model->fault.kind == FAULT_DUPLICATE)
-		put_media(model, slot, &from, media, arrival_ns);
-	put_media(model, slot, &from, media, arrival_ns);
+	if (fault.kind == FAULT_DUPLICATE)
+		put_media(model, queue_put(model, slot, &from, arrival_ns), media, &fault);
+	put_media(model, queue_put(model, slot, &from, arrival_ns), media, &fault);
+}
+
+// Take the front off what a client sent; false where it is not media.
+static bool take_front(struct datagram *datagram)
+{
+	const struct stun_attr *data;
+	struct stun_view view;
+
+	if (datagram->slot >= MODEL_CALLS)
+		return true;
+	if (stun_parse(&view, datagram->bytes, datagram->n_bytes)) {
+		datagram->bytes += STUN_CHANNEL_HEADER_BYTES;
+		datagram->n_bytes -= STUN_CHANNEL_HEADER_BYTES;
+		return true;
+	}
+	if (view.method != STUN_SEND)
+		return false;
+	data = stun_find(&view, STUN_ATTR_DATA);
+	must(data != NULL);
+	datagram->bytes = (uint8_t *)data->value;
+	datagram->n_bytes = (uint16_t)data->n_bytes;
+	return true;
 }
 
 // With an allocation goes what it has not yet relayed to its client.
@@ -173,12 +232,13 @@ static void send_burst(struct wire *wire, struct datagram *datagrams, size_t n)
 		struct datagram *datagram = &datagrams[i];
 		struct stun_view view;
 
-		if (stun_parse(&view, datagram->bytes, datagram->n_bytes)) {
+		if (take_front(datagram)) {
 			datagram->sent = !model->refuses_media;
 			if (datagram->sent)
 				relay(model, datagram);
 			continue;
 		}
+		must(stun_parse(&view, datagram->bytes, datagram->n_bytes) == 0);
 		datagram->sent = true;
 		model->n_requests[view.method & 0xf]++;
 		take_release(model, &view, datagram->slot);
@@ -187,13 +247,7 @@ static void send_burst(struct wire *wire, struct datagram *datagrams, size_t n)
 	}
 }
 
-static void must(bool condition)
-{
-	if (!condition)
-		abort();
-}
-
-void model_open(struct model *model, bool far_echo)
+void model_open(struct model *model, struct model_kind kind)
 {
 	const struct engine_config config = {
 		.wire = &model->wire,
@@ -202,7 +256,8 @@ void model_open(struct model *model, bool far_echo)
 		.n_relays = N_ELEMENTS(relays),
 		.peers = peers,
 		.n_peers = MODEL_PEERS,
-		.far_echo = far_echo,
+		.far_echo = kind.far_echo,
+		.indications = kind.indications,
 		.n_calls = MODEL_CALLS,
 		.user = "user",
 		.password = "word",
@@ -211,7 +266,7 @@ void model_open(struct model *model, bool far_echo)
 
 	*model = (struct model){
 		.wire.send_burst = send_burst,
-		.far_echo = far_echo,
+		.kind = kind,
 		.echo_wire.send_burst = take_all,
 		.echo = {.relays = relays, .n_relays = N_ELEMENTS(relays)},
 		.now_ns = START_NS,

@@ -24,10 +24,26 @@ struct model_fault {
 		FAULT_MISDELIVER, // to the neighbour of its receiver
 		FAULT_WRONG_SOURCE, // up: from a relayed address that is not the call's
 		FAULT_SHORT_CUT, // with a far echo: back without having been there
+		FAULT_WRONG_FRONT, // to a client: another channel, or another peer's address
+		FAULT_CUT, // its last byte is missing
 	} kind;
 	enum direction direction;
 	uint64_t at;
 	int64_t delay_ns;
+};
+
+// What is wrong with every answer.
+enum model_lie {
+	LIE_NONE,
+	LIE_INTEGRITY,
+	LIE_TRANSACTION,
+	LIE_SOURCE, // from another port
+	LIE_RECEIVER, // to the neighbour
+};
+
+struct model_kind {
+	bool far_echo; // what goes up comes back from one
+	bool indications;
 };
 
 struct model_packet {
@@ -39,7 +55,7 @@ struct model_packet {
 struct model {
 	struct wire wire; // first: the engine hands it back
 	struct engine *engine;
-	bool far_echo; // what goes up comes back from one
+	struct model_kind kind;
 	struct wire echo_wire;
 	struct echo echo;
 	struct stun_mac *mac;
@@ -49,6 +65,8 @@ struct model {
 	uint64_t n_media[N_DIRECTIONS];
 	bool refuses_media; // the wire sends none
 	bool deaf; // nothing is answered
+	enum model_lie lie;
+	uint32_t n_stale; // requests yet to be told that their nonce is stale
 	enum stun_code allocate_code; // refuse to allocate with it
 	struct endpoint relayed; // the first call's; the port counts up from here
 	uint32_t lifetime_s;
@@ -59,7 +77,7 @@ struct model {
 	size_t n_queue;
 };
 
-void model_open(struct model *model, bool far_echo);
+void model_open(struct model *model, struct model_kind kind);
 void model_close(struct model *model);
 // Run until `over` says so or the time has come. Returns whether it did.
 bool model_run_until(struct model *model, bool (*over)(const struct model *), int64_t limit_ns);
