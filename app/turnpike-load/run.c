@@ -164,18 +164,6 @@ static struct trial_config trial_at(const struct options *options, uint64_t rate
 	return trial;
 }
 
-static bool passes(const struct load *load, const struct outcome *outcome)
-{
-	for (int i = 0; i < N_DIRECTIONS; i++) {
-		const uint64_t n_sent = outcome->trial.directions[i].n_sent;
-		const uint64_t n_lost = verdict_lost(outcome, (enum direction)i);
-
-		if ((double)n_lost * 100 > load->options->loss_percent * (double)n_sent)
-			return false;
-	}
-	return outcome->verdict.valid;
-}
-
 // What a trial left on its way must not burden the next.
 static void wait_quiet(struct load *load)
 {
@@ -231,7 +219,7 @@ static int run_search(struct load *load)
 		run_trial(load, &trial, outcome);
 		if (stop)
 			break;
-		passed = passes(load, outcome);
+		passed = verdict_passes(outcome, load->options->loss_percent);
 		printf("search   %lu packets/s each direction: %s%s\n", rate,
 			passed ? "passed" : "failed", outcome->verdict.valid ? "" : " (INVALID)");
 		note_attempt(load, rate, outcome);

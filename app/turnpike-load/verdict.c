@@ -89,3 +89,15 @@ uint64_t verdict_lost(const struct outcome *outcome, enum direction direction)
 
 	return n_missing > n_own ? n_missing - n_own : 0;
 }
+
+bool verdict_passes(const struct outcome *outcome, double loss_percent)
+{
+	for (int i = 0; i < N_DIRECTIONS; i++) {
+		const uint64_t n_sent = outcome->trial.directions[i].n_sent;
+		const uint64_t n_lost = verdict_lost(outcome, (enum direction)i);
+
+		if ((double)n_lost * 100 > loss_percent * (double)n_sent)
+			return false;
+	}
+	return outcome->verdict.valid;
+}

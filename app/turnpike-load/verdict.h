@@ -32,5 +32,7 @@ void verdict_object(struct verdict *verdict, const char *format, ...)
 
 // Packets that the server, or the network to it, did not deliver.
 uint64_t verdict_lost(const struct outcome *outcome, enum direction direction);
+// A valid trial that lost no more than this in either direction.
+bool verdict_passes(const struct outcome *outcome, double loss_percent);
 
 #endif

@@ -501,6 +501,17 @@ Test(load_engine, churn_begins_a_failed_call_again)
 	cr_assert_eq(engine_totals(model.engine)->n_up, MODEL_CALLS);
 }
 
+Test(load_engine, trial_cut_short_ends_no_more_calls)
+{
+	model_begin_calls(&model, MODEL_CALLS);
+	begin_soak(1, 600 * (int64_t)NS_IN_S);
+	model_run_until(&model, never, model.now_ns + 2500 * (int64_t)NS_IN_MS);
+	cr_assert_eq(engine_totals(model.engine)->n_up, 1);
+	engine_end_trial(model.engine, model.now_ns);
+	model_run_until(&model, never, model.now_ns + (int64_t)NS_IN_S);
+	cr_assert_eq(engine_totals(model.engine)->n_up, 1);
+}
+
 Test(load_engine, soak_cut_short_releases_the_calls_that_were_ending)
 {
 	const struct engine_totals *totals = engine_totals(model.engine);
