@@ -465,7 +465,21 @@ static void begin_soak(uint64_t churn, int64_t duration_ns)
 	};
 
 	engine_begin_trial(model.engine, &trial, model.now_ns);
-	engine_begin_churn(model.engine, churn, model.now_ns);
+	if (churn)
+		engine_begin_churn(model.engine, churn, model.now_ns);
+}
+
+Test(load_engine, trial_waits_a_second_for_what_is_missing)
+{
+	const int64_t s = (int64_t)NS_IN_S;
+	int64_t end_ns;
+
+	model_begin_calls(&model, MODEL_CALLS);
+	end_ns = model.now_ns + s;
+	model.fault = (struct model_fault){FAULT_LOSE, UP, 500, 0};
+	begin_soak(0, s);
+	cr_assert_not(model_run_until(&model, trial_is_over, end_ns + s - 1));
+	cr_assert(model_run_until(&model, trial_is_over, end_ns + s));
 }
 
 Test(load_engine, churn_replaces_calls_and_loses_nothing)
