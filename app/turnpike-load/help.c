@@ -1,5 +1,9 @@
 #include "help.h"
 
+#include "exit.h"
+
+#include <stdio.h>
+
 const char help[] =
 	"turnpike-load: load a TURN server with calls whose both ends it plays, and tell what\n"
 	"came of it; the generator's own losses are told apart and make a run INVALID\n"
@@ -79,3 +83,10 @@ const char help[] =
 	"exit status: 0 measured, 1 INVALID or stopped (soak and echo may be), 64 usage, 69 no\n"
 	"call came up or an address is not this host's, 71 memory, descriptors or another\n"
 	"resource is missing\n";
+
+int help_refuse(const char *what, const char *text)
+{
+	fprintf(stderr, "turnpike-load: %s%s%s; see --help\n", what, text ? ": " : "",
+		text ? text : "");
+	return EXIT_USAGE;
+}

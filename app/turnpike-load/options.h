@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #define OPTIONS_ADDRESSES_MAX 64
+#define OPTIONS_PEERS_MAX 65536
 
 enum mode {
 	MODE_RUN,

@@ -1,0 +1,164 @@
+#include "options_check.h"
+
+#include "exit.h"
+#include "help.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BINDING_DURATION_MAX_S 3600
+#define CALLS_DEFAULT 100
+#define REST_S 4
+#define RESTING_CALLS_MAX 10000
+
+// The address from which the kernel would send to the server.
+static int default_client(struct options *out)
+{
+	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(out->server.port)};
+	socklen_t n_bytes = sizeof(name);
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err;
+
+	memcpy(&name.sin_addr, out->server.ip.bytes, IPV4_BYTES);
+	err = fd < 0 || connect(fd, (const struct sockaddr *)&name, sizeof(name)) ||
+		getsockname(fd, (struct sockaddr *)&name, &n_bytes);
+	if (fd >= 0)
+		close(fd);
+	if (err) {
+		fputs("turnpike-load: there is no route to the server\n", stderr);
+		return EXIT_UNAVAILABLE;
+	}
+	out->clients[0] = ip_from_u32_raw(name.sin_addr.s_addr);
+	out->n_clients = 1;
+	return -1;
+}
+
+static uint64_t default_duration_s(enum mode mode)
+{
+	switch (mode) {
+	case MODE_SEARCH:
+		return 5;
+	case MODE_SOAK:
+	case MODE_ECHO:
+		return 3600;
+	default:
+		return 10;
+	}
+}
+
+// Where no address was given, the relay is where the server is; the way of a port of frames leads
+// to whom it talks to.
+static void default_addresses(struct options *out)
+{
+	if (out->n_relays == 0) {
+		out->relays[0] = (struct prefix){out->server.ip, 32};
+		out->n_relays = 1;
+	}
+	if (out->n_peer_ips == 0) {
+		memcpy(out->peer_ips, out->clients, sizeof(out->clients));
+		out->n_peer_ips = out->n_clients;
+	}
+	if (out->wire.gateway.family == FAMILY_NONE)
+		out->wire.gateway = out->mode == MODE_ECHO ? out->relays[0].ip : out->server.ip;
+	if (out->peer_wire.gateway.family == FAMILY_NONE)
+		out->peer_wire.gateway = out->relays[0].ip;
+}
+
+// Clients of calls that come and go have some seconds of rest each.
+static uint64_t default_calls(const struct options *options)
+{
+	const uint64_t n = REST_S * options->rate;
+
+	if (options->mode != MODE_ALLOCATE || n < CALLS_DEFAULT)
+		return CALLS_DEFAULT;
+	return n < RESTING_CALLS_MAX ? n : RESTING_CALLS_MAX;
+}
+
+static void set_defaults(struct options *out)
+{
+	if (out->mode == MODE_SEARCH)
+		out->profile = PROFILE_FLOOD;
+	if (out->duration_s == 0)
+		out->duration_s = default_duration_s(out->mode);
+	if (out->rate == 0)
+		out->rate = out->mode == MODE_ALLOCATE ? 1000 : 10000;
+	if (out->n_calls == 0)
+		out->n_calls = default_calls(out);
+	default_addresses(out);
+	if (out->n_echoes) {
+		out->directions[DOWN] = false;
+		out->n_peers = out->n_echoes * port_count(&out->echo_ports);
+	}
+	if (out->n_peers > out->n_calls && out->mode != MODE_ECHO)
+		out->n_peers = out->n_calls;
+}
+
+static int check_echo(const struct options *out)
+{
+	if (out->n_relays == 0)
+		return help_refuse("--relay is missing: it is all that an echo answers", NULL);
+	if (out->n_echoes == 0)
+		return help_refuse("--echo is missing", NULL);
+	if (out->server.port || out->n_clients || out->rate)
+		return help_refuse("--server, --client and --rate are not for an echo", NULL);
+	if (out->report_path)
+		return help_refuse("--report is not for an echo", NULL);
+	return -1;
+}
+
+// Peers are here, or they are a far echo.
+static int check_peers(const struct options *out)
+{
+	const bool here = out->n_peer_ips || out->two_wires;
+
+	if (here && out->n_echoes)
+		return help_refuse("--echo and peers here exclude each other", NULL);
+	if (out->n_echoes * port_count(&out->echo_ports) > OPTIONS_PEERS_MAX)
+		return help_refuse("an echo has at most 65536 ports, of all addresses", NULL);
+	if (out->n_echoes && !(out->directions[UP] && out->directions[DOWN]))
+		return help_refuse(
+			"--direction is not for an echo: media goes there and back", NULL);
+	if (out->two_wires && out->n_peer_ips == 0)
+		return help_refuse(
+			"--peer is missing: on a wire of their own peers need an address", NULL);
+	return -1;
+}
+
+static int check_together(struct options *out)
+{
+	const bool plays = out->mode == MODE_RUN || out->mode == MODE_SOAK;
+	const bool rated = !plays || out->profile == PROFILE_FLOOD;
+
+	if (!out->server.port)
+		return help_refuse("--server is missing", NULL);
+	if (out->mode != MODE_BINDING && (!out->user || !out->password))
+		return help_refuse("--user and --password are missing", NULL);
+	if (out->rate && (!rated || out->mode == MODE_HOLD))
+		return help_refuse(
+			"--rate is for the profile flood, and for modes of a rate", NULL);
+	if (out->mode == MODE_BINDING && out->duration_s > BINDING_DURATION_MAX_S)
+		return help_refuse("--duration of binding is 1-3600", NULL);
+	if (out->wire.kind != WIRE_SOCKETS && out->n_clients == 0)
+		return help_refuse(
+			"--client is missing: a port of frames has no address by itself", NULL);
+	if (out->n_clients == 0) {
+		const int status = default_client(out);
+
+		if (status >= 0)
+			return status;
+	}
+	return -1;
+}
+
+int options_check(struct options *out)
+{
+	int status = check_peers(out);
+
+	if (status < 0)
+		status = out->mode == MODE_ECHO ? check_echo(out) : check_together(out);
+	if (status < 0)
+		set_defaults(out);
+	return status;
+}
