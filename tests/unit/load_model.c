@@ -332,7 +332,18 @@ void model_begin_calls(struct model *model, uint64_t n_calls)
 	must(model_run_until(model, is_settled, model->now_ns + 300 * (int64_t)NS_IN_S));
 }
 
-static bool trial_is_over(const struct model *model)
+bool model_never(const struct model *model)
+{
+	(void)model;
+	return false;
+}
+
+bool model_is_over(const struct model *model)
+{
+	return engine_is_over(model->engine);
+}
+
+bool model_trial_is_over(const struct model *model)
 {
 	return engine_trial_is_over(model->engine, model->now_ns);
 }
@@ -351,5 +362,6 @@ void model_run_trial(struct model *model, uint64_t rate, int64_t duration_ns)
 
 	profile_trial(&trial, &profile);
 	engine_begin_trial(model->engine, &trial, model->now_ns);
-	model_run_until(model, trial_is_over, model->now_ns + duration_ns + 2 * (int64_t)NS_IN_S);
+	model_run_until(
+		model, model_trial_is_over, model->now_ns + duration_ns + 2 * (int64_t)NS_IN_S);
 }

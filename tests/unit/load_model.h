@@ -81,6 +81,10 @@ void model_open(struct model *model, struct model_kind kind);
 void model_close(struct model *model);
 // Run until `over` says so or the time has come. Returns whether it did.
 bool model_run_until(struct model *model, bool (*over)(const struct model *), int64_t limit_ns);
+// What to run until: the end of time, of the trial, of all calls.
+bool model_never(const struct model *model);
+bool model_trial_is_over(const struct model *model);
+bool model_is_over(const struct model *model);
 // Begin this many calls and wait until they are settled.
 void model_begin_calls(struct model *model, uint64_t n_calls);
 // Run a flood of both directions: packets a second of each, to its end.
