@@ -163,18 +163,24 @@ static int open_two(
 	return 0;
 }
 
-// Every port of the first address of the echo, then those of the next.
-static int find_far(struct wires *out, const struct options *options)
+struct endpoint wires_far(const struct options *options, uint32_t i)
 {
 	const uint32_t n_ports = port_count(&options->echo_ports);
+
+	return (struct endpoint){
+		.ip = options->echoes[i / n_ports],
+		.port = (uint16_t)(options->echo_ports.min + i % n_ports),
+	};
+}
+
+static int find_far(struct wires *out, const struct options *options)
+{
 	struct endpoint *far = calloc(options->n_peers, sizeof(*far));
 
 	if (!far)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < options->n_peers; i++) {
-		far[i].ip = options->echoes[i / n_ports];
-		far[i].port = (uint16_t)(options->echo_ports.min + i % n_ports);
-	}
+	for (uint32_t i = 0; i < options->n_peers; i++)
+		far[i] = wires_far(options, i);
 	out->far = far;
 	out->peers = far;
 	return 0;

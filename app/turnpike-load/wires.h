@@ -30,4 +30,7 @@ int wires_open(struct wires *out, const struct options *options);
 // Harmless on a zeroed struct.
 void wires_close(struct wires *wires);
 
+// The i-th address of the far echo: every port of its first IP, then those of the next.
+struct endpoint wires_far(const struct options *options, uint32_t i);
+
 #endif
