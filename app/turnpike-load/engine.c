@@ -383,6 +383,11 @@ void engine_take(struct engine *engine, const struct datagram *datagrams, size_t
 	engine_flush(engine);
 }
 
+bool engine_has_far_echo(const struct engine *engine)
+{
+	return engine->config.far_echo;
+}
+
 const struct trial_result *engine_trial(const struct engine *engine)
 {
 	return &engine->result;

@@ -151,6 +151,7 @@ void engine_take(struct engine *engine, const struct datagram *datagrams, size_t
 // The samples of the trial, or of calls that are released at once, up to now: closes the open one.
 const struct series *engine_end_series(struct engine *engine, int64_t now_ns);
 
+bool engine_has_far_echo(const struct engine *engine);
 const struct trial_result *engine_trial(const struct engine *engine);
 const struct control_result *engine_control(const struct engine *engine, enum request request);
 const struct engine_totals *engine_totals(const struct engine *engine);

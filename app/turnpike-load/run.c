@@ -104,21 +104,11 @@ static void release_calls(struct load *load)
 		step(load);
 }
 
-// What a far echo gave back and was not received is lost to what went up.
-static void count_drops(const struct load *load, uint64_t n_drops[static N_DIRECTIONS])
-{
-	load->wire->count_drops(load->wire, n_drops);
-	if (load->options->n_echoes == 0)
-		return;
-	n_drops[UP] = n_drops[DOWN];
-	n_drops[DOWN] = 0;
-}
-
 static void take_outcome(struct load *load, struct outcome *out)
 {
 	uint64_t n_unreceived[N_DIRECTIONS];
 
-	count_drops(load, n_unreceived);
+	load->wire->count_drops(load->wire, n_unreceived);
 	for (int i = 0; i < N_DIRECTIONS; i++)
 		n_unreceived[i] -= load->n_unreceived[i];
 	out->lag_max_ns = (int64_t)(load->options->lag_ms * NS_IN_MS);
@@ -131,7 +121,7 @@ static void run_trial(struct load *load, const struct trial_config *trial, struc
 	bool cut = false;
 
 	load->phase = load->options->mode_name;
-	count_drops(load, load->n_unreceived);
+	load->wire->count_drops(load->wire, load->n_unreceived);
 	engine_begin_trial(load->engine, trial, now_ns);
 	if (load->options->mode == MODE_SOAK && load->options->churn)
 		engine_begin_churn(load->engine, load->options->churn, now_ns);

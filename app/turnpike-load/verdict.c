@@ -59,16 +59,19 @@ void verdict_take(struct outcome *out, const struct engine *engine,
 	const uint64_t n_unreceived[static N_DIRECTIONS])
 {
 	struct verdict *verdict = &out->verdict;
+	const bool echo = engine_has_far_echo(engine);
 
 	out->trial = *engine_trial(engine);
+	// What clients did not receive of a far echo is missing of what went up.
+	out->n_unreceived[UP] = n_unreceived[echo ? DOWN : UP];
+	out->n_unreceived[DOWN] = echo ? 0 : n_unreceived[DOWN];
 	*verdict = (struct verdict){.valid = true};
 	judge_lag(out, &out->trial.lag, "media");
 	judge_lag(out, &engine_totals(engine)->lag, "calls");
 	for (int i = 0; i < N_DIRECTIONS; i++) {
 		const struct direction_result *result = &out->trial.directions[i];
 
-		out->n_unreceived[i] = n_unreceived[i];
-		judge_loss(verdict, result->n_dropped + n_unreceived[i], result->n_offered,
+		judge_loss(verdict, result->n_dropped + out->n_unreceived[i], result->n_offered,
 			directions[i]);
 	}
 	judge_control(verdict, engine);

@@ -55,6 +55,27 @@ Test(load_verdict, what_its_own_sockets_threw_away_is_not_the_servers_loss)
 	cr_assert(verdict_passes(&outcome, 0));
 }
 
+Test(load_verdict, what_clients_missed_of_a_far_echo_is_missing_of_what_went_up)
+{
+	const uint64_t n_unreceived[N_DIRECTIONS] = {0, 1};
+	const struct trial_config trial = {
+		.streams = {{STREAM_UP, 0, 1, 1000, 1, 160}},
+		.n_streams = 1,
+		.duration_ns = (int64_t)NS_IN_S,
+	};
+
+	teardown();
+	model_open(&model, (struct model_kind){.far_echo = true});
+	model.fault = (struct model_fault){FAULT_LOSE, UP, 500, 0};
+	model_begin_calls(&model, MODEL_CALLS);
+	engine_begin_trial(model.engine, &trial, model.now_ns);
+	model_run_until(&model, model_never, model.now_ns + 3 * (int64_t)NS_IN_S);
+	verdict_take(&outcome, model.engine, n_unreceived);
+	cr_assert(outcome.verdict.valid);
+	cr_assert_eq(verdict_lost(&outcome, UP), 0);
+	cr_assert_eq(outcome.n_unreceived[DOWN], 0);
+}
+
 Test(load_verdict, own_losses_that_matter_make_it_invalid)
 {
 	const uint64_t n_unreceived[N_DIRECTIONS] = {0, 2};
