@@ -6,14 +6,10 @@
 #include <string.h>
 
 #define SERVICE_PORT 3478
-#define CHANNEL 0x4000
-#define DATA_BYTES 160
-#define ETHER_BYTES 14
-#define HEADER_BYTES (ETHER_BYTES + 20 + 8)
 #define CHANNEL_BYTES 4
 #define STUN_BYTES 20
 #define SEND_BYTES (STUN_BYTES + 12 + 4) // with the peer's address and the header of the data
-static_assert(HEADER_BYTES + SEND_BYTES == FLOWS_HEADERS_BYTES_MAX, "the longest");
+static_assert(FLOWS_HEADER_BYTES + SEND_BYTES == FLOWS_HEADERS_BYTES_MAX, "the longest");
 #define OTHER_PEER_PORT 6001
 #define RELAY_PORT_MIN 1024
 #define RELAY_PORTS (65536 - RELAY_PORT_MIN)
@@ -56,7 +52,7 @@ struct endpoint flows_service(void)
 }
 
 // Four clients behind each address.
-static struct endpoint client_of(uint32_t idx)
+struct endpoint flows_client(uint32_t idx)
 {
 	return at(0x0a000000 + idx / 4, (uint16_t)(10000 + idx % 4));
 }
@@ -66,7 +62,7 @@ static struct endpoint relayed_of(uint32_t idx)
 	return at(0xc6130000 + idx / RELAY_PORTS, (uint16_t)(RELAY_PORT_MIN + idx % RELAY_PORTS));
 }
 
-static struct endpoint peer_of(uint32_t idx)
+struct endpoint flows_peer(uint32_t idx)
 {
 	return at(0xcb007100 + idx % PEERS, 6000);
 }
@@ -85,10 +81,10 @@ void flows_make(struct flow_spec out[static FLOWS_PER_ALLOCATION], uint32_t idx)
 	const struct flow_spec up = {
 		.kind = FLOW_UP,
 		.local = flows_service(),
-		.remote = client_of(idx),
-		.channel = CHANNEL,
+		.remote = flows_client(idx),
+		.channel = FLOWS_CHANNEL,
 		.source = relayed_of(idx),
-		.target = peer_of(idx),
+		.target = flows_peer(idx),
 		.hop_idx = FLOWS_HOP_IDX,
 		.allocation_idx = idx,
 	};
@@ -113,10 +109,10 @@ void flows_make(struct flow_spec out[static FLOWS_PER_ALLOCATION], uint32_t idx)
 	out[3] = down;
 }
 
-static void write_headers(uint8_t *frame, const struct endpoint *from, const struct endpoint *to,
+void flows_write_headers(uint8_t *frame, const struct endpoint *from, const struct endpoint *to,
 	uint16_t payload_bytes)
 {
-	memset(frame, 0, HEADER_BYTES);
+	memset(frame, 0, FLOWS_HEADER_BYTES);
 	memcpy(frame, flows_mac, sizeof(flows_mac));
 	store_be16(frame + 12, 0x0800);
 	frame[14] = 0x45;
@@ -141,14 +137,14 @@ static void write_stun(uint8_t *out, uint16_t type, uint16_t n_bytes)
 
 static void write_send(uint8_t *out, const struct endpoint *peer)
 {
-	write_stun(out, STUN_SEND | 0x0010, SEND_BYTES - STUN_BYTES + DATA_BYTES);
+	write_stun(out, STUN_SEND | 0x0010, SEND_BYTES - STUN_BYTES + FLOWS_DATA_BYTES);
 	store_be16(out + 20, STUN_ATTR_XOR_PEER_ADDRESS);
 	store_be16(out + 22, 8);
 	store_be16(out + 24, FAMILY_IPV4);
 	store_be16(out + 26, peer->port ^ (STUN_MAGIC_COOKIE >> 16));
 	store_u32(out + 28, ip_to_u32_raw(&peer->ip) ^ __builtin_bswap32(STUN_MAGIC_COOKIE));
 	store_be16(out + 32, STUN_ATTR_DATA);
-	store_be16(out + 34, DATA_BYTES);
+	store_be16(out + 34, FLOWS_DATA_BYTES);
 }
 
 // Returns the bytes of the UDP payload.
@@ -157,14 +153,14 @@ static uint16_t write_up_payload(uint8_t *out, enum frame_kind kind, const struc
 	switch (kind) {
 	case FRAME_SEND:
 		write_send(out, peer);
-		return SEND_BYTES + DATA_BYTES;
+		return SEND_BYTES + FLOWS_DATA_BYTES;
 	case FRAME_BINDING:
 		write_stun(out, STUN_BINDING, 0);
 		return STUN_BYTES;
 	default:
-		store_be16(out, kind == FRAME_NOT_STUN ? 0xffff : CHANNEL);
-		store_be16(out + 2, DATA_BYTES);
-		return CHANNEL_BYTES + DATA_BYTES;
+		store_be16(out, kind == FRAME_NOT_STUN ? 0xffff : FLOWS_CHANNEL);
+		store_be16(out + 2, FLOWS_DATA_BYTES);
+		return CHANNEL_BYTES + FLOWS_DATA_BYTES;
 	}
 }
 
@@ -175,20 +171,21 @@ uint16_t flows_write_frame(
 	const bool coin = random_next(random) >> 63;
 	const bool mixed = kind == FRAME_BOTH || kind == FRAME_EXPIRED;
 	const bool down = kind == FRAME_DOWN || kind == FRAME_DATA || (mixed && coin);
-	const struct endpoint client = client_of(idx);
+	const struct endpoint client = flows_client(idx);
 	const struct endpoint relayed = relayed_of(idx);
 	const struct endpoint service = flows_service();
-	struct endpoint peer = peer_of(idx);
-	uint16_t payload_bytes = DATA_BYTES;
+	struct endpoint peer = flows_peer(idx);
+	uint16_t payload_bytes = FLOWS_DATA_BYTES;
 
 	if (kind == FRAME_DATA)
 		peer.port = OTHER_PEER_PORT;
 	if (!down)
-		payload_bytes = write_up_payload(frame + HEADER_BYTES, kind, &peer);
-	write_headers(frame, down ? &peer : &client, down ? &relayed : &service, payload_bytes);
+		payload_bytes = write_up_payload(frame + FLOWS_HEADER_BYTES, kind, &peer);
+	flows_write_headers(
+		frame, down ? &peer : &client, down ? &relayed : &service, payload_bytes);
 	if (kind == FRAME_EXPIRED)
 		frame[22] = 1;
 	if (kind == FRAME_OTHER_MAC)
 		frame[5] ^= 2;
-	return (uint16_t)(HEADER_BYTES + payload_bytes);
+	return (uint16_t)(FLOWS_HEADER_BYTES + payload_bytes);
 }

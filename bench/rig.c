@@ -6,8 +6,11 @@
 #include <stdlib.h>
 
 #define MBUF_ROOM_BYTES 2176
-#define MTU_BYTES 1500
-#define MBUF_CACHE 256 // as in turnpike; a memory port's pool has none, so that all is counted
+// As in turnpike.
+#define PUNT_RING 2048
+#define OTHERS_RING 1024
+#define INBOX_RING 8192
+#define MBUF_CACHE 256 // a memory port's pool has none, so that all is counted
 
 void rig_fail(const char *what)
 {
@@ -21,7 +24,7 @@ void rig_open(struct rig *rig, enum port_kind kind, const char *target, unsigned
 		.name = "bench",
 		.kind = kind,
 		.target = target,
-		.mtu_bytes = MTU_BYTES,
+		.mtu_bytes = RIG_MTU_BYTES,
 		.n_queues = 1,
 	};
 	char error[PORT_ERROR_BYTES];
@@ -35,8 +38,8 @@ void rig_open(struct rig *rig, enum port_kind kind, const char *target, unsigned
 	memcpy(port.mac, flows_mac, sizeof(flows_mac));
 	if (port_open(&rig->port, &port, error))
 		rig_fail(error);
-	if (msg_channel_create(&rig->punts, 64, NUMA_NODE_ANY) ||
-		msg_channel_create(&rig->others, 64, NUMA_NODE_ANY))
+	if (msg_channel_create(&rig->punts, PUNT_RING, NUMA_NODE_ANY) ||
+		msg_channel_create(&rig->others, OTHERS_RING, NUMA_NODE_ANY))
 		rig_fail("no memory for rings");
 }
 
@@ -59,7 +62,7 @@ static void install(struct subject *s)
 	struct msg msg = {.kind = MSG_HOP_SET, .hop_idx = FLOWS_HOP_IDX};
 
 	msg.hop = (struct flow_hop){
-		.kind = FLOW_HOP_WIRE, .mtu_bytes = MTU_BYTES, .header_bytes = 14};
+		.kind = FLOW_HOP_WIRE, .mtu_bytes = RIG_MTU_BYTES, .header_bytes = 14};
 	send_message(s, &msg);
 	for (uint32_t idx = 0; idx < s->n_allocations; idx++) {
 		struct flow_spec specs[FLOWS_PER_ALLOCATION];
@@ -102,12 +105,13 @@ void subject_open(struct subject *subject, struct rig *rig, uint32_t n_allocatio
 	if (n_allocations == 0 || n_allocations > FLOWS_ALLOCATIONS_MAX)
 		rig_fail("that many allocations cannot be");
 	memcpy(port.mac, flows_mac, sizeof(flows_mac));
-	config.n_flows = n_allocations * FLOWS_PER_ALLOCATION;
+	config.n_flows = subject->n_flows ? subject->n_flows : n_allocations * FLOWS_PER_ALLOCATION;
 	config.n_relays = flows_relays(relays, n_allocations);
-	if (msg_channel_create(&subject->inbox, 1024, NUMA_NODE_ANY) ||
+	if (msg_channel_create(&subject->inbox, INBOX_RING, NUMA_NODE_ANY) ||
 		worker_create(&subject->worker, &config))
 		rig_fail("no memory for a worker");
-	install(subject);
+	if (subject->n_flows == 0)
+		install(subject);
 }
 
 void subject_close(struct subject *subject)

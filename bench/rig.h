@@ -13,6 +13,7 @@ struct rte_mempool;
 
 // Frames that wait on a memory port at once: as many as the descriptors of a NIC's queue.
 #define RIG_FRAMES 512
+#define RIG_MTU_BYTES 1500
 
 struct rig {
 	struct port port;
@@ -24,9 +25,11 @@ struct rig {
 	struct random random;
 };
 
-// A worker with the entries of `n_allocations` in its table. n_burst 0 is what turnpike takes.
+// A worker with the entries of `n_allocations` in its table. n_burst 0 is what turnpike takes. With
+// n_flows the table is empty and has room for that many: a control core fills it.
 struct subject {
 	uint16_t n_burst;
+	uint32_t n_flows;
 	uint32_t n_allocations;
 	struct msg_channel inbox;
 	struct worker *worker;

@@ -7,6 +7,8 @@
 #       packets a second through one worker over a vhost wire, beside testpmd's 5tswap
 #   bench/run.sh veth [--json FILE] [--rounds N] [--seconds N]
 #       packets a second through one worker on af_packet and af_xdp, beside testpmd's io
+#   bench/run.sh control [--json FILE] [--rounds N]
+#       time and memory of the control core for an allocation and a Refresh, at up to 1 M clients
 #   bench/run.sh instructions
 #       instructions a packet under callgrind, held against bench/baseline
 #
@@ -71,7 +73,7 @@ build()
 
 usage()
 {
-	sed -n '4,11s/^# *//p' bench/run.sh >&2
+	sed -n '4,13s/^# *//p' bench/run.sh >&2
 	exit 64
 }
 
@@ -95,6 +97,12 @@ veth)
 	build bench/wire
 	reserve 512
 	bench/veth.py --build build/bench "$@"
+	;;
+control)
+	packages_install "${packages_build[@]}" python3 || exit 1
+	build bench/control
+	reserve 512
+	bench/control.py --build build/bench "$@"
 	;;
 instructions)
 	packages_install "${packages_build[@]}" valgrind python3 || exit 1

@@ -1,0 +1,130 @@
+#include "server.h"
+
+#include "clients.h"
+
+#define FLOWS_PER_TURN_ALLOCATION 8 // as in turnpike
+#define FLOWS_MIN 4096
+#define ALLOCATIONS_SPARE 2048 // ports and entries that are still on their way back
+#define START_MS 1000000
+#define START_WALL_S 1700000000
+#define NONCE_LIFETIME_S 3600
+
+static struct ip_addr service_ip;
+static struct relay_range relays[FLOWS_RELAYS_MAX];
+static size_t n_relays;
+
+static struct prefix prefix_of(const struct ip_addr *ip, uint8_t n_bits)
+{
+	return (struct prefix){.ip = *ip, .n_bits = n_bits};
+}
+
+// Everybody is behind one gateway; our addresses are ours in the kernel's eyes, too.
+static void open_network(struct server *server)
+{
+	const struct ip_addr gateway = {FAMILY_IPV4, {198, 18, 0, 1}};
+	const struct static_route route = {.to = {.ip = {.family = FAMILY_IPV4}}, .via = gateway};
+	const struct static_neighbour neighbour = {gateway, {0x02, 0, 0, 0, 0, 2}};
+	struct prefix addresses[FLOWS_RELAYS_MAX + 1];
+	struct mirror_config config = {
+		.name = "bench",
+		.mtu_bytes = RIG_MTU_BYTES,
+		.addresses = addresses,
+		.n_addresses = n_relays + 1,
+		.routes = &route,
+		.n_routes = 1,
+		.neighbours = &neighbour,
+		.n_neighbours = 1,
+	};
+	struct route_port port = {.port_idx = 0};
+	char error[MIRROR_ERROR_BYTES];
+
+	static_assert(MIRROR_ERROR_BYTES >= ROUTE_ERROR_BYTES, "one for both");
+	addresses[0] = prefix_of(&service_ip, 24);
+	for (size_t i = 0; i < n_relays; i++)
+		addresses[i + 1] = prefix_of(&relays[i].ip, 32);
+	memcpy(config.mac, flows_mac, sizeof(config.mac));
+	if (mirror_open(&server->mirror, &config, error))
+		rig_fail(error);
+	port.ifindex = server->mirror.ifindex;
+	if (route_open(&server->route, &port, 1, error))
+		rig_fail(error);
+}
+
+static void open_turn(struct server *server, uint32_t n_allocations)
+{
+	static const struct prefix peers = {{FAMILY_IPV4, {203, 0, 113}}, 24};
+	static const char *const secrets[] = {CLIENTS_SECRET};
+	const struct endpoint service = flows_service();
+	struct turn_config config = {
+		.realm = CLIENTS_REALM,
+		.rest_secrets = secrets,
+		.n_rest_secrets = 1,
+		.nonce_lifetime_s = NONCE_LIFETIME_S,
+		.lifetime_s = 600,
+		.lifetime_max_s = 3600,
+		.n_allocations_max = n_allocations,
+		.relays = relays,
+		.n_relays = n_relays,
+		.services = &service,
+		.n_services = 1,
+		.peers = {.allow = &peers, .n_allow = 1},
+	};
+
+	random_secret(config.nonce_secret, sizeof(config.nonce_secret));
+	if (turn_create(&server->turn, &config))
+		rig_fail("no memory for allocations");
+}
+
+static void open_control(struct server *server)
+{
+	struct control_port port = {.mtu_bytes = RIG_MTU_BYTES, .mirror = &server->mirror};
+	const struct control_worker worker = {
+		.punts = &server->rig.punts,
+		.others = &server->rig.others,
+		.inbox = &server->subject.inbox,
+		.applied_seq = &worker_public(server->subject.worker)->applied_seq,
+	};
+	struct control_relay control_relays[FLOWS_RELAYS_MAX] = {0};
+	const struct control_config config = {
+		.turn = server->turn,
+		.route = server->route,
+		.ports = &port,
+		.n_ports = 1,
+		.workers = &worker,
+		.n_workers = 1,
+		.relays = control_relays,
+		.n_relays = n_relays,
+		.pool = server->rig.pool,
+		.kernel_fd = -1,
+		.n_flows = server->subject.n_flows,
+	};
+
+	memcpy(port.mac, flows_mac, sizeof(port.mac));
+	for (size_t i = 0; i < n_relays; i++)
+		control_relays[i].ip = relays[i].ip;
+	if (control_create(&server->control, &config))
+		rig_fail("no memory for a control core");
+}
+
+void server_open(struct server *server, uint32_t n_allocations)
+{
+	const uint32_t n_with_spare = n_allocations + ALLOCATIONS_SPARE;
+
+	service_ip = flows_service().ip;
+	n_relays = flows_relays(relays, n_with_spare);
+	server->time = (struct turn_time){START_MS, START_WALL_S};
+	server->subject.n_flows = FLOWS_MIN + FLOWS_PER_TURN_ALLOCATION * n_with_spare;
+	subject_open(&server->subject, &server->rig, n_with_spare, true);
+	open_network(server);
+	open_turn(server, n_with_spare);
+	open_control(server);
+}
+
+void server_close(struct server *server)
+{
+	control_destroy(server->control);
+	turn_destroy(server->turn);
+	route_close(server->route);
+	mirror_close(&server->mirror);
+	subject_close(&server->subject);
+}
