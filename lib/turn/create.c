@@ -106,7 +106,7 @@ static int init_tables(struct turn *turn)
 	turn->wheel.pools[TIMER_PERMISSION] = &turn->permissions;
 	turn->wheel.pools[TIMER_CHANNEL] = &turn->channels;
 	turn->wheel.pools[TIMER_RESERVATION] = &turn->reservations;
-	turn->n_buckets = next_power_of_two(turn->n_allocations_max / 2 + 1);
+	turn->n_buckets = next_power_of_two(turn->n_allocations_max);
 	turn->buckets = calloc(turn->n_buckets, sizeof(*turn->buckets));
 	return turn->buckets ? 0 : -ENOMEM;
 }

@@ -97,7 +97,7 @@ static int add_configured(struct users *users, const struct turn_user *user)
 
 int users_init(struct users *users, const struct turn_user *list, size_t n_list, size_t n_expected)
 {
-	users->n_buckets = next_power_of_two((n_list + n_expected) / 4 + 1);
+	users->n_buckets = next_power_of_two(n_list + n_expected);
 	users->buckets = calloc(users->n_buckets, sizeof(struct identity *));
 	if (!users->buckets)
 		return -ENOMEM;
