@@ -8,9 +8,18 @@
 #include <openssl/params.h>
 #include <stdlib.h>
 
+// A context and the key it was last given: to give it again costs half of a short HMAC, and an
+// answer takes the key of its request, a nonce that of all nonces.
+struct hmac {
+	EVP_MAC_CTX *ctx;
+	bool keyed;
+	size_t key_bytes;
+	uint8_t key[STUN_KEY_BYTES_MAX]; // longer ones are given each time
+};
+
 struct stun_mac {
-	EVP_MAC_CTX *hmac_sha1;
-	EVP_MAC_CTX *hmac_sha256;
+	struct hmac hmac_sha1;
+	struct hmac hmac_sha256;
 	EVP_MD *md5;
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;
@@ -23,7 +32,7 @@ static void must(int ok)
 		abort();
 }
 
-static int create_hmac(EVP_MAC_CTX **out, const char *digest)
+static int create_hmac(struct hmac *out, const char *digest)
 {
 	const OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0),
@@ -33,11 +42,11 @@ static int create_hmac(EVP_MAC_CTX **out, const char *digest)
 
 	if (!hmac)
 		return -ENOTSUP;
-	*out = EVP_MAC_CTX_new(hmac);
+	out->ctx = EVP_MAC_CTX_new(hmac);
 	EVP_MAC_free(hmac);
-	if (!*out)
+	if (!out->ctx)
 		return -ENOMEM;
-	return EVP_MAC_CTX_set_params(*out, params) ? 0 : -ENOTSUP;
+	return EVP_MAC_CTX_set_params(out->ctx, params) ? 0 : -ENOTSUP;
 }
 
 static int create_digests(struct stun_mac *mac)
@@ -74,11 +83,12 @@ void stun_mac_destroy(struct stun_mac *mac)
 {
 	if (!mac)
 		return;
-	EVP_MAC_CTX_free(mac->hmac_sha1);
-	EVP_MAC_CTX_free(mac->hmac_sha256);
+	EVP_MAC_CTX_free(mac->hmac_sha1.ctx);
+	EVP_MAC_CTX_free(mac->hmac_sha256.ctx);
 	EVP_MD_free(mac->md5);
 	EVP_MD_free(mac->sha256);
 	EVP_MD_CTX_free(mac->digest);
+	OPENSSL_cleanse(mac, sizeof(*mac));
 	free(mac);
 }
 
@@ -127,43 +137,60 @@ void stun_key_sha256(struct stun_mac *mac, struct stun_key *out, const void *use
 	digest_key(mac->digest, mac->sha256, out, fields);
 }
 
-static void begin(EVP_MAC_CTX *hmac, const void *key, size_t key_bytes)
+static bool has_key(const struct hmac *hmac, const void *key, size_t key_bytes)
+{
+	return hmac->keyed && hmac->key_bytes == key_bytes &&
+		CRYPTO_memcmp(hmac->key, key, key_bytes) == 0;
+}
+
+static void begin(struct hmac *hmac, const void *key, size_t key_bytes)
 {
 	// To OpenSSL a key of NULL means the one before.
-	must(EVP_MAC_init(hmac, key ? key : "", key_bytes, NULL));
+	if (!key)
+		key = "";
+	if (has_key(hmac, key, key_bytes)) {
+		must(EVP_MAC_init(hmac->ctx, NULL, 0, NULL));
+		return;
+	}
+	must(EVP_MAC_init(hmac->ctx, key, key_bytes, NULL));
+	hmac->keyed = key_bytes <= sizeof(hmac->key);
+	if (!hmac->keyed)
+		return;
+	hmac->key_bytes = key_bytes;
+	memcpy(hmac->key, key, key_bytes);
 }
 
-static void add(EVP_MAC_CTX *hmac, const void *data, size_t n)
+static void add(struct hmac *hmac, const void *data, size_t n)
 {
-	must(EVP_MAC_update(hmac, data, n));
+	must(EVP_MAC_update(hmac->ctx, data, n));
 }
 
-static void end(EVP_MAC_CTX *hmac, uint8_t *out, size_t out_bytes)
+static void end(struct hmac *hmac, uint8_t *out, size_t out_bytes)
 {
-	must(EVP_MAC_final(hmac, out, NULL, out_bytes));
+	must(EVP_MAC_final(hmac->ctx, out, NULL, out_bytes));
 }
 
 void stun_hmac_sha1(struct stun_mac *mac, uint8_t *out, const void *key, size_t key_bytes,
 	const void *data, size_t n)
 {
-	begin(mac->hmac_sha1, key, key_bytes);
-	add(mac->hmac_sha1, data, n);
-	end(mac->hmac_sha1, out, STUN_SHA1_BYTES);
+	begin(&mac->hmac_sha1, key, key_bytes);
+	add(&mac->hmac_sha1, data, n);
+	end(&mac->hmac_sha1, out, STUN_SHA1_BYTES);
 }
 
 void stun_hmac_sha256(struct stun_mac *mac, uint8_t *out, const void *key, size_t key_bytes,
 	const void *data, size_t n)
 {
-	begin(mac->hmac_sha256, key, key_bytes);
-	add(mac->hmac_sha256, data, n);
-	end(mac->hmac_sha256, out, STUN_SHA256_BYTES);
+	begin(&mac->hmac_sha256, key, key_bytes);
+	add(&mac->hmac_sha256, data, n);
+	end(&mac->hmac_sha256, out, STUN_SHA256_BYTES);
 }
 
 // Is the value of the attribute at `offset` the HMAC of what stands before it?
 //
 // RFC 8489 §14.5, §14.6: the header's length is taken as if the message ended with this attribute.
 // The message is not ours to change, so a copy of the header goes in first.
-static bool check(EVP_MAC_CTX *hmac, const struct stun_view *view, const struct stun_key *key,
+static bool check(struct hmac *hmac, const struct stun_view *view, const struct stun_key *key,
 	size_t offset, size_t mac_bytes)
 {
 	const size_t end_offset = offset + STUN_ATTR_HEADER_BYTES + mac_bytes;
@@ -184,7 +211,7 @@ bool stun_integrity_check(
 {
 	if (view->integrity_offset == 0)
 		return false;
-	return check(mac->hmac_sha1, view, key, view->integrity_offset, STUN_SHA1_BYTES);
+	return check(&mac->hmac_sha1, view, key, view->integrity_offset, STUN_SHA1_BYTES);
 }
 
 bool stun_integrity_sha256_check(
@@ -192,7 +219,8 @@ bool stun_integrity_sha256_check(
 {
 	if (view->integrity_sha256_offset == 0 || view->integrity_sha256_bytes != STUN_SHA256_BYTES)
 		return false;
-	return check(mac->hmac_sha256, view, key, view->integrity_sha256_offset, STUN_SHA256_BYTES);
+	return check(
+		&mac->hmac_sha256, view, key, view->integrity_sha256_offset, STUN_SHA256_BYTES);
 }
 
 static const uint8_t dummy[STUN_SHA256_BYTES];

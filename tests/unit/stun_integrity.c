@@ -78,6 +78,29 @@ Test(stun_integrity, long_keys_are_hashed_first)
 		32);
 }
 
+// Keys by turns and again, up to a block and longer, that differ in a byte or in length.
+Test(stun_integrity, a_key_is_never_taken_for_the_one_before)
+{
+	static const struct {
+		uint8_t fill;
+		size_t n_bytes;
+	} keys[] = {{1, 16}, {1, 16}, {2, 16}, {2, 0}, {2, 64}, {2, 63}, {2, 80}, {2, 63}, {1, 63},
+		{3, 80}, {4, 80}};
+	uint8_t expected[STUN_SHA1_BYTES];
+	uint8_t out[STUN_SHA1_BYTES];
+	struct stun_mac *fresh;
+	uint8_t key[80];
+
+	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
+		memset(key, keys[i].fill, sizeof(key));
+		stun_hmac_sha1(mac, out, key, keys[i].n_bytes, "data", 4);
+		cr_assert_eq(stun_mac_create(&fresh), 0);
+		stun_hmac_sha1(fresh, expected, key, keys[i].n_bytes, "data", 4);
+		stun_mac_destroy(fresh);
+		cr_assert_arr_eq(out, expected, sizeof(out), "key %zu", i);
+	}
+}
+
 // HMAC-SHA1 of nothing under no key, by Python's hmac: the key before must not linger.
 Test(stun_integrity, an_empty_key_is_a_key_of_its_own)
 {
