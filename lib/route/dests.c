@@ -5,11 +5,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int dests_init(struct dests *dests)
+#define SLOTS_FIRST 1024
+
+int dests_init(struct dests *dests, uint32_t n_max)
 {
-	dests->slots = calloc(DESTS_SLOTS, sizeof(*dests->slots));
+	dests->slots = calloc(SLOTS_FIRST, sizeof(*dests->slots));
 	if (dests->slots == NULL)
 		return -ENOMEM;
+	dests->n_slots = SLOTS_FIRST;
+	dests->n_max = n_max;
 	dests->generation = 1;
 	dests->n_used = 0;
 	random_secret(&dests->seed, sizeof(dests->seed));
@@ -30,13 +34,40 @@ static struct dest *find_slot(
 	uint64_t i = hash_ip(hash_ip(dests->seed, destination), source);
 
 	for (;; i++) {
-		struct dest *slot = &dests->slots[i % DESTS_SLOTS];
+		struct dest *slot = &dests->slots[i & (dests->n_slots - 1)];
 
 		if (slot->generation != dests->generation)
 			return slot;
 		if (ip_equal(&slot->destination, destination) && ip_equal(&slot->source, source))
 			return slot;
 	}
+}
+
+static int grow(struct dests *dests)
+{
+	struct dests grown = *dests;
+
+	grown.n_slots *= 2;
+	grown.slots = calloc(grown.n_slots, sizeof(*grown.slots));
+	if (grown.slots == NULL)
+		return -ENOSPC;
+	for (uint32_t i = 0; i < dests->n_slots; i++) {
+		const struct dest *from = &dests->slots[i];
+
+		if (from->generation == dests->generation)
+			*find_slot(&grown, &from->destination, &from->source) = *from;
+	}
+	free(dests->slots);
+	*dests = grown;
+	return 0;
+}
+
+// Room for one more, with half of the slots free. The slot that was found may move.
+static int make_room(struct dests *dests)
+{
+	if (dests->n_used == dests->n_max)
+		return -ENOSPC;
+	return dests->n_used < dests->n_slots / 2 ? 0 : grow(dests);
 }
 
 bool dests_get(const struct dests *dests, const struct ip_addr *destination,
@@ -59,8 +90,9 @@ int dests_put(struct dests *dests, const struct ip_addr *destination, const stru
 	struct dest *slot = find_slot(dests, destination, source);
 
 	if (slot->generation != dests->generation) {
-		if (dests->n_used == DESTS_MAX)
+		if (make_room(dests) < 0)
 			return -ENOSPC;
+		slot = find_slot(dests, destination, source);
 		dests->n_used++;
 	}
 	*slot = (struct dest){
@@ -77,6 +109,6 @@ void dests_clear(struct dests *dests)
 	dests->n_used = 0;
 	if (++dests->generation != 0)
 		return;
-	memset(dests->slots, 0, DESTS_SLOTS * sizeof(*dests->slots));
+	memset(dests->slots, 0, dests->n_slots * sizeof(*dests->slots));
 	dests->generation = 1;
 }

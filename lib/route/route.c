@@ -10,6 +10,8 @@
 // Read in one route_follow() at most, so that a storm of route events never starves the caller; the
 // rest keeps route_fd() readable.
 #define READS_MAX 1024
+// Destinations by source that need no question: as many as clients with addresses of their own.
+#define CACHE_MAX (1U << 20)
 
 struct route {
 	bool offline;
@@ -21,8 +23,6 @@ struct route {
 	struct hops hops;
 	struct rtnl rtnl; // not offline
 };
-
-static_assert(ROUTE_PINS_MAX <= DESTS_MAX, "pins fit");
 
 static const struct ip_addr any_source;
 
@@ -36,7 +36,8 @@ static int create(struct route **out, const struct route_port *ports, size_t n_p
 	route->offline = true;
 	route->n_ports = n_ports;
 	route->ports = calloc(n_ports + 1, sizeof(*ports));
-	if (route->ports == NULL || dests_init(&route->pins) < 0 || dests_init(&route->cache) < 0) {
+	if (route->ports == NULL || dests_init(&route->pins, ROUTE_PINS_MAX) < 0 ||
+		dests_init(&route->cache, CACHE_MAX) < 0) {
 		route_close(route);
 		return -ENOMEM;
 	}

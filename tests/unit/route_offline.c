@@ -196,6 +196,21 @@ Test(route_offline, pins_are_bounded_and_old_ones_can_still_change)
 	cr_assert_arr_eq(route_hop(route, find("10.0.255.255"))->mac, mac_a, sizeof(mac_a));
 }
 
+Test(route_offline, pins_stay_while_their_table_grows)
+{
+	struct ip_addr destination;
+
+	for (uint32_t n = 0; n < 3000; n++) {
+		destination = numbered_ip(n);
+		cr_assert_eq(route_pin(route, &destination, 0, n % 2 ? mac_a : mac_b), 0);
+	}
+	for (uint32_t n = 0; n < 3000; n++) {
+		destination = numbered_ip(n);
+		cr_assert_arr_eq(route_hop(route, route_find(route, &destination, &source))->mac,
+			n % 2 ? mac_a : mac_b, sizeof(mac_a), "pin %u", n);
+	}
+}
+
 Test(route_offline, there_is_nothing_to_follow)
 {
 	uint16_t changed;
