@@ -47,9 +47,37 @@ static void make_key(struct clients *clients, uint32_t idx)
 		sizeof(CLIENTS_REALM) - 1, password, PASSWORD_BYTES);
 }
 
+static uint32_t common_factor(uint32_t a, uint32_t b)
+{
+	return b ? common_factor(b, a % b) : a;
+}
+
+// The golden section scatters; without a common factor each has its turn.
+static uint32_t choose_stride(uint32_t n)
+{
+	uint32_t stride = (uint32_t)(0.618 * n) + 1;
+
+	while (common_factor(stride, n) != 1)
+		stride++;
+	return stride;
+}
+
+unsigned clients_choose(
+	struct clients *clients, uint32_t idxs[static CLIENTS_BATCH], unsigned n_wanted)
+{
+	unsigned n = n_wanted < CLIENTS_BATCH ? n_wanted : CLIENTS_BATCH;
+
+	n = n < clients->n ? n : clients->n;
+	for (unsigned i = 0; i < n; i++) {
+		idxs[i] = clients->next;
+		clients->next = (clients->next + clients->stride) % clients->n;
+	}
+	return n;
+}
+
 void clients_open(struct clients *clients, uint32_t n)
 {
-	*clients = (struct clients){.n = n};
+	*clients = (struct clients){.n = n, .stride = choose_stride(n)};
 	clients->all = calloc(n, sizeof(*clients->all));
 	if (!clients->all || stun_mac_create(&clients->mac))
 		rig_fail("no memory for clients");

@@ -8,7 +8,8 @@
 #   bench/run.sh veth [--json FILE] [--rounds N] [--seconds N]
 #       packets a second through one worker on af_packet and af_xdp, beside testpmd's io
 #   bench/run.sh control [--json FILE] [--rounds N]
-#       time and memory of the control core for an allocation and a Refresh, at up to 1 M clients
+#       time and memory of the control core for an allocation and a Refresh, at up to 1 M clients,
+#       and the latency of media while it works at its limit
 #   bench/run.sh instructions
 #       instructions a packet under callgrind, held against bench/baseline
 #
@@ -73,7 +74,7 @@ build()
 
 usage()
 {
-	sed -n '4,13s/^# *//p' bench/run.sh >&2
+	sed -n '4,14s/^# *//p' bench/run.sh >&2
 	exit 64
 }
 
@@ -100,7 +101,7 @@ veth)
 	;;
 control)
 	packages_install "${packages_build[@]}" python3 || exit 1
-	build bench/control
+	build bench/control bench/media
 	reserve 512
 	bench/control.py --build build/bench "$@"
 	;;

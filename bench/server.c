@@ -1,6 +1,10 @@
 #include "server.h"
 
-#include "clients.h"
+#include <rte_eal.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <sched.h>
+#include <time.h>
 
 #define FLOWS_PER_TURN_ALLOCATION 8 // as in turnpike
 #define FLOWS_MIN 4096
@@ -8,6 +12,7 @@
 #define START_MS 1000000
 #define START_WALL_S 1700000000
 #define NONCE_LIFETIME_S 3600
+#define BATCH_MS 1 // of the bench's time
 
 static struct ip_addr service_ip;
 static struct relay_range relays[FLOWS_RELAYS_MAX];
@@ -106,6 +111,17 @@ static void open_control(struct server *server)
 		rig_fail("no memory for a control core");
 }
 
+void server_start_eal(void)
+{
+	char *arguments[] = {"bench", "--no-huge", "--no-shconf", "-m", "64", "--no-pci",
+		"--no-telemetry", "--log-level=*:error", "--lcores", "0@1"};
+
+	if (unshare(CLONE_NEWNET))
+		rig_fail("a network namespace of its own needs root");
+	if (rte_eal_init(N_ELEMENTS(arguments), arguments) < 0)
+		rig_fail("DPDK does not start");
+}
+
 void server_open(struct server *server, uint32_t n_allocations)
 {
 	const uint32_t n_with_spare = n_allocations + ALLOCATIONS_SPARE;
@@ -127,4 +143,79 @@ void server_close(struct server *server)
 	route_close(server->route);
 	mirror_close(&server->mirror);
 	subject_close(&server->subject);
+}
+
+double server_cpu_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static void put_requests(struct rig *rig, struct clients *clients, enum request request,
+	const uint32_t *idxs, unsigned n)
+{
+	struct rte_mbuf *mbufs[CLIENTS_BATCH];
+
+	if (rte_pktmbuf_alloc_bulk(rig->pool, mbufs, n))
+		rig_fail("buffers are lost");
+	for (unsigned i = 0; i < n; i++) {
+		mbufs[i]->data_len = clients_write(
+			clients, rte_pktmbuf_mtod(mbufs[i], uint8_t *), request, idxs[i]);
+		mbufs[i]->pkt_len = mbufs[i]->data_len;
+	}
+	if (!rte_ring_enqueue_bulk(rig->port.memory_rx[0], (void **)mbufs, n, NULL))
+		rig_fail("the port is full");
+}
+
+static void take_answers(struct rig *rig, struct clients *clients, unsigned n)
+{
+	struct rte_mbuf *mbufs[CLIENTS_BATCH];
+
+	if (rte_ring_dequeue_burst(rig->port.memory_tx[0], (void **)mbufs, CLIENTS_BATCH, NULL) !=
+		n)
+		rig_fail("a request was not answered");
+	for (unsigned i = 0; i < n; i++)
+		clients_read(clients, rte_pktmbuf_mtod(mbufs[i], uint8_t *), mbufs[i]->data_len);
+	rte_pktmbuf_free_bulk(mbufs, n);
+}
+
+static void drain_worker(struct server *server)
+{
+	while (worker_poll(server->subject.worker))
+		;
+}
+
+double server_ask(struct server *server, struct clients *clients, enum request request,
+	const uint32_t *idxs, unsigned n)
+{
+	double begin_us;
+	double used_us;
+
+	put_requests(&server->rig, clients, request, idxs, n);
+	drain_worker(server);
+	server->time.now_ms += BATCH_MS;
+	begin_us = server_cpu_us();
+	while (control_poll(server->control, &server->time))
+		;
+	used_us = server_cpu_us() - begin_us;
+	drain_worker(server);
+	take_answers(&server->rig, clients, n);
+	return used_us;
+}
+
+double server_fill(struct server *server, struct clients *clients)
+{
+	static const enum request life[] = {REQUEST_CHALLENGE, REQUEST_ALLOCATE, REQUEST_BIND};
+	uint32_t idxs[CLIENTS_BATCH];
+	double used_us = 0;
+	unsigned n;
+
+	for (uint32_t n_done = 0; n_done < clients->n; n_done += n) {
+		n = clients_choose(clients, idxs, clients->n - n_done);
+		for (size_t i = 0; i < N_ELEMENTS(life); i++)
+			used_us += server_ask(server, clients, life[i], idxs, n);
+	}
+	return used_us / clients->n;
 }
