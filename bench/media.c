@@ -5,10 +5,13 @@
 // Two threads: the control core on CPU 0; on CPU 1 the worker, which also plays clients, peers and
 // wire, so its every round carries the bench's own work. Media of MEDIA_CLIENTS clients are due
 // both ways at a steady rate; their latency counts from when they were due until they are taken
-// from the port. In a busy turn LIVES other clients end and begin anew without pause, WINDOW
-// requests always waiting; those were signed beforehand. A round is a quiet turn and a busy one:
-// `NAME SENT LOST P50 P99 MAX` in nanoseconds, then `requests PER_SECOND SHARE`, where the share is
-// that of the control core's time that it found nothing to do, and `round`.
+// from the port. Where the scheduler ran something else on the worker's CPU meanwhile, it is left
+// out and its share is told; loss counts all. In a busy turn LIVES other clients end and begin anew
+// without pause, WINDOW requests always waiting; those were signed beforehand.
+//
+// A round is a quiet turn and a busy one: `NAME SENT LOST AWAY P50 P99 MAX`, where AWAY is the
+// share left out and times are nanoseconds; then `requests PER_SECOND IDLE`, where IDLE is the
+// share of time that the control core found nothing to do, and `round`.
 //
 //     -w  wait for a line on standard input before each round; its end ends the rounds
 #include "server.h"
@@ -22,6 +25,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define MEDIA_CLIENTS 1000
 #define LIVES 1024
@@ -31,6 +35,7 @@
 #define N_MBUFS 8191
 #define SAMPLES_MAX (8 << 20)
 #define DRAIN_S 0.2
+#define LONG_ROUND_S 10e-6 // one that long may have been interrupted
 #define MEDIA_BYTES (FLOWS_HEADER_BYTES + 4 + FLOWS_DATA_BYTES)
 
 static const enum request life[STEPS] = {
@@ -71,11 +76,16 @@ struct bench {
 // One quiet or busy turn.
 struct turn_result {
 	uint64_t n_sent;
-	uint64_t n_taken; // and as many samples
+	uint64_t n_taken;
+	uint64_t n_samples; // of what was taken, those that count
 	uint64_t n_requests;
 	uint64_t n_answers;
 	double seconds;
 	double idle_s; // of the control core
+	uint64_t round_tsc; // when the worker's last round ended
+	uint64_t clean_tsc; // what was due earlier does not count
+	long n_switches; // of our thread, against its will
+	bool late; // we were away, and not all is sent that was due then
 };
 
 static struct bench bench;
@@ -158,6 +168,31 @@ static struct stamp *stamp_of(const struct rte_mbuf *mbuf)
 	return rte_pktmbuf_mtod_offset(mbuf, struct stamp *, mbuf->data_len - sizeof(struct stamp));
 }
 
+static long count_switches(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nivcsw;
+}
+
+// Were we interrupted in this round? What was due until all is made up for does not count.
+static void notice_absence(struct turn_result *turn)
+{
+	const uint64_t now_tsc = rte_rdtsc();
+	const double round_s = (double)(now_tsc - turn->round_tsc) / (double)rte_get_tsc_hz();
+
+	turn->round_tsc = now_tsc;
+	if (round_s > LONG_ROUND_S) {
+		const long n_switches = count_switches();
+
+		turn->late |= n_switches != turn->n_switches;
+		turn->n_switches = n_switches;
+	}
+	if (turn->late)
+		turn->clean_tsc = now_tsc;
+}
+
 // All media that are due, a burst at most.
 static void send_media(struct turn_result *turn, uint64_t begin_tsc, double tsc_per_packet)
 {
@@ -178,6 +213,7 @@ static void send_media(struct turn_result *turn, uint64_t begin_tsc, double tsc_
 		memcpy(stamp_of(mbufs[n]), &stamp, sizeof(stamp));
 		bench.next_media = (bench.next_media + 1) % N_ELEMENTS(bench.media);
 	}
+	turn->late &= n == BURST;
 	if (n)
 		send_frames(mbufs, n);
 }
@@ -204,12 +240,17 @@ static void judge_answer(const struct rte_mbuf *mbuf)
 	clients_read(&bench.clients, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len);
 }
 
+static uint32_t nanoseconds(uint64_t tsc)
+{
+	return (uint32_t)((double)tsc * 1e9 / (double)rte_get_tsc_hz());
+}
+
+// What was on the port when the round ended.
 static void take(struct turn_result *turn)
 {
 	struct rte_mbuf *mbufs[BURST];
 	const unsigned n = rte_ring_dequeue_burst(
 		bench.server.rig.port.memory_tx[0], (void **)mbufs, BURST, NULL);
-	const uint64_t now_tsc = rte_rdtsc();
 
 	for (unsigned i = 0; i < n; i++) {
 		struct stamp stamp;
@@ -218,11 +259,12 @@ static void take(struct turn_result *turn)
 		if (stamp.magic != magic) {
 			judge_answer(mbufs[i]);
 			turn->n_answers++;
-		} else if (turn->n_taken < SAMPLES_MAX) {
-			bench.samples[turn->n_taken++] =
-				(uint32_t)((double)(now_tsc - stamp.due_tsc) * 1e9 /
-					(double)rte_get_tsc_hz());
+			continue;
 		}
+		turn->n_taken++;
+		if (stamp.due_tsc >= turn->clean_tsc)
+			bench.samples[turn->n_samples++] =
+				nanoseconds(turn->round_tsc - stamp.due_tsc);
 	}
 	rte_pktmbuf_free_bulk(mbufs, n);
 }
@@ -233,6 +275,7 @@ static void drain(struct turn_result *turn)
 
 	while (rte_rdtsc() < end_tsc) {
 		worker_poll(bench.server.subject.worker);
+		notice_absence(turn);
 		take(turn);
 	}
 	if (turn->n_answers != turn->n_requests)
@@ -246,12 +289,13 @@ static void run_turn(struct turn_result *turn, const struct options *options, bo
 	const uint64_t end_tsc = begin_tsc + (uint64_t)(options->seconds * hz);
 	const uint64_t idle_tsc = atomic_load(&bench.idle_tsc);
 
-	*turn = (struct turn_result){0};
+	*turn = (struct turn_result){.round_tsc = begin_tsc, .n_switches = count_switches()};
 	while (rte_rdtsc() < end_tsc) {
 		send_media(turn, begin_tsc, hz / options->pps);
 		if (busy)
 			send_requests(turn);
 		worker_poll(bench.server.subject.worker);
+		notice_absence(turn);
 		take(turn);
 	}
 	turn->seconds = (double)(rte_rdtsc() - begin_tsc) / hz;
@@ -269,10 +313,14 @@ static int compare(const void *a, const void *b)
 
 static void print_turn(const char *name, const struct turn_result *turn)
 {
-	qsort(bench.samples, turn->n_taken, sizeof(bench.samples[0]), compare);
-	printf("%s %lu %ld %u %u %u\n", name, turn->n_sent, (long)(turn->n_sent - turn->n_taken),
-		bench.samples[turn->n_taken / 2], bench.samples[turn->n_taken * 99 / 100],
-		bench.samples[turn->n_taken - 1]);
+	const uint64_t n = turn->n_samples;
+
+	if (n == 0)
+		rig_fail("the CPU was never ours");
+	qsort(bench.samples, n, sizeof(bench.samples[0]), compare);
+	printf("%s %lu %lu %.4f %u %u %u\n", name, turn->n_sent, turn->n_sent - turn->n_taken,
+		1 - (double)n / (double)turn->n_sent, bench.samples[n / 2],
+		bench.samples[n * 99 / 100], bench.samples[n - 1]);
 }
 
 static void run_round(const struct options *options)

@@ -11,7 +11,7 @@
 #       time and memory of the control core for an allocation and a Refresh, at up to 1 M clients,
 #       and the latency of media while it works at its limit
 #   bench/run.sh instructions
-#       instructions a packet under callgrind, held against bench/baseline
+#       instructions a packet and a client's life under callgrind, held against bench/baseline
 #
 # The build is build/ (release). Needs root to install a missing package and to reserve 2 MiB pages;
 # what it reserves it gives back.
@@ -107,8 +107,9 @@ control)
 	;;
 instructions)
 	packages_install "${packages_build[@]}" valgrind python3 || exit 1
-	build bench/path
-	bench/instructions build/bench/path bench/baseline
+	build bench/path bench/control
+	bench/instructions build/bench/path bench/baseline &&
+		bench/instructions build/bench/control bench/baseline
 	;;
 *)
 	usage
