@@ -29,7 +29,7 @@
 
 #define MEDIA_CLIENTS 1000
 #define LIVES 1024
-#define WINDOW 128
+#define WINDOW 64
 #define STEPS 4
 #define BURST 32
 #define N_MBUFS 8191
@@ -163,6 +163,12 @@ static void send_frames(struct rte_mbuf **mbufs, unsigned n)
 		rig_fail("the port is full");
 }
 
+// The worker takes a burst a round: more than one would only wait, in buffers that are not endless.
+static bool worker_is_behind(void)
+{
+	return rte_ring_count(bench.server.rig.port.memory_rx[0]) >= BURST;
+}
+
 static struct stamp *stamp_of(const struct rte_mbuf *mbuf)
 {
 	return rte_pktmbuf_mtod_offset(mbuf, struct stamp *, mbuf->data_len - sizeof(struct stamp));
@@ -200,6 +206,8 @@ static void send_media(struct turn_result *turn, uint64_t begin_tsc, double tsc_
 	const uint64_t now_tsc = rte_rdtsc();
 	unsigned n = 0;
 
+	if (worker_is_behind())
+		return;
 	for (; n < BURST; n++, turn->n_sent++) {
 		const struct stamp stamp = {
 			magic, begin_tsc + (uint64_t)((double)turn->n_sent * tsc_per_packet)};
@@ -223,6 +231,8 @@ static void send_requests(struct turn_result *turn)
 	struct rte_mbuf *mbufs[BURST];
 	unsigned n = 0;
 
+	if (worker_is_behind())
+		return;
 	for (; n < BURST && turn->n_requests < turn->n_answers + WINDOW; n++, turn->n_requests++) {
 		mbufs[n] = rte_pktmbuf_alloc(bench.server.rig.pool);
 		if (!mbufs[n])
@@ -234,39 +244,40 @@ static void send_requests(struct turn_result *turn)
 		send_frames(mbufs, n);
 }
 
-// An answer that is not due ends the program.
-static void judge_answer(const struct rte_mbuf *mbuf)
-{
-	clients_read(&bench.clients, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len);
-}
-
 static uint32_t nanoseconds(uint64_t tsc)
 {
 	return (uint32_t)((double)tsc * 1e9 / (double)rte_get_tsc_hz());
 }
 
-// What was on the port when the round ended.
+static void take_frame(struct turn_result *turn, const struct rte_mbuf *mbuf)
+{
+	struct stamp stamp;
+
+	memcpy(&stamp, stamp_of(mbuf), sizeof(stamp));
+	if (stamp.magic != magic) {
+		// An answer that is not due ends the program.
+		clients_read(&bench.clients, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len);
+		turn->n_answers++;
+		return;
+	}
+	turn->n_taken++;
+	if (stamp.due_tsc >= turn->clean_tsc)
+		bench.samples[turn->n_samples++] = nanoseconds(turn->round_tsc - stamp.due_tsc);
+}
+
+// All that was on the port when the round ended.
 static void take(struct turn_result *turn)
 {
 	struct rte_mbuf *mbufs[BURST];
-	const unsigned n = rte_ring_dequeue_burst(
-		bench.server.rig.port.memory_tx[0], (void **)mbufs, BURST, NULL);
+	unsigned n;
 
-	for (unsigned i = 0; i < n; i++) {
-		struct stamp stamp;
-
-		memcpy(&stamp, stamp_of(mbufs[i]), sizeof(stamp));
-		if (stamp.magic != magic) {
-			judge_answer(mbufs[i]);
-			turn->n_answers++;
-			continue;
-		}
-		turn->n_taken++;
-		if (stamp.due_tsc >= turn->clean_tsc)
-			bench.samples[turn->n_samples++] =
-				nanoseconds(turn->round_tsc - stamp.due_tsc);
-	}
-	rte_pktmbuf_free_bulk(mbufs, n);
+	do {
+		n = rte_ring_dequeue_burst(
+			bench.server.rig.port.memory_tx[0], (void **)mbufs, BURST, NULL);
+		for (unsigned i = 0; i < n; i++)
+			take_frame(turn, mbufs[i]);
+		rte_pktmbuf_free_bulk(mbufs, n);
+	} while (n == BURST);
 }
 
 static void drain(struct turn_result *turn)
