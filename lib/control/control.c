@@ -34,6 +34,7 @@ int control_create(struct control **out, const struct control_config *config)
 	c->n_workers = config->n_workers;
 	c->n_relays = config->n_relays;
 	hops_publish_loops(c);
+	outbox_send(c);
 	*out = c;
 	return 0;
 }
@@ -127,6 +128,7 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 	expire(control, time);
 	hops_publish_changes(control);
 	walk(control);
+	outbox_send(control);
 	cooling_release(control);
 	return n + control->walking + control->expiring;
 }

@@ -10,19 +10,28 @@ unsigned broadcast_room(const struct control *c)
 
 		room = own < room ? own : room;
 	}
-	return room;
+	return room > c->n_outbox ? room - c->n_outbox : 0;
+}
+
+void outbox_send(struct control *c)
+{
+	for (size_t i = 0; i < c->n_workers && c->n_outbox; i++) {
+		const unsigned n_taken =
+			msg_send_burst(c->workers[i].inbox, c->outbox, c->n_outbox);
+
+		assert(n_taken == c->n_outbox);
+		(void)n_taken;
+	}
+	c->n_outbox = 0;
 }
 
 // install_targets(): every worker, for any queue may see either leg.
 void broadcast(struct control *c, struct msg *msg)
 {
+	if (c->n_outbox == OUTBOX_MESSAGES)
+		outbox_send(c);
 	msg->seq = ++c->seq;
-	for (size_t i = 0; i < c->n_workers; i++) {
-		const bool taken = msg_send(c->workers[i].inbox, msg);
-
-		assert(taken);
-		(void)taken;
-	}
+	c->outbox[c->n_outbox++] = *msg;
 }
 
 bool send_mbuf(struct control *c, size_t worker_idx, uint8_t port_idx, struct rte_mbuf *mbuf)
@@ -34,6 +43,7 @@ bool send_mbuf(struct control *c, size_t worker_idx, uint8_t port_idx, struct rt
 		.mbuf = mbuf,
 	};
 
+	outbox_send(c);
 	if (msg_send(c->workers[worker_idx].inbox, &msg))
 		return true;
 	rte_pktmbuf_free(mbuf);

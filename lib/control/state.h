@@ -10,6 +10,7 @@
 #define WORKERS_MAX 64
 // One effect is an entry and, the first time, the hops it uses.
 #define MESSAGES_PER_EFFECT 3
+#define OUTBOX_MESSAGES 64
 
 // A relayed address whose removals are on their way to the workers.
 struct cooling {
@@ -43,6 +44,11 @@ struct control {
 	size_t cooling_n;
 	size_t cooling_capacity;
 
+	// What all workers are to be told, together: a look at a ring that another CPU writes costs
+	// more than a message.
+	struct msg outbox[OUTBOX_MESSAGES];
+	unsigned n_outbox;
+
 	struct turn_effects effects;
 	struct turn_effect effect_items[TURN_EFFECTS_MAX];
 	bool hop_published[ROUTE_HOPS_MAX];
@@ -51,9 +57,10 @@ struct control {
 
 // Messages that every worker has room for.
 unsigned broadcast_room(const struct control *c);
-// To all workers; there must be room.
+// To all workers, with the next outbox_send(); there must be room.
 void broadcast(struct control *c, struct msg *msg);
-// To one worker; the mbuf is freed where it has no room.
+void outbox_send(struct control *c);
+// To one worker, behind what was broadcast; the mbuf is freed where it has no room.
 bool send_mbuf(struct control *c, size_t worker_idx, uint8_t port_idx, struct rte_mbuf *mbuf);
 
 // Entries and next hops from c->effects, in order; empties it.

@@ -104,6 +104,52 @@ Test(sim, port_is_used_again_only_after_every_worker_applied_its_removal)
 	world_close(&world);
 }
 
+// Take what waits for a worker: the place of the last entry and of the answer, 0 where there is
+// none. Sequence numbers grow.
+static void take_messages(struct world_worker *own, unsigned *entry_place, unsigned *answer_place)
+{
+	uint64_t seq = 0;
+	struct msg msg;
+
+	*entry_place = *answer_place = 0;
+	for (unsigned place = 1; msg_receive_burst(&own->inbox, &msg, 1); place++) {
+		cr_assert_gt(msg.seq, seq);
+		seq = msg.seq;
+		if (msg.kind == MSG_FLOW_INSERT)
+			*entry_place = place;
+		if (msg.kind != MSG_SEND)
+			continue;
+		*answer_place = place;
+		rte_pktmbuf_free(msg.mbuf);
+	}
+}
+
+Test(sim, an_answer_stands_behind_its_entries)
+{
+	static struct world world;
+	static struct actors actors;
+	unsigned entry_places[WORLD_WORKERS];
+	unsigned answer_places[WORLD_WORKERS];
+
+	world_open(&world, 1);
+	actors_open(&actors, &world);
+	actors_act(&world, 0); // the nonce
+	world_settle(&world);
+	actors_act(&world, 0); // the allocation
+	world_advance(&world, world.delay_max_ms);
+	world_poll(&world, 0);
+	world_poll(&world, 1);
+	world_poll(&world, WORLD_WORKERS);
+	for (size_t i = 0; i < WORLD_WORKERS; i++) {
+		take_messages(&world.workers[i], &entry_places[i], &answer_places[i]);
+		cr_expect_neq(entry_places[i], 0, "worker %zu does not know the allocation", i);
+		cr_expect(!answer_places[i] || answer_places[i] > entry_places[i]);
+	}
+	cr_expect_eq(!answer_places[0] + !answer_places[1], 1, "one answer");
+	actors_close(&actors);
+	world_close(&world);
+}
+
 // All at once: the control core must not rest before all of it is gone.
 Test(sim, what_expires_together_goes_without_a_pause)
 {
