@@ -1,21 +1,13 @@
 #include "echo_mode.h"
 
+#include "clock.h"
 #include "exit.h"
 #include "report.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define BURST 64
 #define WAIT_NS (10 * (int64_t)NS_IN_MS)
-
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * (int64_t)NS_IN_S + now.tv_nsec;
-}
 
 static void print_ready(const struct options *options)
 {

@@ -1,5 +1,6 @@
 #include "frames.h"
 
+#include "clock.h"
 #include "pkt/pkt.h"
 
 #include <errno.h>
@@ -41,14 +42,6 @@ struct frames {
 
 static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const struct ip_addr nobody = {.family = FAMILY_IPV4};
-
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * (int64_t)NS_IN_S + now.tv_nsec;
-}
 
 // An empty mbuf becomes a frame of this size; what follows its Ethernet header is the caller's.
 static uint8_t *put_ether(const struct frames *f, struct rte_mbuf *mbuf, const uint8_t target[6],

@@ -1,16 +1,10 @@
 #include "pair.h"
 
+#include "clock.h"
+
 #include <time.h>
 
 #define SLEEP_NS 20000
-
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * (int64_t)NS_IN_S + now.tv_nsec;
-}
 
 // The datagrams of one side in a row go by one call. Returns how many of them.
 static size_t send_run(const struct pair *pair, struct datagram *datagrams, size_t n)

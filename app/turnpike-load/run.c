@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include "clock.h"
 #include "echo_mode.h"
 #include "exit.h"
 #include "report.h"
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #define RECEIVE_BURST 64
 #define WAIT_MAX_NS (10 * (int64_t)NS_IN_MS)
@@ -44,14 +44,6 @@ static void take_signal(int number)
 {
 	(void)number;
 	stop = 1;
-}
-
-static int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * (int64_t)NS_IN_S + now.tv_nsec;
 }
 
 // Send what is due, then take what arrives until more is due. Returns the time.
