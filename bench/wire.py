@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """How many packets a second cross one worker over a vhost wire, beside testpmd's 5tswap.
 
-    bench/wire.py --build DIRECTORY [--json FILE] [--rounds N] [--seconds N]
+    bench/wire.py --build DIRECTORY [--json FILE] [--rounds N] [--seconds N] [--quick]
 
 ChannelData of 160 B both ways for 100,000 allocations in random order, from a generator on CPU 0 to
 the server on CPU 1, which alternates: a worker of turnpike with its entries installed, and testpmd.
@@ -22,11 +22,12 @@ import sys
 import tempfile
 import time
 
-from path import machine, read_baseline
+from path import huge_pages_free, machine, read_baseline
 
 ALLOCATIONS = "100000"
 OTHER_KINDS = ("send", "data", "binding")
 START_S = 20
+HUGE_PAGES = 256  # of 2 MiB: both ends
 FIGURES = re.compile(r"top pps=(\d+) full=([\d.]+) lost=(-?[\d.]+)\npaced offered=(\d+) sent=(\d+) received=(\d+)")
 
 
@@ -126,7 +127,13 @@ def main():
     parser.add_argument("--json")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="one round, or none (status 77)")
     options = parser.parse_args()
+    if options.quick:
+        options.rounds = 1
+        if huge_pages_free() < HUGE_PAGES:
+            print(f"skipped: less than {HUGE_PAGES} free pages of 2 MiB")
+            sys.exit(77)
 
     subjects = {"turnpike": (relay_command, "both"), "testpmd": (testpmd_command, "both"),
                 **{kind: (relay_command, kind) for kind in OTHER_KINDS}}
