@@ -10,6 +10,8 @@
 #   bench/run.sh control [--json FILE] [--rounds N]
 #       time and memory of the control core for an allocation and a Refresh, at up to 1 M clients,
 #       and the latency of media while it works at its limit
+#   bench/run.sh versus [--json FILE] [--html FILE] [--rounds N] [--quick] [--lock FILE]
+#       turnpike, coturn and an ideal relay on sockets under the same load, by turns
 #   bench/run.sh instructions
 #       instructions a packet and a client's life under callgrind, held against bench/baseline
 #
@@ -74,7 +76,7 @@ build()
 
 usage()
 {
-	sed -n '4,14s/^# *//p' bench/run.sh >&2
+	sed -n '4,16s/^# *//p' bench/run.sh >&2
 	exit 64
 }
 
@@ -104,6 +106,13 @@ control)
 	build bench/control bench/media
 	reserve 512
 	bench/control.py --build build/bench "$@"
+	;;
+versus)
+	packages_install "${packages_build[@]}" dpdk-dev python3 iproute2 ethtool util-linux || exit 1
+	packages_install coturn # where it cannot be had, the table says so
+	build bench/wire bench/ideal_relay app/turnpike/turnpike app/turnpike-load/turnpike-load
+	reserve 1024
+	bench/versus.py --build build "$@"
 	;;
 instructions)
 	packages_install "${packages_build[@]}" valgrind python3 || exit 1
