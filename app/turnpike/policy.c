@@ -23,16 +23,28 @@ static int make_users(struct policy *p, const struct conf *conf)
 		struct turn_user *to = &p->users[i];
 
 		to->name = from->name;
-		if (from->has_key) {
-			memcpy(to->key.bytes, from->key, sizeof(from->key));
-			to->key.n_bytes = sizeof(from->key);
-		} else {
-			stun_key_md5(mac, &to->key, from->name, strlen(from->name), conf->realm,
-				strlen(conf->realm), from->password, strlen(from->password));
+		if (from->password) {
+			turn_keys_make(&to->keys, mac, from->name, strlen(from->name), conf->realm,
+				from->password, strlen(from->password));
+			continue;
 		}
+		memcpy(to->keys.md5, from->key, sizeof(from->key));
+		memcpy(to->keys.sha256, from->key_sha256, sizeof(from->key_sha256));
+		to->keys.has_sha256 = from->has_key_sha256;
 	}
 	stun_mac_destroy(mac);
 	return 0;
+}
+
+static void make_secrets(struct policy *p, const struct conf *conf)
+{
+	struct turn_rest_secret *next = p->rest_secrets;
+
+	for (size_t i = 0; i < conf->n_rest_secrets; i++)
+		*next++ = (struct turn_rest_secret){.text = conf->rest_secrets[i]};
+	for (size_t i = 0; i < conf->n_rest_secrets_sha256; i++)
+		*next++ = (struct turn_rest_secret){
+			.text = conf->rest_secrets_sha256[i], .sha256 = true};
 }
 
 static uint8_t port_of(const struct conf *conf, const struct ip_addr *ip)
@@ -76,8 +88,10 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.realm = conf->realm,
 		.users = p->users,
 		.n_users = conf->n_users,
-		.rest_secrets = (const char *const *)conf->rest_secrets,
-		.n_rest_secrets = conf->n_rest_secrets,
+		.rest_secrets = p->rest_secrets,
+		.n_rest_secrets = conf->n_rest_secrets + conf->n_rest_secrets_sha256,
+		.offers_sha256 = conf->offers_sha256,
+		.asks_userhash = conf->asks_userhash,
 		.nonce_lifetime_s = conf->nonce_lifetime_s,
 		.lifetime_s = conf->allocation_lifetime_s,
 		.lifetime_max_s = conf->allocation_lifetime_max_s,
@@ -106,9 +120,12 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 
 	*p = (struct policy){0};
 	p->users = calloc(conf->n_users + 1, sizeof(*p->users));
+	p->rest_secrets = calloc(
+		conf->n_rest_secrets + conf->n_rest_secrets_sha256 + 1, sizeof(*p->rest_secrets));
 	p->relays = calloc(conf->n_relay, sizeof(*p->relays));
-	if (!p->users || !p->relays)
+	if (!p->users || !p->rest_secrets || !p->relays)
 		return -ENOMEM;
+	make_secrets(p, conf);
 	make_relays(p, conf);
 	make_ports(p, conf, ports);
 	make_turn(p, conf);
@@ -134,5 +151,6 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 void policy_free(struct policy *policy)
 {
 	free(policy->users);
+	free(policy->rest_secrets);
 	free(policy->relays);
 }

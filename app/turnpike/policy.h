@@ -17,6 +17,7 @@ struct policy {
 	struct control_port control_ports[CONF_PORTS_MAX];
 	struct worker_port_config worker_ports[CONF_PORTS_MAX];
 	struct turn_user *users;
+	struct turn_rest_secret *rest_secrets;
 	struct control_relay *relays;
 };
 

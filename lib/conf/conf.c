@@ -109,12 +109,15 @@ void conf_destroy(struct conf *conf)
 	}
 	for (size_t i = 0; i < conf->n_rest_secrets; i++)
 		free(conf->rest_secrets[i]);
+	for (size_t i = 0; i < conf->n_rest_secrets_sha256; i++)
+		free(conf->rest_secrets_sha256[i]);
 	free(conf->ports);
 	free(conf->listen);
 	free(conf->relay);
 	free(conf->realm);
 	free(conf->users);
 	free(conf->rest_secrets);
+	free(conf->rest_secrets_sha256);
 	free(conf->peer_allow);
 	free(conf->peer_deny);
 	free(conf->worker_cpus);

@@ -47,7 +47,16 @@ struct conf_user {
 	char *name;
 	char *password; // NULL where the key is given
 	bool has_key;
+	bool has_key_sha256; // only beside the other one
 	uint8_t key[16]; // MD5(name ":" realm ":" password)
+	uint8_t key_sha256[32]; // SHA-256 of the same
+};
+
+// What is offered to clients in PASSWORD-ALGORITHMS (RFC 8489 §9.2.4).
+enum conf_algorithms {
+	CONF_ALGORITHMS_AUTO, // SHA-256 and MD5 where every user can have both
+	CONF_ALGORITHMS_SHA256, // SHA-256 and MD5
+	CONF_ALGORITHMS_MD5, // nothing, so that all use MD5
 };
 
 enum conf_poll {
@@ -80,6 +89,10 @@ struct conf {
 	size_t n_users;
 	char **rest_secrets; // each may sign: rotation is add, wait, remove
 	size_t n_rest_secrets;
+	char **rest_secrets_sha256; // the same, for passwords by HMAC-SHA256
+	size_t n_rest_secrets_sha256;
+	bool offers_sha256;
+	bool asks_userhash; // clients hide their names
 	uint32_t nonce_lifetime_s; // 10..3600, default 600
 
 	uint32_t allocation_lifetime_s; // default and least: 600

@@ -207,7 +207,7 @@ static int check_listen(const struct conf *conf, struct source *source)
 
 static int check_users(const struct conf *conf, struct source *source)
 {
-	if (conf->n_users == 0 && conf->n_rest_secrets == 0)
+	if (conf->n_users == 0 && conf->n_rest_secrets + conf->n_rest_secrets_sha256 == 0)
 		return source_fail(source, &auth, NULL,
 			"nobody could log in; allowed: at least one of users and rest-secrets");
 	for (size_t i = 0; i < conf->n_users; i++) {

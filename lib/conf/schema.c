@@ -33,6 +33,17 @@ static const cyaml_strval_t channels[] = {
 	{"rfc5766", RAW_CHANNELS_RFC5766},
 };
 
+static const cyaml_strval_t algorithms[] = {
+	{"auto", CONF_ALGORITHMS_AUTO},
+	{"sha256", CONF_ALGORITHMS_SHA256},
+	{"md5", CONF_ALGORITHMS_MD5},
+};
+
+static const cyaml_strval_t switches[] = {
+	{"off", RAW_OFF},
+	{"on", RAW_ON},
+};
+
 static const cyaml_strval_t polls[] = {
 	{"adaptive", CONF_POLL_ADAPTIVE},
 	{"busy", CONF_POLL_BUSY},
@@ -114,6 +125,7 @@ static const cyaml_schema_field_t user_fields[] = {
 	FIELD_TEXT("name", struct raw_user, name, 508), // RFC 8489 §14.3
 	FIELD_TEXT_OPTIONAL("password", struct raw_user, password, 256),
 	FIELD_TEXT_OPTIONAL("key", struct raw_user, key, 256),
+	FIELD_TEXT_OPTIONAL("key-sha256", struct raw_user, key_sha256, 256),
 	CYAML_FIELD_END,
 };
 
@@ -126,6 +138,12 @@ static const cyaml_schema_field_t auth_fields[] = {
 	FIELD_LIST("users", OPTIONAL, struct raw_auth, users, &user_entry, 0, USERS_MAX),
 	FIELD_LIST("rest-secrets", OPTIONAL, struct raw_auth, rest_secrets, &text_entry, 0,
 		SECRETS_MAX),
+	FIELD_LIST("rest-secrets-sha256", OPTIONAL, struct raw_auth, rest_secrets_sha256,
+		&text_entry, 0, SECRETS_MAX),
+	CYAML_FIELD_ENUM("password-algorithms", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,
+		struct raw_auth, password_algorithms, algorithms, N_ELEMENTS(algorithms)),
+	CYAML_FIELD_ENUM("username-anonymity", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,
+		struct raw_auth, username_anonymity, switches, N_ELEMENTS(switches)),
 	FIELD_NUMBER("nonce-lifetime-s", struct raw_auth, nonce_lifetime_s),
 	CYAML_FIELD_END,
 };

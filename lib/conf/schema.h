@@ -44,10 +44,16 @@ struct raw_relay {
 	char *ports;
 };
 
+enum raw_switch {
+	RAW_OFF,
+	RAW_ON,
+};
+
 struct raw_user {
 	char *name;
 	char *password;
 	char *key;
+	char *key_sha256;
 };
 
 struct raw_auth {
@@ -56,6 +62,10 @@ struct raw_auth {
 	size_t n_users;
 	char **rest_secrets;
 	size_t n_rest_secrets;
+	char **rest_secrets_sha256;
+	size_t n_rest_secrets_sha256;
+	enum conf_algorithms password_algorithms;
+	enum raw_switch username_anonymity;
 	uint32_t *nonce_lifetime_s;
 };
 

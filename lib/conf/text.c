@@ -121,14 +121,17 @@ int text_take_mac(
 	return 0;
 }
 
-int text_take_key(
-	uint8_t out[static 16], struct source *source, const struct place *place, const char *text)
+int text_take_key(uint8_t *out, size_t n_bytes, struct source *source, const struct place *place,
+	const char *text)
 {
-	if (!matches(text, "XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX"))
+	const size_t n_digits = 2 * n_bytes;
+
+	if (strlen(text) != n_digits || strspn(text, "0123456789abcdefABCDEF") != n_digits)
 		return source_fail(source, place, NULL,
-			"the value is no key; allowed: 32 hex digits, the MD5 of "
-			"name:realm:password");
-	parse_hex(out, 16, text, 2);
+			"the value is no key; allowed: %zu hex digits, the %s of "
+			"name:realm:password",
+			n_digits, n_bytes == 16 ? "MD5" : "SHA-256");
+	parse_hex(out, n_bytes, text, 2);
 	return 0;
 }
 

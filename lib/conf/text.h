@@ -24,8 +24,9 @@ int text_take_port_range(struct relay_range *out, struct source *source, const s
 // Sets `kind`; `target` points into `text`.
 int text_take_device(enum conf_device_kind *kind, const char **target, struct source *source,
 	const struct place *place, const char *text);
-int text_take_key(
-	uint8_t out[static 16], struct source *source, const struct place *place, const char *text);
+// 16 bytes of MD5 or 32 of SHA-256, in hex digits.
+int text_take_key(uint8_t *out, size_t n_bytes, struct source *source, const struct place *place,
+	const char *text);
 // 1..15 characters of a name that is safe in the kernel, in file names and in device arguments.
 int text_check_name(struct source *source, const struct place *place, const char *text);
 int text_check_interface(struct source *source, const struct place *place, const char *text);

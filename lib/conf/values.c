@@ -81,6 +81,32 @@ static int take_relay(struct conf *conf, struct raw *raw, struct source *source)
 	return 0;
 }
 
+// A password, or the key, or both keys.
+static int take_keys(struct conf_user *user, struct raw_user *raw, struct source *source,
+	const struct place *here)
+{
+	const struct place key = {here, "key", 0};
+	const struct place key_sha256 = {here, "key-sha256", 0};
+
+	user->has_key = raw->key != NULL;
+	user->has_key_sha256 = raw->key_sha256 != NULL;
+	if (user->has_key == (raw->password != NULL))
+		return source_fail(source, here, NULL,
+			"%s; allowed: exactly one of password and key",
+			user->has_key ? "both password and key" : "neither password nor key");
+	if (user->has_key_sha256 && !user->has_key)
+		return source_fail(source, &key_sha256, NULL,
+			"a password needs no key; allowed: only beside key");
+	if (user->has_key &&
+		text_take_key(user->key, sizeof(user->key), source, &key, raw->key) < 0)
+		return -EINVAL;
+	if (user->has_key_sha256 &&
+		text_take_key(user->key_sha256, sizeof(user->key_sha256), source, &key_sha256,
+			raw->key_sha256) < 0)
+		return -EINVAL;
+	return 0;
+}
+
 static int take_users(struct conf *conf, struct raw_auth *raw, struct source *source)
 {
 	const struct place auth = {NULL, "auth", 0};
@@ -91,16 +117,9 @@ static int take_users(struct conf *conf, struct raw_auth *raw, struct source *so
 	conf->n_users = raw->n_users;
 	for (size_t i = 0; i < raw->n_users; i++) {
 		const struct place here = {&auth, "users", i + 1};
-		const struct place key = {&here, "key", 0};
 		struct conf_user *user = &conf->users[i];
 
-		user->has_key = raw->users[i].key != NULL;
-		if (user->has_key == (raw->users[i].password != NULL))
-			return source_fail(source, &here, NULL,
-				"%s; allowed: exactly one of password and key",
-				user->has_key ? "both password and key"
-					      : "neither password nor key");
-		if (user->has_key && text_take_key(user->key, source, &key, raw->users[i].key) < 0)
+		if (take_keys(user, &raw->users[i], source, &here) < 0)
 			return -EINVAL;
 		user->name = steal(&raw->users[i].name);
 		user->password = steal(&raw->users[i].password);
@@ -108,15 +127,54 @@ static int take_users(struct conf *conf, struct raw_auth *raw, struct source *so
 	return 0;
 }
 
+// Nothing is offered that a user could not take.
+static int take_offers(struct conf *conf, const struct raw_auth *raw, struct source *source)
+{
+	const struct place auth = {NULL, "auth", 0};
+	const struct place anonymity = {&auth, "username-anonymity", 0};
+
+	conf->asks_userhash = raw->username_anonymity == RAW_ON;
+	conf->offers_sha256 = raw->password_algorithms != CONF_ALGORITHMS_MD5;
+	for (size_t i = 0; i < conf->n_users && conf->offers_sha256; i++) {
+		const struct place here = {&auth, "users", i + 1};
+		const struct conf_user *user = &conf->users[i];
+
+		if (user->password || user->has_key_sha256)
+			continue;
+		if (raw->password_algorithms == CONF_ALGORITHMS_SHA256)
+			return source_fail(source, &here, NULL,
+				"no key-sha256, which password-algorithms: sha256 needs; allowed: "
+				"a password, or both key and key-sha256");
+		conf->offers_sha256 = false;
+	}
+	if (conf->asks_userhash && conf->n_rest_secrets + conf->n_rest_secrets_sha256 > 0)
+		return source_fail(source, &anonymity, NULL,
+			"names of REST users cannot be hidden from us; allowed: off, or no "
+			"rest-secrets");
+	return 0;
+}
+
+static void steal_secrets(char ***out, size_t *n_out, char ***raw, size_t *n_raw)
+{
+	*out = *raw;
+	*n_out = *n_raw;
+	*raw = NULL;
+	*n_raw = 0;
+}
+
 static int take_auth(struct conf *conf, struct raw *raw, struct source *source)
 {
-	conf->realm = steal(&raw->auth.realm);
-	conf->rest_secrets = raw->auth.rest_secrets;
-	conf->n_rest_secrets = raw->auth.n_rest_secrets;
-	raw->auth.rest_secrets = NULL;
-	raw->auth.n_rest_secrets = 0;
-	conf->nonce_lifetime_s = values_number(raw->auth.nonce_lifetime_s, "nonce-lifetime-s");
-	return take_users(conf, &raw->auth, source);
+	struct raw_auth *auth = &raw->auth;
+	int rc;
+
+	conf->realm = steal(&auth->realm);
+	steal_secrets(&conf->rest_secrets, &conf->n_rest_secrets, &auth->rest_secrets,
+		&auth->n_rest_secrets);
+	steal_secrets(&conf->rest_secrets_sha256, &conf->n_rest_secrets_sha256,
+		&auth->rest_secrets_sha256, &auth->n_rest_secrets_sha256);
+	conf->nonce_lifetime_s = values_number(auth->nonce_lifetime_s, "nonce-lifetime-s");
+	rc = take_users(conf, auth, source);
+	return rc ? rc : take_offers(conf, auth, source);
 }
 
 // As many allocations as there are relayed ports, where that is less than the usual default.

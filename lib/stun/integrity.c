@@ -97,18 +97,17 @@ struct bytes {
 	size_t n;
 };
 
-// RFC 8489 §9.2.2, §18.5.1: key = digest(username ":" realm ":" password).
-static void digest_key(EVP_MD_CTX *ctx, const EVP_MD *md, struct stun_key *out,
-	const struct bytes fields[static 3])
+// Of the fields with colons between them.
+static void digest_fields(
+	EVP_MD_CTX *ctx, const EVP_MD *md, uint8_t *out, const struct bytes *fields, size_t n)
 {
 	must(EVP_DigestInit_ex2(ctx, md, NULL));
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			must(EVP_DigestUpdate(ctx, ":", 1));
 		must(EVP_DigestUpdate(ctx, fields[i].at, fields[i].n));
 	}
-	must(EVP_DigestFinal_ex(ctx, out->bytes, NULL));
-	out->n_bytes = (uint8_t)EVP_MD_get_size(md);
+	must(EVP_DigestFinal_ex(ctx, out, NULL));
 }
 
 void stun_key_md5(struct stun_mac *mac, struct stun_key *out, const void *username,
@@ -121,7 +120,8 @@ void stun_key_md5(struct stun_mac *mac, struct stun_key *out, const void *userna
 		{password, password_bytes},
 	};
 
-	digest_key(mac->digest, mac->md5, out, fields);
+	digest_fields(mac->digest, mac->md5, out->bytes, fields, N_ELEMENTS(fields));
+	out->n_bytes = STUN_MD5_BYTES;
 }
 
 void stun_key_sha256(struct stun_mac *mac, struct stun_key *out, const void *username,
@@ -134,7 +134,16 @@ void stun_key_sha256(struct stun_mac *mac, struct stun_key *out, const void *use
 		{password, password_bytes},
 	};
 
-	digest_key(mac->digest, mac->sha256, out, fields);
+	digest_fields(mac->digest, mac->sha256, out->bytes, fields, N_ELEMENTS(fields));
+	out->n_bytes = STUN_SHA256_BYTES;
+}
+
+void stun_userhash(struct stun_mac *mac, uint8_t out[static STUN_SHA256_BYTES],
+	const void *username, size_t username_bytes, const void *realm, size_t realm_bytes)
+{
+	const struct bytes fields[] = {{username, username_bytes}, {realm, realm_bytes}};
+
+	digest_fields(mac->digest, mac->sha256, out, fields, N_ELEMENTS(fields));
 }
 
 static bool has_key(const struct hmac *hmac, const void *key, size_t key_bytes)

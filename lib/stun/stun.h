@@ -24,6 +24,7 @@
 #define STUN_FINGERPRINT_XOR 0x5354554eu
 #define STUN_ATTRS_MAX 32
 #define STUN_UNKNOWN_MAX 8
+#define STUN_MD5_BYTES 16
 #define STUN_SHA1_BYTES 20
 #define STUN_SHA256_BYTES 32
 #define STUN_CHANNEL_HEADER_BYTES 4
@@ -228,6 +229,12 @@ void stun_put_fingerprint(struct stun_writer *w);
 // Bytes of the finished message, or 0 after an overflow.
 size_t stun_writer_end(const struct stun_writer *w);
 
+// RFC 8489 §18.5.
+enum stun_password_algorithm {
+	STUN_PASSWORD_MD5 = 1,
+	STUN_PASSWORD_SHA256 = 2,
+};
+
 // Keys and integrity (RFC 8489 §9.2.2, §14.5, §14.6).
 
 #define STUN_KEY_BYTES_MAX 64
@@ -252,6 +259,9 @@ void stun_key_md5(struct stun_mac *mac, struct stun_key *out, const void *userna
 void stun_key_sha256(struct stun_mac *mac, struct stun_key *out, const void *username,
 	size_t username_bytes, const void *realm, size_t realm_bytes, const void *password,
 	size_t password_bytes);
+// USERHASH (RFC 8489 §14.4): SHA-256(username ":" realm), both prepared.
+void stun_userhash(struct stun_mac *mac, uint8_t out[static STUN_SHA256_BYTES],
+	const void *username, size_t username_bytes, const void *realm, size_t realm_bytes);
 // HMAC over any bytes, for nonces and REST passwords: `out` takes 20 or 32 bytes.
 void stun_hmac_sha1(struct stun_mac *mac, uint8_t *out, const void *key, size_t key_bytes,
 	const void *data, size_t n);

@@ -233,7 +233,7 @@ enum stun_code allocate_handle(struct call *call)
 	if (turn->allocations.n_used >= turn->n_allocations_max || !effects_fit(call->effects) ||
 		pool_reserve(&turn->allocations, 1) || pool_reserve(&turn->reservations, 1))
 		return STUN_INSUFFICIENT_CAPACITY;
-	identity = users_hold(&turn->users, who->name, who->n_bytes, &who->key);
+	identity = users_hold(&turn->users, who->name, who->n_bytes, &who->keys);
 	if (!identity)
 		return STUN_INSUFFICIENT_CAPACITY;
 	idx = create(call, identity, &wish);

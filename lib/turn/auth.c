@@ -1,15 +1,27 @@
-// The long-term credential mechanism (RFC 8489 §9.2.4), with MD5 keys and MESSAGE-INTEGRITY only,
-// and REST users (draft-uberti-behave-turn-rest). The checks run in the order of the text:
-// integrity before the nonce's age.
-#include "turn/base64.h"
+// The long-term credential mechanism (RFC 8489 §9.2.4) and REST users
+// (draft-uberti-behave-turn-rest). The checks run in the order of the text: the choice of the
+// algorithm, then integrity, then the nonce's age.
 #include "turn/nonce.h"
 #include "turn/state.h"
 
-static bool check_key(struct call *call, const struct stun_key *key)
+// The key for the algorithm of the request; a user whose key for it is unknown gets the same work
+// and the same answer as a wrong password.
+static bool check_keys(struct call *call, const struct turn_keys *keys)
 {
-	if (!stun_integrity_check(call->turn->mac, call->request->view, key))
+	const struct stun_view *view = call->request->view;
+	const bool sha256 = call->algorithm == STUN_PASSWORD_SHA256;
+	struct stun_mac *mac = call->turn->mac;
+	struct stun_key key;
+	bool right;
+
+	key.n_bytes = sha256 ? sizeof(keys->sha256) : sizeof(keys->md5);
+	memcpy(key.bytes, sha256 ? keys->sha256 : keys->md5, key.n_bytes);
+	right = view->integrity_sha256_offset ? stun_integrity_sha256_check(mac, view, &key)
+					      : stun_integrity_check(mac, view, &key);
+	if (!right || (sha256 && !keys->has_sha256))
 		return false;
-	call->principal.key = *key;
+	call->principal.keys = *keys;
+	call->key = key;
 	return true;
 }
 
@@ -26,27 +38,14 @@ static bool is_live_rest_name(const struct principal *principal, int64_t wall_s)
 		wall_s < expires_s;
 }
 
-// password = base64(HMAC-SHA1(secret, user name))
-static void make_rest_key(struct turn *turn, struct stun_key *out, const struct secret *secret,
-	const struct principal *who)
-{
-	uint8_t hash[STUN_SHA1_BYTES];
-	char password[BASE64_BYTES(STUN_SHA1_BYTES)];
-
-	stun_hmac_sha1(turn->mac, hash, secret->bytes, secret->n_bytes, who->name, who->n_bytes);
-	base64_encode(password, hash, sizeof(hash));
-	stun_key_md5(turn->mac, out, who->name, who->n_bytes, turn->realm, turn->realm_bytes,
-		password, sizeof(password));
-}
-
 static bool check_rest(struct call *call)
 {
 	struct turn *turn = call->turn;
-	struct stun_key key;
+	struct turn_keys keys;
 
 	for (size_t i = 0; i < turn->n_rest_secrets; i++) {
-		make_rest_key(turn, &key, &turn->rest_secrets[i], &call->principal);
-		if (check_key(call, &key))
+		keys_of_rest(&keys, turn, &turn->rest_secrets[i], &call->principal);
+		if (check_keys(call, &keys))
 			return true;
 	}
 	return false;
@@ -62,16 +61,57 @@ static bool check_integrity(struct call *call)
 
 	if (call->allocation && call->request->view->method != STUN_ALLOCATE &&
 		identity_is(call->allocation->identity, who->name, who->n_bytes))
-		return check_key(call, &call->allocation->identity->key);
+		return check_keys(call, &call->allocation->identity->keys);
 	user = users_find(&turn->users, who->name, who->n_bytes);
 	if (user)
-		return check_key(call, &user->key);
+		return check_keys(call, &user->keys);
 	if (turn->n_rest_secrets > 0 && who->n_bytes <= TURN_USERNAME_BYTES_MAX &&
 		is_live_rest_name(who, call->time->wall_s))
 		return check_rest(call);
 	// Nobody: the same work as for a wrong password, so that time does not tell.
-	stun_integrity_check(turn->mac, call->request->view, &turn->dummy_key);
+	check_keys(call, &turn->dummy_keys);
 	return false;
+}
+
+// USERNAME, or whose USERHASH it is; a hash that nobody has is a name that nobody has.
+static void take_name(struct call *call, const struct stun_attr *name, const struct stun_attr *hash)
+{
+	const struct identity *user = NULL;
+
+	if (!name && hash->n_bytes == STUN_SHA256_BYTES)
+		user = users_find_hash(&call->turn->users, hash->value);
+	call->principal.name = name ? name->value : user ? user->name : NULL;
+	call->principal.n_bytes = name ? name->n_bytes : user ? user->n_bytes : 0;
+}
+
+// RFC 8489 §14.12: one algorithm and its parameters. MD5 and SHA-256 have none.
+static bool is_offered(const struct turn *turn, const struct stun_attr *chosen)
+{
+	for (size_t i = 0; i < turn->offer_bytes; i += 4)
+		if (chosen->n_bytes == 4 && memcmp(chosen->value, turn->offer + i, 4) == 0)
+			return true;
+	return false;
+}
+
+// Where the nonce says that algorithms were offered, the offer must come back as it was made, so
+// that nobody on the way could make it weaker.
+static enum stun_code choose_algorithm(struct call *call, const struct stun_attr *nonce)
+{
+	const struct turn *turn = call->turn;
+	const struct stun_view *view = call->request->view;
+	const struct stun_attr *offer = stun_find(view, STUN_ATTR_PASSWORD_ALGORITHMS);
+	const struct stun_attr *chosen = stun_find(view, STUN_ATTR_PASSWORD_ALGORITHM);
+
+	call->algorithm = STUN_PASSWORD_MD5;
+	if (!nonce_says_algorithms(nonce) || (!offer && !chosen))
+		return STUN_CODE_NONE;
+	if (!offer || !chosen || offer->n_bytes != turn->offer_bytes ||
+		memcmp(offer->value, turn->offer, turn->offer_bytes) != 0 ||
+		!is_offered(turn, chosen))
+		return STUN_BAD_REQUEST;
+	call->algorithm = (enum stun_password_algorithm)load_be16(chosen->value);
+	call->algorithm_chosen = true;
+	return STUN_CODE_NONE;
 }
 
 enum stun_code auth_check(struct call *call)
@@ -79,14 +119,18 @@ enum stun_code auth_check(struct call *call)
 	const struct turn_request *request = call->request;
 	const struct stun_view *view = request->view;
 	const struct stun_attr *name = stun_find(view, STUN_ATTR_USERNAME);
+	const struct stun_attr *hash = stun_find(view, STUN_ATTR_USERHASH);
 	const struct stun_attr *nonce = stun_find(view, STUN_ATTR_NONCE);
+	enum stun_code code;
 
-	if (!view->integrity_offset)
+	if (!view->integrity_offset && !view->integrity_sha256_offset)
 		return STUN_UNAUTHENTICATED;
-	if (!name || !nonce || !stun_find(view, STUN_ATTR_REALM))
+	if ((!name && !hash) || !nonce || !stun_find(view, STUN_ATTR_REALM))
 		return STUN_BAD_REQUEST;
-	call->principal.name = name->value;
-	call->principal.n_bytes = name->n_bytes;
+	code = choose_algorithm(call, nonce);
+	if (code)
+		return code;
+	take_name(call, name, hash);
 	if (!check_integrity(call))
 		return STUN_UNAUTHENTICATED;
 	if (!nonce_is_valid(call->turn, &request->client, call->time->now_ms, nonce))

@@ -1,4 +1,5 @@
 // Making and ending an instance: everything of the configuration is copied.
+#include "turn/nonce.h"
 #include "turn/state.h"
 
 #include <errno.h>
@@ -6,13 +7,37 @@
 
 #define REALM_BYTES_MAX 763 // RFC 8489 §14.9
 
+// Whoever is asked for a key must have it.
+static bool offers_what_users_have(const struct turn_config *config)
+{
+	if (config->asks_userhash && config->n_rest_secrets > 0)
+		return false;
+	for (size_t i = 0; i < config->n_users; i++)
+		if (config->offers_sha256 && !config->users[i].keys.has_sha256)
+			return false;
+	return true;
+}
+
 static bool is_possible(const struct turn_config *config)
 {
 	const size_t realm_bytes = config->realm ? strlen(config->realm) : 0;
 
 	return realm_bytes > 0 && realm_bytes <= REALM_BYTES_MAX && config->nonce_lifetime_s > 0 &&
 		config->lifetime_s > 0 && config->lifetime_s <= config->lifetime_max_s &&
-		config->n_allocations_max > 0;
+		config->n_allocations_max > 0 && offers_what_users_have(config);
+}
+
+// RFC 8489 §14.11: in the order that we prefer.
+static void make_offer(struct turn *turn, const struct turn_config *config)
+{
+	if (config->offers_sha256) {
+		turn->offer_bytes = OFFER_BYTES_MAX;
+		store_be16(turn->offer, STUN_PASSWORD_SHA256);
+		store_be16(turn->offer + 4, STUN_PASSWORD_MD5);
+		turn->features |= NONCE_PASSWORD_ALGORITHMS;
+	}
+	if (config->asks_userhash)
+		turn->features |= NONCE_USERNAME_ANONYMITY;
 }
 
 // Our listeners are never handed out as relayed addresses.
@@ -48,7 +73,8 @@ static int copy_secrets(struct turn *turn, const struct turn_config *config)
 	for (size_t i = 0; i < config->n_rest_secrets; i++) {
 		struct secret *secret = &turn->rest_secrets[i];
 
-		secret->bytes = strdup(config->rest_secrets[i]);
+		secret->sha256 = config->rest_secrets[i].sha256;
+		secret->bytes = strdup(config->rest_secrets[i].text);
 		if (!secret->bytes)
 			return -ENOMEM;
 		secret->n_bytes = strlen(secret->bytes);
@@ -91,8 +117,8 @@ static void init_secrets(struct turn *turn, uint64_t seed)
 	entropy_init(&turn->entropy, seed);
 	entropy_fill(&turn->entropy, &turn->hash_key, sizeof(turn->hash_key));
 	entropy_fill(&turn->entropy, &turn->users.hash_key, sizeof(turn->users.hash_key));
-	turn->dummy_key.n_bytes = 16;
-	entropy_fill(&turn->entropy, turn->dummy_key.bytes, turn->dummy_key.n_bytes);
+	entropy_fill(&turn->entropy, &turn->dummy_keys, sizeof(turn->dummy_keys));
+	turn->dummy_keys.has_sha256 = false;
 }
 
 // Tables are sized for the worst but only touched as they fill.
@@ -116,6 +142,7 @@ static int init(struct turn *turn, const struct turn_config *config)
 	int rc;
 
 	copy_numbers(turn, config);
+	make_offer(turn, config);
 	init_secrets(turn, config->random_seed);
 	rc = stun_mac_create(&turn->mac);
 	if (!rc)
@@ -129,6 +156,8 @@ static int init(struct turn *turn, const struct turn_config *config)
 	if (!rc)
 		rc = users_init(
 			&turn->users, config->users, config->n_users, config->n_allocations_max);
+	if (!rc)
+		rc = users_hash(&turn->users, turn->mac, turn->realm);
 	return rc;
 }
 

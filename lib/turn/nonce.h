@@ -12,8 +12,14 @@
 struct stun_attr;
 struct turn;
 
+// STUN Security Features, of the first byte: bit 0 is the leftmost (RFC 8489 §18.1).
+#define NONCE_PASSWORD_ALGORITHMS 0x80
+#define NONCE_USERNAME_ANONYMITY 0x40
+
 void nonce_make(struct turn *turn, char out[static NONCE_BYTES], const struct endpoint *client,
 	uint64_t now_ms);
+// Whether it begins with a nonce cookie that says so, whoever made it.
+bool nonce_says_algorithms(const struct stun_attr *attr);
 // True where we made it for that client within the nonce lifetime, and not after `now_ms`.
 bool nonce_is_valid(struct turn *turn, const struct endpoint *client, uint64_t now_ms,
 	const struct stun_attr *attr);

@@ -18,6 +18,9 @@ static void put_challenge(struct call *call)
 	nonce_make(call->turn, nonce, &call->request->client, call->time->now_ms);
 	stun_put_bytes(&call->reply, STUN_ATTR_REALM, turn->realm, turn->realm_bytes);
 	stun_put_bytes(&call->reply, STUN_ATTR_NONCE, nonce, sizeof(nonce));
+	if (turn->offer_bytes)
+		stun_put_bytes(&call->reply, STUN_ATTR_PASSWORD_ALGORITHMS, turn->offer,
+			turn->offer_bytes);
 }
 
 void reply_error(struct call *call, enum stun_code code)
@@ -32,8 +35,11 @@ void reply_error(struct call *call, enum stun_code code)
 
 size_t reply_end(struct call *call)
 {
-	if (call->authenticated)
-		stun_put_integrity(&call->reply, call->turn->mac, &call->principal.key);
+	// RFC 8489 §9.2.4: by what the client knows, not by what it signed with.
+	if (call->authenticated && call->algorithm_chosen)
+		stun_put_integrity_sha256(&call->reply, call->turn->mac, &call->key);
+	else if (call->authenticated)
+		stun_put_integrity(&call->reply, call->turn->mac, &call->key);
 	if (call->request->view->fingerprint_offset)
 		stun_put_fingerprint(&call->reply);
 	return stun_writer_end(&call->reply);

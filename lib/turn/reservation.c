@@ -20,7 +20,7 @@ void reservation_make(struct turn *turn, uint32_t allocation_idx, uint64_t now_m
 	reservation->relayed = allocation->relayed;
 	reservation->relayed.port++;
 	reservation->identity =
-		users_hold(&turn->users, identity->name, identity->n_bytes, &identity->key);
+		users_hold(&turn->users, identity->name, identity->n_bytes, &identity->keys);
 	reservation->allocation_idx = allocation_idx;
 	entropy_fill(&turn->entropy, reservation->token, TOKEN_BYTES);
 	reservation->token[0] = (uint8_t)(idx >> 16);

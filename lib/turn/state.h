@@ -64,7 +64,10 @@ struct reservation {
 struct secret {
 	char *bytes;
 	size_t n_bytes;
+	bool sha256;
 };
+
+#define OFFER_BYTES_MAX 8 // of PASSWORD-ALGORITHMS: two algorithms without parameters
 
 struct turn {
 	struct stun_mac *mac;
@@ -74,7 +77,10 @@ struct turn {
 	size_t realm_bytes;
 	struct secret *rest_secrets;
 	size_t n_rest_secrets;
-	struct stun_key dummy_key; // for the work on behalf of users that are not
+	struct turn_keys dummy_keys; // for the work on behalf of users that are not
+	uint8_t offer[OFFER_BYTES_MAX]; // the value of PASSWORD-ALGORITHMS
+	size_t offer_bytes; // 0: none is offered
+	uint8_t features; // STUN Security Features, the first of three bytes (RFC 8489 §18.1)
 	uint8_t nonce_secret[32];
 	uint64_t nonce_lifetime_ms;
 	uint32_t lifetime_s;
@@ -104,7 +110,7 @@ struct turn {
 struct principal {
 	const uint8_t *name;
 	size_t n_bytes;
-	struct stun_key key;
+	struct turn_keys keys;
 };
 
 struct call {
@@ -116,7 +122,10 @@ struct call {
 	uint32_t allocation_idx; // of the request's 5-tuple, or 0
 	struct allocation *allocation;
 	bool authenticated;
+	bool algorithm_chosen; // by PASSWORD-ALGORITHM; else it is MD5
+	enum stun_password_algorithm algorithm;
 	struct principal principal; // only where authenticated
+	struct stun_key key; // that signed the request and signs its answer
 	uint16_t unknown[STUN_UNKNOWN_MAX];
 	size_t n_unknown;
 };
@@ -131,6 +140,9 @@ enum stun_code channel_handle(struct call *call);
 
 // RFC 8489 §9.2.4.
 enum stun_code auth_check(struct call *call);
+
+void keys_of_rest(struct turn_keys *out, const struct turn *turn, const struct secret *secret,
+	const struct principal *who);
 
 void reply_begin(struct call *call, enum stun_class class);
 void reply_error(struct call *call, enum stun_code code);

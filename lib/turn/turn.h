@@ -34,9 +34,26 @@ struct turn_time {
 	int64_t wall_s; // Unix time: only the expiry of REST user names
 };
 
+// The key for each of the algorithms that a client may choose (RFC 8489 §18.5.1).
+struct turn_keys {
+	uint8_t md5[STUN_MD5_BYTES]; // MD5(name ":" realm ":" password)
+	uint8_t sha256[STUN_SHA256_BYTES];
+	bool has_sha256; // else only its MD5 is known
+};
+
+// The keys of a password. All texts are bytes, already prepared (OpaqueString).
+void turn_keys_make(struct turn_keys *out, struct stun_mac *mac, const void *name,
+	size_t name_bytes, const char *realm, const char *password, size_t password_bytes);
+
 struct turn_user {
 	const char *name;
-	struct stun_key key; // MD5(name ":" realm ":" password)
+	struct turn_keys keys;
+};
+
+// Shared with a service that hands out users (draft-uberti-behave-turn-rest).
+struct turn_rest_secret {
+	const char *text;
+	bool sha256; // password = base64(HMAC-SHA256()); else HMAC-SHA1, as in the draft
 };
 
 struct turn_peer_policy {
@@ -52,8 +69,10 @@ struct turn_config {
 	const char *realm;
 	const struct turn_user *users;
 	size_t n_users;
-	const char *const *rest_secrets; // draft-uberti-behave-turn-rest: any may have signed
+	const struct turn_rest_secret *rest_secrets; // any may have signed
 	size_t n_rest_secrets;
+	bool offers_sha256; // in PASSWORD-ALGORITHMS, before MD5: every user needs that key
+	bool asks_userhash; // names stay hidden (RFC 8489 §9.2.1): not with rest_secrets
 	uint32_t nonce_lifetime_s;
 	uint32_t lifetime_s; // default and least
 	uint32_t lifetime_max_s;
@@ -118,7 +137,8 @@ struct turn_stats {
 
 struct turn;
 
-// Returns 0; -ENOMEM; -EINVAL for a range or relay that cannot be.
+// Returns 0; -ENOMEM; -EINVAL for a range or relay that cannot be, or an offer that a user cannot
+// take.
 int turn_create(struct turn **out, const struct turn_config *config);
 void turn_destroy(struct turn *turn); // NULL is fine
 

@@ -3,6 +3,7 @@
 #include "turn/turn.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 static struct identity **bucket_of(const struct users *users, const void *name, size_t n_bytes)
@@ -16,9 +17,10 @@ bool identity_is(const struct identity *identity, const void *name, size_t n_byt
 	return identity->n_bytes == n_bytes && memcmp(identity->name, name, n_bytes) == 0;
 }
 
-static bool key_equal(const struct stun_key *a, const struct stun_key *b)
+static bool keys_equal(const struct turn_keys *a, const struct turn_keys *b)
 {
-	return a->n_bytes == b->n_bytes && memcmp(a->bytes, b->bytes, a->n_bytes) == 0;
+	return memcmp(a->md5, b->md5, sizeof(a->md5)) == 0 && a->has_sha256 == b->has_sha256 &&
+		(!a->has_sha256 || memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0);
 }
 
 const struct identity *users_find(const struct users *users, const void *name, size_t n_bytes)
@@ -31,7 +33,7 @@ const struct identity *users_find(const struct users *users, const void *name, s
 }
 
 static struct identity *add(
-	struct users *users, const void *name, size_t n_bytes, const struct stun_key *key)
+	struct users *users, const void *name, size_t n_bytes, const struct turn_keys *keys)
 {
 	struct identity **bucket = bucket_of(users, name, n_bytes);
 	struct identity *identity = calloc(1, sizeof(*identity) + n_bytes);
@@ -39,7 +41,7 @@ static struct identity *add(
 	if (!identity)
 		return NULL;
 	identity->next = *bucket;
-	identity->key = *key;
+	identity->keys = *keys;
 	identity->n_bytes = (uint16_t)n_bytes;
 	memcpy(identity->name, name, n_bytes);
 	*bucket = identity;
@@ -47,15 +49,15 @@ static struct identity *add(
 }
 
 struct identity *users_hold(
-	struct users *users, const void *name, size_t n_bytes, const struct stun_key *key)
+	struct users *users, const void *name, size_t n_bytes, const struct turn_keys *keys)
 {
 	struct identity *identity = *bucket_of(users, name, n_bytes);
 
 	while (identity &&
-		!(identity_is(identity, name, n_bytes) && key_equal(&identity->key, key)))
+		!(identity_is(identity, name, n_bytes) && keys_equal(&identity->keys, keys)))
 		identity = identity->next;
 	if (!identity)
-		identity = add(users, name, n_bytes, key);
+		identity = add(users, name, n_bytes, keys);
 	if (identity)
 		identity->n_references++;
 	return identity;
@@ -63,7 +65,7 @@ struct identity *users_hold(
 
 static void destroy(struct identity *identity)
 {
-	explicit_bzero(&identity->key, sizeof(identity->key));
+	explicit_bzero(&identity->keys, sizeof(identity->keys));
 	free(identity);
 }
 
@@ -85,10 +87,10 @@ static int add_configured(struct users *users, const struct turn_user *user)
 	const size_t n_bytes = strlen(user->name);
 	struct identity *identity;
 
-	if (n_bytes == 0 || n_bytes > TURN_USERNAME_BYTES_MAX || user->key.n_bytes != 16 ||
+	if (n_bytes == 0 || n_bytes > TURN_USERNAME_BYTES_MAX ||
 		users_find(users, user->name, n_bytes))
 		return -EINVAL;
-	identity = add(users, user->name, n_bytes, &user->key);
+	identity = add(users, user->name, n_bytes, &user->keys);
 	if (!identity)
 		return -ENOMEM;
 	identity->configured = true;
@@ -112,6 +114,49 @@ int users_init(struct users *users, const struct turn_user *list, size_t n_list,
 	return 0;
 }
 
+static struct userhash *hash_slot(const struct users *users, const uint8_t *hash)
+{
+	size_t i = load_u32(hash);
+
+	while (users->hashes[i & (users->n_hashes - 1)].identity &&
+		CRYPTO_memcmp(users->hashes[i & (users->n_hashes - 1)].bytes, hash,
+			STUN_SHA256_BYTES) != 0)
+		i++;
+	return &users->hashes[i & (users->n_hashes - 1)];
+}
+
+static void add_hash(
+	struct users *users, struct stun_mac *mac, const char *realm, const struct identity *who)
+{
+	struct userhash hash = {.identity = who};
+
+	stun_userhash(mac, hash.bytes, who->name, who->n_bytes, realm, strlen(realm));
+	*hash_slot(users, hash.bytes) = hash;
+}
+
+int users_hash(struct users *users, struct stun_mac *mac, const char *realm)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < users->n_buckets; i++)
+		for (const struct identity *p = users->buckets[i]; p; p = p->next)
+			n++;
+	users->n_hashes = next_power_of_two(2 * n + 1);
+	users->hashes = calloc(users->n_hashes, sizeof(*users->hashes));
+	if (!users->hashes)
+		return -ENOMEM;
+	for (size_t i = 0; i < users->n_buckets; i++)
+		for (const struct identity *p = users->buckets[i]; p; p = p->next)
+			add_hash(users, mac, realm, p);
+	return 0;
+}
+
+const struct identity *users_find_hash(
+	const struct users *users, const uint8_t hash[static STUN_SHA256_BYTES])
+{
+	return hash_slot(users, hash)->identity;
+}
+
 void users_fini(struct users *users)
 {
 	for (size_t i = 0; i < users->n_buckets && users->buckets; i++) {
@@ -123,7 +168,9 @@ void users_fini(struct users *users)
 		}
 	}
 	free(users->buckets);
+	free(users->hashes);
 	users->buckets = NULL;
+	users->hashes = NULL;
 }
 
 int64_t users_count_references(const struct users *users)

@@ -5,6 +5,7 @@
 #define TURN_USERS_H
 
 #include "turn/hash.h"
+#include "turn/turn.h"
 
 #include "stun/stun.h"
 
@@ -12,32 +13,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct turn_user;
-
 struct identity {
 	struct identity *next; // in its bucket
 	uint32_t n_references; // of allocations; a configured one lives without
 	bool configured;
-	struct stun_key key;
+	struct turn_keys keys;
 	uint16_t n_bytes;
 	uint8_t name[];
 };
 
+// RFC 8489 §14.4: SHA-256(name ":" realm), of a configured one.
+struct userhash {
+	uint8_t bytes[STUN_SHA256_BYTES];
+	const struct identity *identity;
+};
+
 struct users {
 	struct identity **buckets;
+	struct userhash *hashes; // open addressing, at most half full; identity NULL is free
+	size_t n_hashes; // a power of two
 	size_t n_buckets; // a power of two
 	struct hash_key hash_key;
 };
 
-// `n_expected` identities beside the configured ones. Returns 0; -ENOMEM; -EINVAL for a name or key
-// that cannot be, or a name given twice.
+// `n_expected` identities beside the configured ones. Returns 0; -ENOMEM; -EINVAL for a name that
+// cannot be, or is given twice.
 int users_init(struct users *users, const struct turn_user *list, size_t n_list, size_t n_expected);
+// Then, to find the configured ones by USERHASH. Returns 0; -ENOMEM.
+int users_hash(struct users *users, struct stun_mac *mac, const char *realm);
 void users_fini(struct users *users);
 // The configured one of that name, or NULL.
 const struct identity *users_find(const struct users *users, const void *name, size_t n_bytes);
+const struct identity *users_find_hash(
+	const struct users *users, const uint8_t hash[static STUN_SHA256_BYTES]);
 // Take a reference to the identity, made where there is none yet. NULL without memory.
 struct identity *users_hold(
-	struct users *users, const void *name, size_t n_bytes, const struct stun_key *key);
+	struct users *users, const void *name, size_t n_bytes, const struct turn_keys *keys);
 void users_drop(struct users *users, struct identity *identity);
 bool identity_is(const struct identity *identity, const void *name, size_t n_bytes);
 // The references all identities have; -1 where one has none and should not be.

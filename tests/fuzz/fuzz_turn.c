@@ -160,7 +160,7 @@ static void step(struct input *in)
 static void open_rig(void)
 {
 	static struct relay_range relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002};
-	static const char *const secrets[] = {"north"};
+	static const struct turn_rest_secret secrets[] = {{.text = "north"}};
 	struct turn_config config = rig_config();
 
 	config.relays = &relay;

@@ -98,8 +98,8 @@ static void open_turn(struct world *world)
 	config.peers.allow = &lab;
 	config.peers.n_allow = 1;
 	cr_assert_eq(stun_mac_create(&mac), 0);
-	stun_key_md5(mac, &user.key, WORLD_USER, strlen(WORLD_USER), WORLD_REALM,
-		strlen(WORLD_REALM), WORLD_PASSWORD, strlen(WORLD_PASSWORD));
+	turn_keys_make(&user.keys, mac, WORLD_USER, strlen(WORLD_USER), WORLD_REALM, WORLD_PASSWORD,
+		strlen(WORLD_PASSWORD));
 	stun_mac_destroy(mac);
 	cr_assert_eq(turn_create(&world->turn, &config), 0);
 }

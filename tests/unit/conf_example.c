@@ -111,8 +111,8 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("relay: [{x: 1}]"), 2);
-	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 4);
-	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 3);
+	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 7);
+	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 4);
 	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 3);
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
@@ -159,14 +159,16 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 
 Test(conf_example, the_examples_in_comments_are_accepted)
 {
-	static const char *const keys[] = {"mac", "rest-secrets", "deny", "cpus", "control-cpu"};
+	static const char *const keys[] = {
+		"mac", "rest-secrets", "rest-secrets-sha256", "deny", "cpus", "control-cpu"};
 	struct conf *conf;
 	char error[CONF_ERROR_BYTES];
 
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
 		uncomment(keys[i]);
 	for (const char *const *line = (const char *const[]){"# routes:\n", "#   - {to",
-		     "# neighbours:\n", "#   - {address", "# - {name: keyed", NULL};
+		     "# neighbours:\n", "#   - {address", "# - {name: keyed", "# - {name: both",
+		     "#    0123456789", NULL};
 		*line != NULL; line++) {
 		char *at = strstr(example, *line);
 
@@ -177,6 +179,7 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 		0, "%s", error);
 	cr_expect_eq(conf->ports[0].n_routes, 1);
 	cr_expect_eq(conf->ports[0].n_neighbours, 1);
-	cr_expect_eq(conf->n_users, 2);
+	cr_expect_eq(conf->n_users, 3);
+	cr_expect(conf->users[2].has_key_sha256);
 	conf_destroy(conf);
 }

@@ -95,6 +95,7 @@ static const char full[] =
 	"  users: [{name: ann, password: 'p w'}, {name: bob, key: "
 	"0123456789abcdefFEDCBA9876543210}]\n"
 	"  rest-secrets: [one, two]\n"
+	"  rest-secrets-sha256: [three]\n"
 	"  nonce-lifetime-s: 10\n"
 	"limits: {allocations: 46002, lifetime-s: 3600, lifetime-max-s: 86400, "
 	"channels: rfc5766}\n"
@@ -162,6 +163,60 @@ Test(conf_load, services_and_credentials_are_as_written)
 	cr_assert_eq(conf->n_rest_secrets, 2);
 	cr_expect_str_eq(conf->rest_secrets[0], "one");
 	cr_expect_str_eq(conf->rest_secrets[1], "two");
+	cr_assert_eq(conf->n_rest_secrets_sha256, 1);
+	cr_expect_str_eq(conf->rest_secrets_sha256[0], "three");
+	conf_destroy(conf);
+}
+
+static struct conf *load_auth(const char *auth)
+{
+	char text[1024];
+
+	snprintf(
+		text, sizeof(text), "%.*s%s\n", (int)(strstr(least, "auth:") - least), least, auth);
+	return load(text);
+}
+
+#define HEX_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdeF"
+#define HEX_32 "0123456789abcdef0123456789abcdef"
+
+Test(conf_load, sha256_is_offered_where_every_user_can)
+{
+	static const struct {
+		const char *auth;
+		bool offered;
+	} rows[] = {
+		{"auth: {realm: r, users: [{name: a, password: p}]}", true},
+		{"auth: {realm: r, users: [{name: a, password: p}], password-algorithms: sha256}",
+			true},
+		{"auth: {realm: r, users: [{name: a, password: p}], password-algorithms: md5}",
+			false},
+		{"auth: {realm: r, users: [{name: a, password: p}, {name: b, key: " HEX_32 "}]}",
+			false},
+		{"auth: {realm: r, users: [{name: b, key: " HEX_32 ", key-sha256: " HEX_64 "}]}",
+			true},
+		{"auth: {realm: r, rest-secrets: [s]}", true},
+		{"auth: {realm: r, rest-secrets-sha256: [s]}", true},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		struct conf *conf = load_auth(rows[i].auth);
+
+		cr_expect_eq(conf->offers_sha256, rows[i].offered, "%s", rows[i].auth);
+		cr_expect_not(conf->asks_userhash);
+		conf_destroy(conf);
+	}
+}
+
+Test(conf_load, both_keys_of_a_user_and_hidden_names_are_as_written)
+{
+	struct conf *conf = load_auth("auth: {realm: r, username-anonymity: on, users: "
+				      "[{name: b, key: " HEX_32 ", key-sha256: " HEX_64 "}]}");
+
+	cr_expect(conf->asks_userhash);
+	cr_expect(conf->users[0].has_key_sha256);
+	cr_expect_eq(conf->users[0].key_sha256[0], 0x01);
+	cr_expect_eq(conf->users[0].key_sha256[31], 0xef);
 	conf_destroy(conf);
 }
 

@@ -59,7 +59,7 @@ static const struct row rows_shape[] = {
 		"t:3: ports[0].speed: no such key; allowed: " PORT_KEYS},
 	{"  realm", "  Realm",
 		"t:13: auth.Realm: no such key; allowed: realm, users, rest-secrets, "
-		"nonce-lifetime-s"},
+		"rest-secrets-sha256, password-algorithms, username-anonymity, nonce-lifetime-s"},
 	{"", "listen: [10.1.0.2:1]\n", "t:18: listen: the key is here twice; allowed: once"},
 	{"    device", "    name: lan\n    device",
 		"t:3: ports[0].name: the key is here twice; allowed: once"},
@@ -268,6 +268,9 @@ static const struct row rows_values[] = {
 	{"AABBCCDDEEFF", "AABBCCDDEEFFF",
 		"t:16: auth.users[1].key: the value is no key; allowed: 32 hex digits, the MD5 of "
 		"name:realm:password"},
+	{"AABBCCDDEEFF", "AABBCCDDEEFF, key-sha256: 00112233",
+		"t:16: auth.users[1].key-sha256: the value is no key; allowed: 64 hex digits, the "
+		"SHA-256 of name:realm:password"},
 	{"", "peers: {allow: [10.0.0.1/8]}\n",
 		"t:18: peers.allow[0]: 10.0.0.1/8 has bits set behind its length; allowed: "
 		"10.0.0.0/8"},
@@ -330,6 +333,18 @@ static const struct row rows_rules[] = {
 		"t:15: auth.users[0]: neither password nor key; allowed: exactly one of password "
 		"and "
 		"key"},
+	{"password: secret", "password: secret, key-sha256: 0011",
+		"t:15: auth.users[0].key-sha256: a password needs no key; allowed: only beside "
+		"key"},
+	{"  users", "  password-algorithms: sha256\n  users",
+		"t:17: auth.users[1]: no key-sha256, which password-algorithms: sha256 needs; "
+		"allowed: a password, or both key and key-sha256"},
+	{"  users", "  username-anonymity: on\n  rest-secrets: [s]\n  users",
+		"t:14: auth.username-anonymity: names of REST users cannot be hidden from us; "
+		"allowed: off, or no rest-secrets"},
+	{"  users", "  username-anonymity: on\n  rest-secrets-sha256: [s]\n  users",
+		"t:14: auth.username-anonymity: names of REST users cannot be hidden from us; "
+		"allowed: off, or no rest-secrets"},
 	{"  users:\n    - {name: ann, password: secret}\n"
 	 "    - {name: bob, key: 00112233445566778899AABBCCDDEEFF}\n",
 		"  users: []\n",

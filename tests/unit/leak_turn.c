@@ -48,7 +48,7 @@ static void rest(void)
 		{{0x52, 0x34, 0x87, 0x3a, 0xec, 0x71, 0xdd, 0x1a, 0x92, 0xc3, 0xe2, 0xcf, 0xa1,
 			 0xc8, 0x70, 0xc0},
 			16}};
-	static const char *const secrets[] = {"south", "north"};
+	static const struct turn_rest_secret secrets[] = {{.text = "south"}, {.text = "north"}};
 	const struct prefix prefix = {{FAMILY_IPV4, {10}}, 8};
 	struct turn_config config = rig_config();
 

@@ -134,16 +134,6 @@ Test(turn_auth, wrong_password_with_stale_nonce_is_401_not_438)
 	cr_expect_eq(send_as("user", &rig_user.key, STUN_ALLOCATE), 438);
 }
 
-Test(turn_auth, sha256_alone_is_no_integrity_we_know)
-{
-	rig_begin(&rig, STUN_ALLOCATE);
-	stun_put_bytes(&rig.w, STUN_ATTR_USERNAME, "user", 4);
-	stun_put_bytes(&rig.w, STUN_ATTR_REALM, "realm", 5);
-	stun_put_bytes(&rig.w, STUN_ATTR_NONCE, rig.nonce, rig.nonce_bytes);
-	stun_put_integrity_sha256(&rig.w, rig.mac, &rig_user.key);
-	cr_expect_eq(rig_deliver(&rig), 401);
-}
-
 static void expect_stale(void)
 {
 	const struct stun_attr *nonce;
@@ -276,7 +266,7 @@ Test(turn_auth, five_tuple_includes_the_service)
 
 Test(turn_auth, unknown_required_attributes_are_420_and_listed)
 {
-	static const uint16_t later[] = {STUN_ATTR_PASSWORD_ALGORITHM, STUN_ATTR_USERHASH, 0x7ffe};
+	static const uint16_t later[] = {0x001f, 0x002c, 0x7ffe};
 
 	for (size_t m = 0; m < N_ELEMENTS(methods); m++) {
 		for (size_t i = 0; i < N_ELEMENTS(later); i++) {

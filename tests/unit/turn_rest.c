@@ -1,5 +1,6 @@
 // REST users (draft-uberti-behave-turn-rest): secrets "north" and "south". The keys were computed
-// with Python: MD5(name ":realm:" base64(HMAC-SHA1(secret, name))).
+// with Python: MD5(name ":realm:" base64(HMAC-SHA1(secret, name))), SHA-256 of the same, and for
+// "west" with HMAC-SHA256.
 #include "turn_rig.h"
 
 #include <criterion/criterion.h>
@@ -9,7 +10,19 @@
 static const struct rig_user by_north = {"1700000600:alice",
 	{{0x13, 0x0d, 0x5e, 0xd3, 0x9b, 0xa1, 0x9f, 0x9e, 0x06, 0x47, 0x37, 0x5c, 0x2a, 0x8f, 0x6b,
 		 0x4c},
-		16}};
+		16},
+	{{0xaf, 0x26, 0x45, 0xc9, 0x0a, 0x1e, 0xec, 0x9c, 0xb6, 0xa8, 0xa5, 0xb7, 0xf0, 0xb5, 0xdb,
+		 0xbd, 0x55, 0x1b, 0xcc, 0xfb, 0x7f, 0xa7, 0x73, 0x6f, 0x05, 0x28, 0x5a, 0xd8, 0x2c,
+		 0x73, 0xd3, 0xd3},
+		32}};
+static const struct rig_user by_west = {"1700000600:alice",
+	{{0xbc, 0xdd, 0xe4, 0xc3, 0x1f, 0x3c, 0xd7, 0x8e, 0x90, 0xae, 0xf5, 0x97, 0x80, 0xbb, 0x78,
+		 0x51},
+		16},
+	{{0x6b, 0x3f, 0x4f, 0x25, 0xab, 0x1a, 0x01, 0xe5, 0xb2, 0x57, 0xb7, 0xa5, 0x26, 0xbe, 0x29,
+		 0x4d, 0xeb, 0xdd, 0x07, 0xc9, 0xff, 0x10, 0x77, 0xa3, 0x31, 0x10, 0xca, 0xd4, 0x4a,
+		 0x66, 0xcf, 0x2d},
+		32}};
 static const struct rig_user by_south = {"1700000600:alice",
 	{{0x69, 0x71, 0xea, 0x27, 0x39, 0xae, 0x6f, 0x9e, 0x97, 0xd4, 0x8a, 0xae, 0xed, 0xd7, 0xe6,
 		 0xba},
@@ -36,11 +49,13 @@ static struct rig rig;
 
 static void open_rig(void)
 {
-	static const char *const secrets[] = {"north", "south"};
+	static const struct turn_rest_secret secrets[] = {
+		{.text = "north"}, {.text = "south"}, {.text = "west", .sha256 = true}};
 	struct turn_config config = rig_config();
 
 	config.rest_secrets = secrets;
-	config.n_rest_secrets = 2;
+	config.n_rest_secrets = N_ELEMENTS(secrets);
+	config.offers_sha256 = true;
 	config.nonce_lifetime_s = 3600;
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
@@ -65,6 +80,34 @@ Test(turn_rest, either_secret_may_have_signed)
 	rig.client.port++;
 	rig_challenge(&rig);
 	cr_expect_eq(allocate_as(&by_south), 0);
+	cr_expect_null(turn_check(rig.turn));
+}
+
+Test(turn_rest, a_secret_may_be_for_hmac_sha256)
+{
+	cr_expect_eq(allocate_as(&by_west), 0);
+}
+
+// Signed with SHA-256 throughout, then by a client that knows only MD5 and SHA-1.
+Test(turn_rest, either_algorithm_fits_the_same_password)
+{
+	static const struct rig_user *const users[] = {&by_north, &by_west};
+
+	for (size_t i = 0; i < N_ELEMENTS(users); i++) {
+		rig.client.port++;
+		rig_challenge(&rig);
+		rig_begin(&rig, STUN_ALLOCATE);
+		stun_put_u32(&rig.w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+		stun_put_bytes(&rig.w, STUN_ATTR_USERNAME, users[i]->name, strlen(users[i]->name));
+		stun_put_bytes(&rig.w, STUN_ATTR_REALM, "realm", 5);
+		stun_put_bytes(&rig.w, STUN_ATTR_NONCE, rig.nonce, rig.nonce_bytes);
+		stun_put_bytes(&rig.w, STUN_ATTR_PASSWORD_ALGORITHMS, "\0\2\0\0\0\1\0\0", 8);
+		stun_put_bytes(&rig.w, STUN_ATTR_PASSWORD_ALGORITHM, "\0\2\0\0", 4);
+		stun_put_integrity_sha256(&rig.w, rig.mac, &users[i]->key_sha256);
+		cr_expect_eq(rig_deliver(&rig), 0);
+		rig.user = users[i];
+		cr_expect_eq(rig_refresh(&rig, 600), 0);
+	}
 	cr_expect_null(turn_check(rig.turn));
 }
 

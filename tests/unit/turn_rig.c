@@ -3,17 +3,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// MD5("user:realm:pass") is printed in RFC 8489 §9.2.2; the other was computed with Python's
+// MD5("user:realm:pass") is printed in RFC 8489 §9.2.2; the others were computed with Python's
 // hashlib.
 const struct rig_user rig_user = {"user",
 	{{0x84, 0x93, 0xfb, 0xc5, 0x3b, 0xa5, 0x82, 0xfb, 0x4c, 0x04, 0x4c, 0x45, 0x6b, 0xdc, 0x40,
 		 0xeb},
-		16}};
+		16},
+	{{0x07, 0xe9, 0x34, 0x11, 0x7a, 0xbd, 0x40, 0x83, 0x6e, 0x7c, 0x63, 0x29, 0xb5, 0x47, 0x31,
+		 0xb2, 0xb2, 0xd2, 0xa5, 0xf9, 0xa7, 0x1f, 0x54, 0x49, 0x22, 0xd7, 0x5e, 0x07, 0x30,
+		 0xd8, 0x25, 0x1b},
+		32}};
 const struct rig_user rig_other = {"other",
 	{{0x6e, 0x37, 0x61, 0xdd, 0xb2, 0xcb, 0x36, 0x8a, 0x6f, 0x24, 0x06, 0xa4, 0x45, 0x9f, 0x0f,
 		 0x94},
-		16}};
-const struct rig_user rig_nobody = {"nobody", {{1, 2, 3}, 16}};
+		16},
+	{{0x1b, 0x97, 0x76, 0x23, 0x4d, 0xd8, 0x83, 0xeb, 0x70, 0x40, 0x47, 0xa2, 0x0d, 0x4f, 0x62,
+		 0x83, 0x64, 0x35, 0x1b, 0xef, 0xb9, 0x2a, 0xe8, 0xa4, 0x91, 0x68, 0xe0, 0xd4, 0x0f,
+		 0x64, 0xfc, 0x0f},
+		32}};
+const struct rig_user rig_nobody = {"nobody", {{1, 2, 3}, 16}, {{4, 5, 6}, 32}};
 
 #define must(condition)                                                                 \
 	do {                                                                            \
@@ -31,6 +39,15 @@ struct endpoint rig_endpoint(const char *text)
 	return endpoint;
 }
 
+struct turn_user rig_turn_user(const struct rig_user *from)
+{
+	struct turn_user user = {.name = from->name, .keys.has_sha256 = true};
+
+	memcpy(user.keys.md5, from->key.bytes, sizeof(user.keys.md5));
+	memcpy(user.keys.sha256, from->key_sha256.bytes, sizeof(user.keys.sha256));
+	return user;
+}
+
 struct turn_config rig_config(void)
 {
 	static struct relay_range relay = {
@@ -41,8 +58,8 @@ struct turn_config rig_config(void)
 	static struct endpoint service = {{FAMILY_IPV4, {192, 0, 2, 15}}, 3478};
 	static struct turn_user users[2];
 
-	users[0] = (struct turn_user){rig_user.name, rig_user.key};
-	users[1] = (struct turn_user){rig_other.name, rig_other.key};
+	users[0] = rig_turn_user(&rig_user);
+	users[1] = rig_turn_user(&rig_other);
 	return (struct turn_config){
 		.realm = "realm",
 		.users = users,

@@ -20,7 +20,8 @@
 
 struct rig_user {
 	const char *name;
-	struct stun_key key;
+	struct stun_key key; // MD5
+	struct stun_key key_sha256;
 };
 
 // "user"/"pass" and "other"/"word" in "realm".
@@ -54,6 +55,7 @@ struct rig {
 	size_t n_cooling;
 };
 
+struct turn_user rig_turn_user(const struct rig_user *from);
 // A relay of 16 ports, both users, 600 s of lifetime and 3,600 at most.
 struct turn_config rig_config(void);
 void rig_open(struct rig *rig, const struct turn_config *config);
