@@ -122,8 +122,8 @@ static const cyaml_schema_value_t relay_entry = {
 };
 
 static const cyaml_schema_field_t user_fields[] = {
-	FIELD_TEXT("name", struct raw_user, name, 508), // RFC 8489 §14.3
-	FIELD_TEXT_OPTIONAL("password", struct raw_user, password, 256),
+	FIELD_TEXT("name", struct raw_user, name, NAME_BYTES_MAX),
+	FIELD_TEXT_OPTIONAL("password", struct raw_user, password, PASSWORD_BYTES_MAX),
 	FIELD_TEXT_OPTIONAL("key", struct raw_user, key, 256),
 	FIELD_TEXT_OPTIONAL("key-sha256", struct raw_user, key_sha256, 256),
 	CYAML_FIELD_END,
@@ -134,7 +134,7 @@ static const cyaml_schema_value_t user_entry = {
 };
 
 static const cyaml_schema_field_t auth_fields[] = {
-	FIELD_TEXT("realm", struct raw_auth, realm, 127),
+	FIELD_TEXT("realm", struct raw_auth, realm, REALM_BYTES_MAX),
 	FIELD_LIST("users", OPTIONAL, struct raw_auth, users, &user_entry, 0, USERS_MAX),
 	FIELD_LIST("rest-secrets", OPTIONAL, struct raw_auth, rest_secrets, &text_entry, 0,
 		SECRETS_MAX),

@@ -129,6 +129,11 @@ struct number {
 	uint32_t preset; // where the key is absent
 };
 
+// Bytes of text in `auth`.
+#define REALM_BYTES_MAX 127
+#define NAME_BYTES_MAX 508 // RFC 8489 §14.3
+#define PASSWORD_BYTES_MAX 256
+
 extern const cyaml_schema_value_t schema_root;
 
 // Range and default of a numeric key; every CYAML_UINT of the schema has an entry.

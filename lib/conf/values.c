@@ -1,5 +1,6 @@
 #include "values.h"
 
+#include "opaque.h"
 #include "text.h"
 
 #include <errno.h>
@@ -81,6 +82,26 @@ static int take_relay(struct conf *conf, struct raw *raw, struct source *source)
 	return 0;
 }
 
+// Stolen, and in the form that keys are made of; no longer than it may be.
+static int take_opaque(
+	char **out, char **raw, size_t n_max, struct source *source, const struct place *place)
+{
+	int rc;
+
+	*out = steal(raw);
+	if (*out == NULL)
+		return 0;
+	rc = opaque_string(out);
+	if (rc == -EINVAL)
+		return source_fail(source, place, NULL,
+			"a character that RFC 8265 does not allow; allowed: letters, digits, "
+			"punctuation, symbols and spaces");
+	if (rc == 0 && strlen(*out) > n_max)
+		return source_fail(source, place, NULL,
+			"more than %zu bytes in normal form; allowed: 1..%zu bytes", n_max, n_max);
+	return rc;
+}
+
 // A password, or the key, or both keys.
 static int take_keys(struct conf_user *user, struct raw_user *raw, struct source *source,
 	const struct place *here)
@@ -117,12 +138,19 @@ static int take_users(struct conf *conf, struct raw_auth *raw, struct source *so
 	conf->n_users = raw->n_users;
 	for (size_t i = 0; i < raw->n_users; i++) {
 		const struct place here = {&auth, "users", i + 1};
+		const struct place name = {&here, "name", 0};
+		const struct place password = {&here, "password", 0};
 		struct conf_user *user = &conf->users[i];
+		int rc;
 
 		if (take_keys(user, &raw->users[i], source, &here) < 0)
 			return -EINVAL;
-		user->name = steal(&raw->users[i].name);
-		user->password = steal(&raw->users[i].password);
+		rc = take_opaque(&user->name, &raw->users[i].name, NAME_BYTES_MAX, source, &name);
+		if (rc == 0)
+			rc = take_opaque(&user->password, &raw->users[i].password,
+				PASSWORD_BYTES_MAX, source, &password);
+		if (rc < 0)
+			return rc;
 	}
 	return 0;
 }
@@ -164,10 +192,14 @@ static void steal_secrets(char ***out, size_t *n_out, char ***raw, size_t *n_raw
 
 static int take_auth(struct conf *conf, struct raw *raw, struct source *source)
 {
+	const struct place here = {NULL, "auth", 0};
+	const struct place realm = {&here, "realm", 0};
 	struct raw_auth *auth = &raw->auth;
 	int rc;
 
-	conf->realm = steal(&auth->realm);
+	rc = take_opaque(&conf->realm, &auth->realm, REALM_BYTES_MAX, source, &realm);
+	if (rc < 0)
+		return rc;
 	steal_secrets(&conf->rest_secrets, &conf->n_rest_secrets, &auth->rest_secrets,
 		&auth->n_rest_secrets);
 	steal_secrets(&conf->rest_secrets_sha256, &conf->n_rest_secrets_sha256,
