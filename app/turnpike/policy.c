@@ -100,6 +100,7 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.n_relays = conf->n_relay,
 		.services = conf->listen,
 		.n_services = conf->n_listen,
+		.alternate = conf->alternate,
 		.rfc5766_channels = conf->rfc5766_channels,
 		.peers =
 			{

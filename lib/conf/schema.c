@@ -152,6 +152,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 	FIELD_NUMBER("allocations", struct raw_limits, allocations),
 	FIELD_NUMBER("lifetime-s", struct raw_limits, lifetime_s),
 	FIELD_NUMBER("lifetime-max-s", struct raw_limits, lifetime_max_s),
+	FIELD_TEXT_OPTIONAL("alternate-server", struct raw_limits, alternate_server, 256),
 	CYAML_FIELD_ENUM("channels", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_limits,
 		channels, channels, N_ELEMENTS(channels)),
 	CYAML_FIELD_END,

@@ -78,6 +78,7 @@ struct raw_limits {
 	uint32_t *allocations;
 	uint32_t *lifetime_s;
 	uint32_t *lifetime_max_s;
+	char *alternate_server;
 	enum raw_channels channels;
 };
 

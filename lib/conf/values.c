@@ -212,10 +212,11 @@ static int take_auth(struct conf *conf, struct raw *raw, struct source *source)
 // As many allocations as there are relayed ports, where that is less than the usual default.
 static int take_limits(struct conf *conf, struct raw *raw, struct source *source)
 {
+	const struct place limits = {NULL, "limits", 0};
+	const struct place alternate = {&limits, "alternate-server", 0};
 	const uint32_t preset = schema_number("allocations")->preset;
 	uint32_t n_ports = 0;
 
-	(void)source;
 	for (size_t i = 0; i < conf->n_relay; i++)
 		n_ports += conf->relay[i].port_max - conf->relay[i].port_min + 1U;
 	conf->n_allocations_max = n_ports < preset ? n_ports : preset;
@@ -225,7 +226,10 @@ static int take_limits(struct conf *conf, struct raw *raw, struct source *source
 	conf->allocation_lifetime_max_s =
 		values_number(raw->limits.lifetime_max_s, "lifetime-max-s");
 	conf->rfc5766_channels = raw->limits.channels == RAW_CHANNELS_RFC5766;
-	return 0;
+	if (raw->limits.alternate_server == NULL)
+		return 0;
+	return text_take_endpoint(
+		&conf->alternate, source, &alternate, raw->limits.alternate_server);
 }
 
 static int take_networks(

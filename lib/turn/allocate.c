@@ -210,6 +210,15 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 	return idx;
 }
 
+// Nothing is left here: another server may have room (RFC 8489 §10).
+static enum stun_code when_full(const struct call *call)
+{
+	const struct endpoint *alternate = &call->turn->alternate;
+
+	return alternate->ip.family == call->request->client.ip.family ? STUN_TRY_ALTERNATE
+								       : STUN_INSUFFICIENT_CAPACITY;
+}
+
 enum stun_code allocate_handle(struct call *call)
 {
 	const struct principal *who = &call->principal;
@@ -230,8 +239,10 @@ enum stun_code allocate_handle(struct call *call)
 	code = check_wish(call->request->view, &wish);
 	if (code)
 		return code;
-	if (turn->allocations.n_used >= turn->n_allocations_max || !effects_fit(call->effects) ||
-		pool_reserve(&turn->allocations, 1) || pool_reserve(&turn->reservations, 1))
+	if (turn->allocations.n_used >= turn->n_allocations_max)
+		return when_full(call);
+	if (!effects_fit(call->effects) || pool_reserve(&turn->allocations, 1) ||
+		pool_reserve(&turn->reservations, 1))
 		return STUN_INSUFFICIENT_CAPACITY;
 	identity = users_hold(&turn->users, who->name, who->n_bytes, &who->keys);
 	if (!identity)
@@ -239,7 +250,8 @@ enum stun_code allocate_handle(struct call *call)
 	idx = create(call, identity, &wish);
 	if (idx == 0) {
 		users_drop(&turn->users, identity);
-		return STUN_INSUFFICIENT_CAPACITY;
+		// The port of a token is nowhere else.
+		return wish.token ? STUN_INSUFFICIENT_CAPACITY : when_full(call);
 	}
 	put_answer(call, allocation_at(turn, idx));
 	return STUN_CODE_NONE;

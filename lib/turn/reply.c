@@ -29,6 +29,8 @@ void reply_error(struct call *call, enum stun_code code)
 	stun_put_error(&call->reply, code, false);
 	if (code == STUN_UNAUTHENTICATED || code == STUN_STALE_NONCE)
 		put_challenge(call);
+	if (code == STUN_TRY_ALTERNATE)
+		stun_put_address(&call->reply, STUN_ATTR_ALTERNATE_SERVER, &call->turn->alternate);
 	if (code == STUN_UNKNOWN_ATTRIBUTE)
 		stun_put_unknown(&call->reply, call->unknown, call->n_unknown);
 }

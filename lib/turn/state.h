@@ -89,6 +89,7 @@ struct turn {
 	uint16_t channel_max;
 	struct endpoint *services;
 	size_t n_services;
+	struct endpoint alternate; // family none: there is none
 	struct turn_peer_policy peers; // its lists are ours
 
 	struct users users;

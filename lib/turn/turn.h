@@ -81,6 +81,7 @@ struct turn_config {
 	size_t n_relays;
 	const struct endpoint *services; // our own listeners: never a peer
 	size_t n_services;
+	struct endpoint alternate; // where clients of its family go when this one is full
 	struct turn_peer_policy peers;
 	bool rfc5766_channels; // also 0x5000..0x7fff, which RFC 8656 reserves
 	uint8_t nonce_secret[32];

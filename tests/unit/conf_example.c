@@ -113,7 +113,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("relay: [{x: 1}]"), 2);
 	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 7);
 	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 4);
-	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 4);
+	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 5);
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 3);
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
@@ -159,8 +159,8 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 
 Test(conf_example, the_examples_in_comments_are_accepted)
 {
-	static const char *const keys[] = {
-		"mac", "rest-secrets", "rest-secrets-sha256", "deny", "cpus", "control-cpu"};
+	static const char *const keys[] = {"mac", "rest-secrets", "rest-secrets-sha256",
+		"alternate-server", "deny", "cpus", "control-cpu"};
 	struct conf *conf;
 	char error[CONF_ERROR_BYTES];
 

@@ -349,6 +349,9 @@ static const struct row rows_rules[] = {
 	 "    - {name: bob, key: 00112233445566778899AABBCCDDEEFF}\n",
 		"  users: []\n",
 		"t:12: auth: nobody could log in; allowed: at least one of users and rest-secrets"},
+	{"", "limits: {alternate-server: 192.0.2.9}\n",
+		"t:18: limits.alternate-server: 192.0.2.9 is not ADDRESS:PORT; allowed: one like "
+		"198.18.0.2:3478, port 1..65535"},
 	{"", "limits: {allocations: 1001}\n",
 		"t:18: limits.allocations: 1001 allocations have only 1000 relay ports; allowed: "
 		"1..1000"},

@@ -257,6 +257,74 @@ Test(turn_allocate, past_the_configured_number_is_508)
 	cr_expect_eq(allocate_from(3), 0);
 }
 
+static void expect_sent_to(const char *alternate)
+{
+	const struct stun_attr *attr = stun_find(&rig.view, STUN_ATTR_ALTERNATE_SERVER);
+	const struct endpoint want = rig_endpoint(alternate);
+	struct endpoint got;
+
+	cr_assert_not_null(attr);
+	cr_assert_eq(stun_get_address(attr, &got), 0);
+	cr_expect(endpoint_equal(&got, &want));
+	cr_expect_eq(rig.view.n_attrs, 2);
+	cr_expect_neq(rig.view.integrity_offset, 0, "RFC 8489 14.8: it must be signed");
+}
+
+static void open_with_alternate(struct turn_config config)
+{
+	rig_close(&rig);
+	config.alternate = rig_endpoint("203.0.113.9:3478");
+	rig_open(&rig, &config);
+}
+
+Test(turn_allocate, where_a_number_is_full_the_alternate_server_is_told)
+{
+	struct turn_config config = rig_config();
+
+	config.n_allocations_max = 1;
+	open_with_alternate(config);
+	cr_expect_eq(allocate_from(1), 0);
+	cr_expect_eq(allocate_from(2), 300);
+	expect_sent_to("203.0.113.9:3478");
+	rig.user = NULL;
+	rig_begin(&rig, STUN_ALLOCATE);
+	cr_expect_eq(rig_send(&rig), 401, "strangers are told nothing");
+}
+
+Test(turn_allocate, where_ports_are_out_the_alternate_server_is_told)
+{
+	static struct relay_range relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50000};
+	struct turn_config config = rig_config();
+
+	config.relays = &relay;
+	open_with_alternate(config);
+	cr_expect_eq(allocate_from(1), 0);
+	cr_expect_eq(allocate_from(2), 300);
+	expect_sent_to("203.0.113.9:3478");
+}
+
+Test(turn_allocate, a_token_that_is_good_nowhere_is_508_not_300)
+{
+	open_with_alternate(rig_config());
+	rig_challenge(&rig);
+	rig_begin(&rig, STUN_ALLOCATE);
+	stun_put_u32(&rig.w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+	stun_put_bytes(&rig.w, STUN_ATTR_RESERVATION_TOKEN, "\0\0\1guess", 8);
+	cr_expect_eq(rig_send(&rig), 508);
+}
+
+Test(turn_allocate, an_alternate_server_of_another_family_is_no_help)
+{
+	struct turn_config config = rig_config();
+
+	config.n_allocations_max = 1;
+	open_with_alternate(config);
+	cr_expect_eq(allocate_from(1), 0);
+	rig.client = rig_endpoint("[2001:db8::2]:7000");
+	rig_challenge(&rig);
+	cr_expect_eq(rig_allocate(&rig), 508);
+}
+
 Test(turn_allocate, without_room_for_effects_is_508_and_nothing_happens)
 {
 	struct turn_stats before = rig_stats(&rig), after;
