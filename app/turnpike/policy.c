@@ -96,6 +96,7 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.lifetime_s = conf->allocation_lifetime_s,
 		.lifetime_max_s = conf->allocation_lifetime_max_s,
 		.n_allocations_max = conf->n_allocations_max,
+		.n_allocations_per_user = conf->n_allocations_per_user,
 		.relays = conf->relay,
 		.n_relays = conf->n_relay,
 		.services = conf->listen,

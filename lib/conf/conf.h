@@ -99,6 +99,7 @@ struct conf {
 	uint32_t allocation_lifetime_max_s; // 600..86400, default 3600
 	uint32_t n_allocations_max; // 1..4194304, default 16384, or fewer: the relay ports
 
+	uint32_t n_allocations_per_user; // 0..4194304, default 0: no limit
 	struct endpoint alternate; // another server, for clients when this one is full; or none
 	bool rfc5766_channels; // channel numbers up to 0x7fff instead of 0x4fff
 

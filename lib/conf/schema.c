@@ -150,6 +150,7 @@ static const cyaml_schema_field_t auth_fields[] = {
 
 static const cyaml_schema_field_t limits_fields[] = {
 	FIELD_NUMBER("allocations", struct raw_limits, allocations),
+	FIELD_NUMBER("allocations-per-user", struct raw_limits, allocations_per_user),
 	FIELD_NUMBER("lifetime-s", struct raw_limits, lifetime_s),
 	FIELD_NUMBER("lifetime-max-s", struct raw_limits, lifetime_max_s),
 	FIELD_TEXT_OPTIONAL("alternate-server", struct raw_limits, alternate_server, 256),
@@ -213,6 +214,7 @@ const struct number *schema_number(const char *key)
 		{"vlan", 0, 4094, 0},
 		{"nonce-lifetime-s", 10, 3600, 600},
 		{"allocations", 1, 4194304, 16384},
+		{"allocations-per-user", 0, 4194304, 0},
 		{"lifetime-s", 600, 3600, 600},
 		{"lifetime-max-s", 600, 86400, 3600},
 		{"count", 1, CONF_WORKERS_MAX, 1},

@@ -76,6 +76,7 @@ enum raw_channels {
 
 struct raw_limits {
 	uint32_t *allocations;
+	uint32_t *allocations_per_user;
 	uint32_t *lifetime_s;
 	uint32_t *lifetime_max_s;
 	char *alternate_server;

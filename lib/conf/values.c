@@ -222,6 +222,8 @@ static int take_limits(struct conf *conf, struct raw *raw, struct source *source
 	conf->n_allocations_max = n_ports < preset ? n_ports : preset;
 	if (raw->limits.allocations != NULL)
 		conf->n_allocations_max = *raw->limits.allocations;
+	conf->n_allocations_per_user =
+		values_number(raw->limits.allocations_per_user, "allocations-per-user");
 	conf->allocation_lifetime_s = values_number(raw->limits.lifetime_s, "lifetime-s");
 	conf->allocation_lifetime_max_s =
 		values_number(raw->limits.lifetime_max_s, "lifetime-max-s");

@@ -37,6 +37,7 @@ void allocation_end(struct turn *turn, uint32_t idx, struct turn_effects *effect
 	ports_cool(&turn->ports, &allocation->relayed);
 	wheel_remove(&turn->wheel, timer_id(TIMER_ALLOCATION, idx));
 	clients_remove(turn, idx);
+	allocation->identity->account->n_allocations--;
 	users_drop(&turn->users, allocation->identity);
 	pool_give(&turn->allocations, idx);
 }
@@ -196,6 +197,7 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 	}
 
 	allocation->identity = identity;
+	identity->account->n_allocations++;
 	allocation->service = call->request->service;
 	allocation->client = call->request->client;
 	memcpy(allocation->transaction_id, call->request->view->transaction_id,
@@ -247,6 +249,11 @@ enum stun_code allocate_handle(struct call *call)
 	identity = users_hold(&turn->users, who->name, who->n_bytes, &who->keys);
 	if (!identity)
 		return STUN_INSUFFICIENT_CAPACITY;
+	if (turn->n_allocations_per_user &&
+		identity->account->n_allocations >= turn->n_allocations_per_user) {
+		users_drop(&turn->users, identity);
+		return STUN_ALLOCATION_QUOTA_REACHED;
+	}
 	idx = create(call, identity, &wish);
 	if (idx == 0) {
 		users_drop(&turn->users, identity);

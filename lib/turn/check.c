@@ -99,5 +99,7 @@ const char *turn_check(const struct turn *turn)
 		return "the wheel has lost or gained a timer";
 	if (users_count_references(&turn->users) != n_identities)
 		return "identities are miscounted";
+	if (users_count_allocations(&turn->users) != turn->allocations.n_used)
+		return "accounts miscount their allocations";
 	return NULL;
 }

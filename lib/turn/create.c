@@ -109,6 +109,7 @@ static void copy_numbers(struct turn *turn, const struct turn_config *config)
 	turn->lifetime_s = config->lifetime_s;
 	turn->lifetime_max_s = config->lifetime_max_s;
 	turn->n_allocations_max = config->n_allocations_max;
+	turn->n_allocations_per_user = config->n_allocations_per_user;
 	turn->alternate = config->alternate;
 	turn->channel_max = config->rfc5766_channels ? STUN_CHANNEL_MAX_RFC5766 : STUN_CHANNEL_MAX;
 }

@@ -86,6 +86,7 @@ struct turn {
 	uint32_t lifetime_s;
 	uint32_t lifetime_max_s;
 	uint32_t n_allocations_max;
+	uint32_t n_allocations_per_user; // 0: no limit
 	uint16_t channel_max;
 	struct endpoint *services;
 	size_t n_services;

@@ -77,6 +77,7 @@ struct turn_config {
 	uint32_t lifetime_s; // default and least
 	uint32_t lifetime_max_s;
 	uint32_t n_allocations_max;
+	uint32_t n_allocations_per_user; // 486 past it; 0: no limit
 	const struct relay_range *relays;
 	size_t n_relays;
 	const struct endpoint *services; // our own listeners: never a peer

@@ -32,14 +32,31 @@ const struct identity *users_find(const struct users *users, const void *name, s
 	return identity;
 }
 
-static struct identity *add(
-	struct users *users, const void *name, size_t n_bytes, const struct turn_keys *keys)
+// A REST user's account is what stands behind the time in its name; where nothing does, each name
+// is one.
+static struct account *hold_account(
+	struct users *users, const uint8_t *name, size_t n_bytes, bool configured)
+{
+	const uint8_t *colon = configured ? NULL : memchr(name, ':', n_bytes);
+	const uint8_t *user = colon ? colon + 1 : name;
+
+	return accounts_hold(&users->accounts, user, n_bytes - (size_t)(user - name));
+}
+
+static struct identity *add(struct users *users, const void *name, size_t n_bytes,
+	const struct turn_keys *keys, bool configured)
 {
 	struct identity **bucket = bucket_of(users, name, n_bytes);
 	struct identity *identity = calloc(1, sizeof(*identity) + n_bytes);
 
 	if (!identity)
 		return NULL;
+	identity->account = hold_account(users, name, n_bytes, configured);
+	if (!identity->account) {
+		free(identity);
+		return NULL;
+	}
+	identity->configured = configured;
 	identity->next = *bucket;
 	identity->keys = *keys;
 	identity->n_bytes = (uint16_t)n_bytes;
@@ -57,14 +74,15 @@ struct identity *users_hold(
 		!(identity_is(identity, name, n_bytes) && keys_equal(&identity->keys, keys)))
 		identity = identity->next;
 	if (!identity)
-		identity = add(users, name, n_bytes, keys);
+		identity = add(users, name, n_bytes, keys, false);
 	if (identity)
 		identity->n_references++;
 	return identity;
 }
 
-static void destroy(struct identity *identity)
+static void destroy(struct users *users, struct identity *identity)
 {
+	accounts_drop(&users->accounts, identity->account);
 	explicit_bzero(&identity->keys, sizeof(identity->keys));
 	free(identity);
 }
@@ -79,30 +97,28 @@ void users_drop(struct users *users, struct identity *identity)
 	while (*link != identity)
 		link = &(*link)->next;
 	*link = identity->next;
-	destroy(identity);
+	destroy(users, identity);
 }
 
 static int add_configured(struct users *users, const struct turn_user *user)
 {
 	const size_t n_bytes = strlen(user->name);
-	struct identity *identity;
 
 	if (n_bytes == 0 || n_bytes > TURN_USERNAME_BYTES_MAX ||
 		users_find(users, user->name, n_bytes))
 		return -EINVAL;
-	identity = add(users, user->name, n_bytes, &user->keys);
-	if (!identity)
-		return -ENOMEM;
-	identity->configured = true;
-	return 0;
+	return add(users, user->name, n_bytes, &user->keys, true) ? 0 : -ENOMEM;
 }
 
 int users_init(struct users *users, const struct turn_user *list, size_t n_list, size_t n_expected)
 {
 	users->n_buckets = next_power_of_two(n_list + n_expected);
 	users->buckets = calloc(users->n_buckets, sizeof(struct identity *));
-	if (!users->buckets)
+	if (!users->buckets ||
+		accounts_init(&users->accounts, n_list + n_expected, &users->hash_key)) {
+		users_fini(users);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < n_list; i++) {
 		const int rc = add_configured(users, &list[i]);
 
@@ -164,13 +180,25 @@ void users_fini(struct users *users)
 
 		for (struct identity *identity = users->buckets[i]; identity; identity = next) {
 			next = identity->next;
-			destroy(identity);
+			destroy(users, identity);
 		}
 	}
+	accounts_fini(&users->accounts);
 	free(users->buckets);
 	free(users->hashes);
 	users->buckets = NULL;
 	users->hashes = NULL;
+}
+
+uint64_t users_count_allocations(const struct users *users)
+{
+	const struct accounts *accounts = &users->accounts;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < accounts->n_buckets; i++)
+		for (const struct account *p = accounts->buckets[i]; p; p = p->next)
+			n += p->n_allocations;
+	return n;
 }
 
 int64_t users_count_references(const struct users *users)

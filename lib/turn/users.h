@@ -4,6 +4,7 @@
 #ifndef TURN_USERS_H
 #define TURN_USERS_H
 
+#include "turn/accounts.h"
 #include "turn/hash.h"
 #include "turn/turn.h"
 
@@ -17,6 +18,7 @@ struct identity {
 	struct identity *next; // in its bucket
 	uint32_t n_references; // of allocations; a configured one lives without
 	bool configured;
+	struct account *account;
 	struct turn_keys keys;
 	uint16_t n_bytes;
 	uint8_t name[];
@@ -34,6 +36,7 @@ struct users {
 	size_t n_hashes; // a power of two
 	size_t n_buckets; // a power of two
 	struct hash_key hash_key;
+	struct accounts accounts;
 };
 
 // `n_expected` identities beside the configured ones. Returns 0; -ENOMEM; -EINVAL for a name that
@@ -51,6 +54,8 @@ struct identity *users_hold(
 	struct users *users, const void *name, size_t n_bytes, const struct turn_keys *keys);
 void users_drop(struct users *users, struct identity *identity);
 bool identity_is(const struct identity *identity, const void *name, size_t n_bytes);
+// The allocations that all accounts of identities count.
+uint64_t users_count_allocations(const struct users *users);
 // The references all identities have; -1 where one has none and should not be.
 int64_t users_count_references(const struct users *users);
 

@@ -113,7 +113,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("relay: [{x: 1}]"), 2);
 	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 7);
 	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 4);
-	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 5);
+	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 6);
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 3);
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
@@ -135,7 +135,8 @@ static void uncomment(const char *key)
 Test(conf_example, the_defaults_in_comments_are_the_defaults)
 {
 	static const char *const keys[] = {"mirror", "mtu", "vlan", "nonce-lifetime-s",
-		"lifetime-s", "lifetime-max-s", "mbufs", "stats-interval-s"};
+		"allocations-per-user", "lifetime-s", "lifetime-max-s", "mbufs",
+		"stats-interval-s"};
 	struct conf *by_default = load_example();
 	struct conf *written;
 	char error[CONF_ERROR_BYTES];
@@ -149,6 +150,7 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 	cr_expect_eq(written->ports[0].mtu_bytes, by_default->ports[0].mtu_bytes);
 	cr_expect_eq(written->ports[0].vlan, by_default->ports[0].vlan);
 	cr_expect_eq(written->nonce_lifetime_s, by_default->nonce_lifetime_s);
+	cr_expect_eq(written->n_allocations_per_user, by_default->n_allocations_per_user);
 	cr_expect_eq(written->allocation_lifetime_s, by_default->allocation_lifetime_s);
 	cr_expect_eq(written->allocation_lifetime_max_s, by_default->allocation_lifetime_max_s);
 	cr_expect_eq(written->n_mbufs, by_default->n_mbufs);

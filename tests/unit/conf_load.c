@@ -98,7 +98,7 @@ static const char full[] =
 	"  rest-secrets-sha256: [three]\n"
 	"  nonce-lifetime-s: 10\n"
 	"limits: {allocations: 46002, lifetime-s: 3600, lifetime-max-s: 86400, "
-	"alternate-server: 192.0.2.9:3479, "
+	"alternate-server: 192.0.2.9:3479, allocations-per-user: 7, "
 	"channels: rfc5766}\n"
 	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0]}\n"
 	"workers: {count: 2, cpus: [3, 3], control-cpu: 0, poll: busy}\n"
@@ -229,6 +229,7 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->n_allocations_max, 46002);
 	cr_expect_eq(conf->allocation_lifetime_s, 3600);
 	cr_expect_eq(conf->allocation_lifetime_max_s, 86400);
+	cr_expect_eq(conf->n_allocations_per_user, 7);
 	expect_ip(&conf->alternate.ip, "192.0.2.9");
 	cr_expect_eq(conf->alternate.port, 3479);
 	cr_expect_eq(conf->peer_profile, CONF_PEERS_LAN);

@@ -1,0 +1,133 @@
+// How many allocations a user may have (RFC 8656 §7.2: by user, not by address).
+#include "turn_rig.h"
+
+#include <criterion/criterion.h>
+
+#define QUOTA 2
+
+// By Python: MD5(name ":realm:" base64(HMAC-SHA1("north", name))).
+static const struct rig_user alice_at_600 = {"1700000600:alice",
+	{{0x13, 0x0d, 0x5e, 0xd3, 0x9b, 0xa1, 0x9f, 0x9e, 0x06, 0x47, 0x37, 0x5c, 0x2a, 0x8f, 0x6b,
+		 0x4c},
+		16}};
+static const struct rig_user alice_at_601 = {"1700000601:alice",
+	{{0x54, 0x4d, 0x22, 0x91, 0x28, 0x08, 0x2e, 0x48, 0x36, 0x77, 0xad, 0x81, 0xff, 0x09, 0x98,
+		 0x5b},
+		16}};
+static const struct rig_user bob_at_600 = {"1700000600:bob",
+	{{0x33, 0x5f, 0xe0, 0xbc, 0xc9, 0x05, 0x22, 0xbf, 0x4a, 0xfb, 0xc7, 0x50, 0xa7, 0xa2, 0x38,
+		 0x8e},
+		16}};
+
+static struct rig rig;
+
+static void open_rig(void)
+{
+	static const struct turn_rest_secret secret = {.text = "north"};
+	struct turn_config config = rig_config();
+
+	config.n_allocations_per_user = QUOTA;
+	config.rest_secrets = &secret;
+	config.n_rest_secrets = 1;
+	rig_open(&rig, &config);
+}
+
+static void close_rig(void)
+{
+	cr_expect_null(turn_check(rig.turn));
+	rig_close(&rig);
+}
+
+TestSuite(turn_quota, .init = open_rig, .fini = close_rig);
+
+static int allocate_from(uint16_t port, const struct rig_user *user)
+{
+	rig.client.port = port;
+	rig.user = user;
+	rig_challenge(&rig);
+	return rig_allocate(&rig);
+}
+
+Test(turn_quota, a_user_has_as_many_as_the_quota_whatever_the_client)
+{
+	cr_expect_eq(allocate_from(1, &rig_user), 0);
+	cr_expect_eq(allocate_from(2, &rig_user), 0);
+	rig.client.ip.bytes[3]++;
+	cr_expect_eq(allocate_from(3, &rig_user), 486);
+	cr_expect_neq(rig.view.integrity_offset, 0);
+	cr_expect_eq(rig.effects.n, 0);
+	cr_expect_eq(allocate_from(4, &rig_other), 0, "another user");
+}
+
+Test(turn_quota, an_end_makes_room_for_one_more)
+{
+	cr_assert_eq(allocate_from(1, &rig_user), 0);
+	cr_assert_eq(allocate_from(2, &rig_user), 0);
+	cr_expect_eq(rig_refresh(&rig, 0), 0);
+	cr_expect_eq(allocate_from(3, &rig_user), 0);
+	cr_expect_eq(allocate_from(4, &rig_user), 486);
+	rig_pass(&rig, 600000);
+	cr_expect_eq(allocate_from(5, &rig_user), 0);
+	cr_expect_eq(allocate_from(6, &rig_user), 0);
+	cr_expect_eq(allocate_from(7, &rig_user), 486);
+}
+
+Test(turn_quota, a_retransmission_is_no_second_allocation)
+{
+	for (int i = 0; i < QUOTA + 1; i++) {
+		rig.n_transactions = 50;
+		cr_expect_eq(allocate_from(1, &rig_user), 0);
+	}
+	cr_expect_eq(allocate_from(2, &rig_user), 0);
+	cr_expect_eq(allocate_from(3, &rig_user), 486);
+}
+
+Test(turn_quota, what_is_refused_for_another_reason_is_not_counted)
+{
+	for (int i = 0; i < QUOTA + 1; i++) {
+		rig_challenge(&rig);
+		rig_begin(&rig, STUN_ALLOCATE);
+		stun_put_u32(&rig.w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+		stun_put_bytes(&rig.w, STUN_ATTR_RESERVATION_TOKEN, "\0\0\1guess", 8);
+		cr_expect_eq(rig_send(&rig), 508);
+	}
+	cr_expect_eq(allocate_from(1, &rig_user), 0);
+	cr_expect_eq(allocate_from(2, &rig_user), 0);
+}
+
+Test(turn_quota, rest_users_are_counted_without_their_time)
+{
+	cr_expect_eq(allocate_from(1, &alice_at_600), 0);
+	cr_expect_eq(allocate_from(2, &alice_at_601), 0);
+	cr_expect_eq(allocate_from(3, &alice_at_601), 486);
+	cr_expect_eq(allocate_from(4, &alice_at_600), 486);
+	cr_expect_eq(allocate_from(5, &bob_at_600), 0);
+	rig_pass(&rig, 600000);
+	rig.time.wall_s = RIG_START_WALL_S;
+	cr_expect_eq(allocate_from(6, &alice_at_601), 0, "nothing is left of them");
+}
+
+Test(turn_quota, configured_names_are_taken_whole)
+{
+	static const struct rig_user one = {"1:shared", {{1}, 16}};
+	static const struct rig_user two = {"2:shared", {{2}, 16}};
+	const struct turn_user users[] = {rig_turn_user(&one), rig_turn_user(&two)};
+	struct turn_config config = rig_config();
+
+	rig_close(&rig);
+	config.users = users;
+	config.n_allocations_per_user = 1;
+	rig_open(&rig, &config);
+	cr_expect_eq(allocate_from(1, &one), 0);
+	cr_expect_eq(allocate_from(2, &two), 0);
+}
+
+Test(turn_quota, zero_is_no_limit)
+{
+	struct turn_config config = rig_config();
+
+	rig_close(&rig);
+	rig_open(&rig, &config);
+	for (uint16_t port = 1; port <= 16; port++)
+		cr_expect_eq(allocate_from(port, &rig_user), 0);
+}
