@@ -144,13 +144,6 @@ static void finish(struct bench *bench)
 	rig_close(&bench->server.rig);
 }
 
-static bool may_begin(const struct options *options)
-{
-	char line[16];
-
-	return !options->wait || fgets(line, sizeof(line), stdin);
-}
-
 static void read_options(struct options *options, int argc, char **argv)
 {
 	int letter;
@@ -183,7 +176,7 @@ int main(int argc, char **argv)
 	read_options(&options, argc, argv);
 	server_start_eal();
 	start(&bench, &options);
-	for (unsigned i = 0; i < options.n_rounds && may_begin(&options); i++)
+	for (unsigned i = 0; i < options.n_rounds && rig_may_begin(options.wait); i++)
 		run_round(&bench, &options);
 	finish(&bench);
 	rte_eal_cleanup();

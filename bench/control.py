@@ -13,12 +13,10 @@ that waited while something else ran on the worker's are left out of the latenci
 what others leave in the caches is not.
 """
 import argparse
-import datetime
-import json
 import statistics
 import sys
 
-from path import Program, machine, read_baseline
+from common import Program, origin, read_baseline, write_json
 
 SIZES = {"1k": 1000, "100k": 100_000, "1m": 1_000_000}
 START_S = 300  # for 1 M clients on a busy machine
@@ -118,9 +116,7 @@ def print_media(media, result):
 
 def result_of(servers, n_rounds):
     result = {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "rounds": n_rounds,
+        **origin(n_rounds),
         "unit": "microseconds of the control core, median of the rounds",
         "hmac_us": round(statistics.median(turn["hmac"] for server in servers.values()
                                            for turn in server.turns), 3),
@@ -188,14 +184,11 @@ def main():
     media = Media(options.build)
     run_rounds([media], options.rounds)
     result = {**result_of(servers, options.rounds), **media_result(media)}
-    print(f"the control core, microseconds of its CPU, {options.rounds} rounds, {machine()}")
+    print(f"the control core, microseconds of its CPU, {options.rounds} rounds, {result['machine']}")
     print_tables(servers, result)
     print_media(media, result)
     print_targets(result, sizes[-1])
-    if options.json:
-        with open(options.json, "w") as f:
-            json.dump(result, f, indent=2)
-            f.write("\n")
+    write_json(options.json, result)
 
 
 if __name__ == "__main__":

@@ -357,13 +357,6 @@ static void run_on(pthread_t thread, unsigned cpu)
 		rig_fail("two CPUs are needed");
 }
 
-static bool may_begin(const struct options *options)
-{
-	char line[16];
-
-	return !options->wait || fgets(line, sizeof(line), stdin);
-}
-
 static void run(const struct options *options)
 {
 	pthread_t thread;
@@ -380,7 +373,7 @@ static void run(const struct options *options)
 	run_on(pthread_self(), 1);
 	printf("ready\n");
 	fflush(stdout);
-	for (unsigned i = 0; i < options->n_rounds && may_begin(options); i++)
+	for (unsigned i = 0; i < options->n_rounds && rig_may_begin(options->wait); i++)
 		run_round(options);
 	atomic_store(&bench.stop, true);
 	pthread_join(thread, NULL);

@@ -112,13 +112,6 @@ static void run_round(struct rig *rig, struct subject *subjects, const struct op
 	fflush(stdout);
 }
 
-static bool may_begin(const struct options *options)
-{
-	char line[16];
-
-	return !options->wait || fgets(line, sizeof(line), stdin);
-}
-
 static void run(const struct options *options)
 {
 	static struct subject subjects[SUBJECTS_MAX];
@@ -131,7 +124,7 @@ static void run(const struct options *options)
 	}
 	printf("ready\n");
 	fflush(stdout);
-	for (unsigned i = 0; i < options->n_rounds && may_begin(options); i++)
+	for (unsigned i = 0; i < options->n_rounds && rig_may_begin(options->wait); i++)
 		run_round(&rig, subjects, options);
 	for (size_t i = 0; i < options->n_subjects; i++)
 		subject_close(&subjects[i]);

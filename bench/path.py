@@ -8,17 +8,13 @@ the ratios of each round, so that a machine that slows down for a while slows do
 `--against` is the bench directory of another build, say of the commit before: a variant more.
 """
 import argparse
-import datetime
-import json
-import os
-import platform
 import re
-import select
 import shutil
 import statistics
-import subprocess
 import sys
 import time
+
+from common import Program, huge_pages_free, origin, read_baseline, write_json
 
 SIZES = {"1k": 1000, "100k": 100_000, "1m": 1_000_000, "4m": 4_000_000}
 RTE_HASH_SIZES = ("1k", "100k", "1m")
@@ -36,41 +32,6 @@ TESTPMD = ["stdbuf", "-oL", "dpdk-testpmd",
            "--log-level=*:error", "--lcores", "0@0,1@1", "--vdev", "net_ring0", "--", "-i",
            "--forward-mode=5tswap", "--record-core-cycles", "--total-num-mbufs=2048",
            f"--burst={BURST}", f"--txpkts={FRAME_BYTES}", "--mbcache=0"]
-
-
-class Program:
-    """A program that works only when it is told to, by a line on its standard input."""
-
-    def __init__(self, command):
-        self.command = command
-        # It may hold gigabytes of the machine's pages, so it must not outlive us.
-        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
-        self.rest = b""
-
-    def tell(self, line):
-        self.process.stdin.write(line.encode() + b"\n")
-        self.process.stdin.flush()
-
-    def read_until(self, mark, seconds):
-        """The output up to and with `mark`."""
-        end = time.monotonic() + seconds
-        while mark not in self.rest:
-            ready, _, _ = select.select([self.process.stdout], [], [], end - time.monotonic())
-            more = os.read(self.process.stdout.fileno(), 65536) if ready else b""
-            if not more:
-                self.process.kill()
-                sys.exit(f"{' '.join(self.command)}:\n{self.rest.decode(errors='replace')}")
-            self.rest += more
-        at = self.rest.index(mark) + len(mark)
-        said, self.rest = self.rest[:at].decode(), self.rest[at:]
-        return said
-
-    def end(self):
-        self.process.stdin.close()
-        if self.process.wait(30):
-            sys.exit(f"{' '.join(self.command)} ended with {self.process.returncode}")
 
 
 class Variant(Program):
@@ -118,14 +79,6 @@ class Testpmd(Program):
     def end(self):
         self.tell("quit")
         self.process.communicate(timeout=30)
-
-
-def huge_pages_free():
-    try:
-        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") as f:
-            return int(f.read())
-    except OSError:
-        return 0
 
 
 def open_programs(build, against, quick):
@@ -203,11 +156,6 @@ def stages_of(figures, size):
     }
 
 
-def read_baseline():
-    with open(os.path.join(os.path.dirname(__file__), "baseline")) as f:
-        return dict(line.split() for line in f if not line.startswith("#"))
-
-
 def print_tables(figures, result):
     baseline = read_baseline()
     print(f"{'':18}{'table':>6} {'kind':>10} {'median':>8} {'least':>8} {'p99':>8}")
@@ -224,17 +172,9 @@ def print_tables(figures, result):
         print(f"  {size:>5}: " + ", ".join(f"{name} {value}" for name, value in stages.items()))
 
 
-def machine():
-    with open("/proc/cpuinfo") as f:
-        model = re.search(r"model name\s*: (.*)", f.read())
-    return f"{model[1] if model else platform.machine()}, {os.cpu_count()} CPUs"
-
-
 def result_of(figures, n_rounds, pages):
     result = {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "rounds": n_rounds,
+        **origin(n_rounds),
         "pages": pages,
         "unit": "TSC cycles a packet, median burst (of 32 unless named), median of the rounds",
     }
@@ -275,13 +215,10 @@ def main():
     for program in programs:
         program.end()
     result = result_of(figures, options.rounds, "/".join(sorted(programs[0].pages)))
-    print(f"TSC cycles a packet, {options.rounds} rounds, {machine()}; pages of the main variant: "
+    print(f"TSC cycles a packet, {options.rounds} rounds, {result['machine']}; pages of the main variant: "
           f"{result['pages']}")
     print_tables(figures, result)
-    if options.json:
-        with open(options.json, "w") as f:
-            json.dump(result, f, indent=2)
-            f.write("\n")
+    write_json(options.json, result)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,13 @@ void rig_fail(const char *what)
 	exit(1);
 }
 
+bool rig_may_begin(bool wait)
+{
+	char line[16];
+
+	return !wait || fgets(line, sizeof(line), stdin);
+}
+
 void rig_open(struct rig *rig, enum port_kind kind, const char *target, unsigned n_mbufs)
 {
 	struct port_config port = {

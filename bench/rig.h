@@ -36,6 +36,8 @@ struct subject {
 };
 
 __attribute__((noreturn)) void rig_fail(const char *what);
+// Whether to go on with a round: with `wait`, a line on standard input says so, its end says no.
+bool rig_may_begin(bool wait);
 
 // `target` is the port's socket, NULL for a memory port. The port's MAC is that of the frames.
 void rig_open(struct rig *rig, enum port_kind kind, const char *target, unsigned n_mbufs);

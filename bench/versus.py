@@ -15,10 +15,8 @@ for a turn or two, so that others may measure in between; what other programs ta
 row of the table. A signal ends it with what it has found.
 """
 import argparse
-import datetime
 import fcntl
 import functools
-import json
 import os
 import signal
 import statistics
@@ -26,7 +24,7 @@ import subprocess
 import sys
 import time
 
-from path import machine
+from common import origin, write_json
 from versus_figures import FIGURES, Turn, VhostTurn
 from versus_load import Effort, Generator, Others
 from versus_page import write_page
@@ -160,11 +158,10 @@ def result_of(options, servers, turns):
     ratios = {f"{a} : {b}": ratio_rows(turns[a], turns[b])
               for a, b in PAIRS if turns.get(a) and turns.get(b)}
     return {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": f"{machine()}, Linux {os.uname().release}",
+        **origin(max(map(len, turns.values()), default=0)),
+        "kernel": os.uname().release,
         "revision": revision(),
         "command": " ".join(["bench/run.sh versus", *options.said]),
-        "rounds": max(map(len, turns.values()), default=0),
         "seconds": options.seconds,
         "wire": options.wire,
         "figures": {name: figure._asdict() for name, figure in FIGURES.items()},
@@ -220,10 +217,7 @@ def main():
         failures.append("stopped by a signal")
     result = {**result_of(options, servers, turns), "failures": failures}
     print_tables(result)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=2)
-            file.write("\n")
+    write_json(options.json, result)
     if options.html:
         write_page(result, Generator.style, options.html)
     sys.exit(bool(failures))

@@ -15,7 +15,7 @@ sys.path.insert(0, f"{TOP}/tests/integration")
 # pylint: disable=wrong-import-position
 import relay  # noqa: E402
 from lab import SERVICE, Lab, LabError, run, wait_until  # noqa: E402
-from path import huge_pages_free  # noqa: E402
+from common import huge_pages_free  # noqa: E402
 from relay import PASSWORD, REALM, USER  # noqa: E402
 
 PORT = 3478

@@ -61,8 +61,8 @@ def targets_table(result):
 
 
 def head(result):
-    return f"{result['date'][:10]}, {result['machine']}; rounds: {result['rounds']}, generator " \
-           f"on {result['wire']}"
+    return f"{result['date'][:10]}, {result['machine']}, Linux {result['kernel']}; " \
+           f"rounds: {result['rounds']}, generator on {result['wire']}"
 
 
 def remarks(result):

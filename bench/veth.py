@@ -12,15 +12,13 @@ The kernel moves each frame at the sender's cost, so a packet is paid for on bot
 is lost at the top rate, the generator was the limit and both servers hide behind it.
 """
 import argparse
-import datetime
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 
-from path import machine
+from common import origin, write_json
 from wire import Server, load, ratios_of, relay_command, show_ratio, summary, testpmd_on
 
 PORTS = {"af_packet": "net_af_packet0,iface={},blocksz=4096,framesz=2048,framecnt=512,qpairs=1",
@@ -69,9 +67,7 @@ def main():
             turns[subject].append(measure(options.build, command, options.seconds))
     ratios = {port: ratios_of(turns[port, "turnpike"], turns[port, "testpmd"]) for port in PORTS}
     result = {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "rounds": options.rounds,
+        **origin(options.rounds),
         "ports": {port: {"ratio": round(statistics.median(ratios[port]), 3),
                          **{name: summary(turns[port, name]) for name in ("turnpike", "testpmd")}}
                   for port in PORTS},
@@ -84,10 +80,7 @@ def main():
               f" {row['pps_max'] / 1e3:7.1f} {row['loss_at_top']:12.3f} {row['loss_at_90']:9.6f}")
     for port in PORTS:
         show_ratio(f"{port}: turnpike to io", ratios[port], f"{port}_to_testpmd_io")
-    if options.json:
-        with open(options.json, "w", encoding="ascii") as file:
-            json.dump(result, file, indent=2)
-            file.write("\n")
+    write_json(options.json, result)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ Between them the worker has as much as it takes of Send indications, of data tha
 indications, and of Binding requests.
 """
 import argparse
-import datetime
-import json
 import os
 import re
 import signal
@@ -22,13 +20,14 @@ import sys
 import tempfile
 import time
 
-from path import huge_pages_free, machine, read_baseline
+from common import huge_pages_free, origin, read_baseline, write_json
 
 ALLOCATIONS = "100000"
 OTHER_KINDS = ("send", "data", "binding")
 START_S = 20
 HUGE_PAGES = 256  # of 2 MiB: both ends
-FIGURES = re.compile(r"top pps=(\d+) full=([\d.]+) lost=(-?[\d.]+)\npaced offered=(\d+) sent=(\d+) received=(\d+)")
+FIGURES = re.compile(r"top pps=(\d+) full=([\d.]+) lost=(-?[\d.]+)\n"
+                     r"paced offered=(\d+) sent=(\d+) received=(\d+)")
 
 
 def relay_command(build, path, port="vhost"):
@@ -145,9 +144,7 @@ def main():
     ratios = ratios_of(turns["turnpike"], turns["testpmd"])
     kind_ratios = {kind: ratios_of(turns[kind], turns["turnpike"]) for kind in OTHER_KINDS}
     result = {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": machine(),
-        "rounds": options.rounds,
+        **origin(options.rounds),
         "turnpike_pps": rows["turnpike"]["pps"],
         "testpmd_pps": rows["testpmd"]["pps"],
         "ratio": round(statistics.median(ratios), 3),
@@ -168,10 +165,7 @@ def main():
     show_ratio("turnpike to testpmd", ratios, "turnpike_to_testpmd")
     for kind in OTHER_KINDS:
         show_ratio(f"{kind} to ChannelData", kind_ratios[kind], f"{kind}_to_channel")
-    if options.json:
-        with open(options.json, "w") as f:
-            json.dump(result, f, indent=2)
-            f.write("\n")
+    write_json(options.json, result)
 
 
 if __name__ == "__main__":

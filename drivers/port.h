@@ -66,7 +66,8 @@ struct port {
 //
 // Refuses a device that another process owns, that does not exist, or that lacks the queues or the
 // MTU asked for; `error` then says so in one line, with what to do. Waits up to 2 s for the guard
-// of a dead owner. Leaves nothing behind on failure.
+// of a dead owner. Leaves nothing behind on failure. With a virtio_user port SIGPIPE is ignored
+// from then on: its PMD writes to a socket that the other end may have closed.
 //
 // Returns 0; -EINVAL for a configuration without sense, -ENODEV, -EPERM, -EBUSY, -ENOTSUP, -ENOMEM,
 // or -EIO from the PMD.

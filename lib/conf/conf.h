@@ -52,13 +52,6 @@ struct conf_user {
 	uint8_t key_sha256[32]; // SHA-256 of the same
 };
 
-// What is offered to clients in PASSWORD-ALGORITHMS (RFC 8489 §9.2.4).
-enum conf_algorithms {
-	CONF_ALGORITHMS_AUTO, // SHA-256 and MD5 where every user can have both
-	CONF_ALGORITHMS_SHA256, // SHA-256 and MD5
-	CONF_ALGORITHMS_MD5, // nothing, so that all use MD5
-};
-
 enum conf_poll {
 	CONF_POLL_ADAPTIVE,
 	CONF_POLL_BUSY,
@@ -91,7 +84,7 @@ struct conf {
 	size_t n_rest_secrets;
 	char **rest_secrets_sha256; // the same, for passwords by HMAC-SHA256
 	size_t n_rest_secrets_sha256;
-	bool offers_sha256;
+	bool offers_sha256; // in PASSWORD-ALGORITHMS (RFC 8489 §9.2.4); else all use MD5
 	bool asks_userhash; // clients hide their names
 	uint32_t nonce_lifetime_s; // 10..3600, default 600
 

@@ -34,9 +34,9 @@ static const cyaml_strval_t channels[] = {
 };
 
 static const cyaml_strval_t algorithms[] = {
-	{"auto", CONF_ALGORITHMS_AUTO},
-	{"sha256", CONF_ALGORITHMS_SHA256},
-	{"md5", CONF_ALGORITHMS_MD5},
+	{"auto", RAW_ALGORITHMS_AUTO},
+	{"sha256", RAW_ALGORITHMS_SHA256},
+	{"md5", RAW_ALGORITHMS_MD5},
 };
 
 static const cyaml_strval_t switches[] = {

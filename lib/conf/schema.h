@@ -44,6 +44,12 @@ struct raw_relay {
 	char *ports;
 };
 
+enum raw_algorithms {
+	RAW_ALGORITHMS_AUTO, // SHA-256 is offered where every user has such a key
+	RAW_ALGORITHMS_SHA256,
+	RAW_ALGORITHMS_MD5,
+};
+
 enum raw_switch {
 	RAW_OFF,
 	RAW_ON,
@@ -64,7 +70,7 @@ struct raw_auth {
 	size_t n_rest_secrets;
 	char **rest_secrets_sha256;
 	size_t n_rest_secrets_sha256;
-	enum conf_algorithms password_algorithms;
+	enum raw_algorithms password_algorithms;
 	enum raw_switch username_anonymity;
 	uint32_t *nonce_lifetime_s;
 };

@@ -162,14 +162,14 @@ static int take_offers(struct conf *conf, const struct raw_auth *raw, struct sou
 	const struct place anonymity = {&auth, "username-anonymity", 0};
 
 	conf->asks_userhash = raw->username_anonymity == RAW_ON;
-	conf->offers_sha256 = raw->password_algorithms != CONF_ALGORITHMS_MD5;
+	conf->offers_sha256 = raw->password_algorithms != RAW_ALGORITHMS_MD5;
 	for (size_t i = 0; i < conf->n_users && conf->offers_sha256; i++) {
 		const struct place here = {&auth, "users", i + 1};
 		const struct conf_user *user = &conf->users[i];
 
 		if (user->password || user->has_key_sha256)
 			continue;
-		if (raw->password_algorithms == CONF_ALGORITHMS_SHA256)
+		if (raw->password_algorithms == RAW_ALGORITHMS_SHA256)
 			return source_fail(source, &here, NULL,
 				"no key-sha256, which password-algorithms: sha256 needs; allowed: "
 				"a password, or both key and key-sha256");
