@@ -102,6 +102,7 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.services = conf->listen,
 		.n_services = conf->n_listen,
 		.alternate = conf->alternate,
+		.software = conf->software,
 		.rfc5766_channels = conf->rfc5766_channels,
 		.peers =
 			{
@@ -138,6 +139,7 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.n_services = conf->n_listen,
 		.relays = conf->relay,
 		.n_relays = conf->n_relay,
+		.software = conf->software,
 		.n_flows = n_flows,
 	};
 	p->control = (struct control_config){

@@ -118,6 +118,7 @@ void conf_destroy(struct conf *conf)
 	free(conf->users);
 	free(conf->rest_secrets);
 	free(conf->rest_secrets_sha256);
+	free(conf->software);
 	free(conf->peer_allow);
 	free(conf->peer_deny);
 	free(conf->worker_cpus);

@@ -159,6 +159,11 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t stun_fields[] = {
+	FIELD_TEXT_OPTIONAL("software", struct raw_stun, software, SOFTWARE_BYTES_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t peers_fields[] = {
 	CYAML_FIELD_ENUM("profile", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_peers,
 		profile, profiles, N_ELEMENTS(profiles)),
@@ -196,6 +201,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	FIELD_LIST("relay", CYAML_FLAG_POINTER, struct raw, relay, &relay_entry, 1, ENDPOINTS_MAX),
 	CYAML_FIELD_MAPPING("auth", CYAML_FLAG_DEFAULT, struct raw, auth, auth_fields),
 	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
+	CYAML_FIELD_MAPPING("stun", CYAML_FLAG_OPTIONAL, struct raw, stun, stun_fields),
 	CYAML_FIELD_MAPPING("peers", CYAML_FLAG_OPTIONAL, struct raw, peers, peers_fields),
 	CYAML_FIELD_MAPPING("workers", CYAML_FLAG_OPTIONAL, struct raw, workers, workers_fields),
 	CYAML_FIELD_MAPPING("memory", CYAML_FLAG_OPTIONAL, struct raw, memory, memory_fields),

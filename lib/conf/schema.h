@@ -89,6 +89,10 @@ struct raw_limits {
 	enum raw_channels channels;
 };
 
+struct raw_stun {
+	char *software;
+};
+
 struct raw_peers {
 	enum conf_peer_profile profile;
 	char **allow;
@@ -124,6 +128,7 @@ struct raw {
 	size_t n_relay;
 	struct raw_auth auth;
 	struct raw_limits limits;
+	struct raw_stun stun;
 	struct raw_peers peers;
 	struct raw_workers workers;
 	struct raw_memory memory;
@@ -141,6 +146,8 @@ struct number {
 #define REALM_BYTES_MAX 127
 #define NAME_BYTES_MAX 508 // RFC 8489 §14.3
 #define PASSWORD_BYTES_MAX 256
+
+#define SOFTWARE_BYTES_MAX 127 // RFC 8489 §14.14
 
 extern const cyaml_schema_value_t schema_root;
 

@@ -234,6 +234,13 @@ static int take_limits(struct conf *conf, struct raw *raw, struct source *source
 		&conf->alternate, source, &alternate, raw->limits.alternate_server);
 }
 
+static int take_stun(struct conf *conf, struct raw *raw, struct source *source)
+{
+	(void)source;
+	conf->software = steal(&raw->stun.software);
+	return 0;
+}
+
 static int take_networks(
 	struct prefix *out, char **texts, size_t n, const char *key, struct source *source)
 {
@@ -302,8 +309,8 @@ static int take_rest(struct conf *conf, struct raw *raw, struct source *source)
 int values_take(struct conf *conf, struct raw *raw, struct source *source)
 {
 	static int (*const takes[])(struct conf *, struct raw *, struct source *) = {take_ports,
-		take_listen, take_relay, take_auth, take_limits, take_peers, take_workers,
-		take_rest};
+		take_listen, take_relay, take_auth, take_limits, take_stun, take_peers,
+		take_workers, take_rest};
 
 	for (size_t i = 0; i < N_ELEMENTS(takes); i++) {
 		const int rc = takes[i](conf, raw, source);

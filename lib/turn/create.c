@@ -21,8 +21,10 @@ static bool offers_what_users_have(const struct turn_config *config)
 static bool is_possible(const struct turn_config *config)
 {
 	const size_t realm_bytes = config->realm ? strlen(config->realm) : 0;
+	const size_t software_bytes = config->software ? strlen(config->software) : 0;
 
-	return realm_bytes > 0 && realm_bytes <= REALM_BYTES_MAX && config->nonce_lifetime_s > 0 &&
+	return realm_bytes > 0 && realm_bytes <= REALM_BYTES_MAX &&
+		software_bytes <= STUN_SOFTWARE_BYTES_MAX && config->nonce_lifetime_s > 0 &&
 		config->lifetime_s > 0 && config->lifetime_s <= config->lifetime_max_s &&
 		config->n_allocations_max > 0 && offers_what_users_have(config);
 }
@@ -111,6 +113,8 @@ static void copy_numbers(struct turn *turn, const struct turn_config *config)
 	turn->n_allocations_max = config->n_allocations_max;
 	turn->n_allocations_per_user = config->n_allocations_per_user;
 	turn->alternate = config->alternate;
+	if (config->software)
+		memcpy(turn->software, config->software, strlen(config->software) + 1);
 	turn->channel_max = config->rfc5766_channels ? STUN_CHANNEL_MAX_RFC5766 : STUN_CHANNEL_MAX;
 }
 

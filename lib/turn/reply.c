@@ -1,4 +1,5 @@
-// The answer's frame. Reason phrases are empty and there is no SOFTWARE: less to amplify.
+// The answer's frame. Reason phrases are empty, and SOFTWARE is there only where it is asked for:
+// less to amplify.
 #include "turn/nonce.h"
 #include "turn/state.h"
 
@@ -37,6 +38,10 @@ void reply_error(struct call *call, enum stun_code code)
 
 size_t reply_end(struct call *call)
 {
+	const char *software = call->turn->software;
+
+	if (*software)
+		stun_put_bytes(&call->reply, STUN_ATTR_SOFTWARE, software, strlen(software));
 	// RFC 8489 §9.2.4: by what the client knows, not by what it signed with.
 	if (call->authenticated && call->algorithm_chosen)
 		stun_put_integrity_sha256(&call->reply, call->turn->mac, &call->key);

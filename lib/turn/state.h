@@ -92,6 +92,7 @@ struct turn {
 	size_t n_services;
 	struct endpoint alternate; // family none: there is none
 	struct turn_peer_policy peers; // its lists are ours
+	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
 
 	struct users users;
 	struct ports ports;

@@ -84,6 +84,7 @@ struct turn_config {
 	size_t n_services;
 	struct endpoint alternate; // where clients of its family go when this one is full
 	struct turn_peer_policy peers;
+	const char *software; // SOFTWARE of every answer; NULL: none
 	bool rfc5766_channels; // also 0x5000..0x7fff, which RFC 8656 reserves
 	uint8_t nonce_secret[32];
 	uint64_t random_seed; // 0: the kernel's generator; else repeatable, for tests only

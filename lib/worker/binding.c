@@ -3,7 +3,7 @@
 #include "state.h"
 #include "stun/stun.h"
 
-#define ANSWER_BYTES_MAX 64
+#define ANSWER_BYTES_MAX 256
 
 // Any comprehension-required attribute, or one that asks for integrity.
 static bool is_plain(const struct stun_view *view)
@@ -32,6 +32,8 @@ static void answer(struct worker *w, struct burst_item *item, const struct stun_
 	stun_writer_init(&writer, p->payload, ANSWER_BYTES_MAX, STUN_SUCCESS, STUN_BINDING,
 		view->transaction_id);
 	stun_put_xor_address(&writer, STUN_ATTR_XOR_MAPPED_ADDRESS, &client);
+	if (*w->software)
+		stun_put_bytes(&writer, STUN_ATTR_SOFTWARE, w->software, strlen(w->software));
 	if (with_fingerprint)
 		stun_put_fingerprint(&writer);
 	pkt_reply(p, (uint16_t)stun_writer_end(&writer), w->next_ip_id++);

@@ -43,6 +43,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 
 	*out = NULL;
 	if (config->n_ports == 0 || config->n_ports > WORKER_PORTS_MAX ||
+		(config->software && strlen(config->software) > STUN_SOFTWARE_BYTES_MAX) ||
 		config->n_burst > WORKER_BURST_MAX)
 		return -EINVAL;
 	rc = pages_map(&pages, sizeof(*w), config->numa_node, false);
@@ -63,6 +64,8 @@ int worker_create(struct worker **out, const struct worker_config *config)
 		w->ports[i].config = config->ports[i];
 		memcpy(&w->ports[i].mac_word, config->ports[i].mac, sizeof(config->ports[i].mac));
 	}
+	if (config->software)
+		memcpy(w->software, config->software, strlen(config->software) + 1);
 	set_service_ports(w, config);
 	rc = add_locals(w, config);
 	if (!rc)

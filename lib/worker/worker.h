@@ -41,6 +41,7 @@ struct worker_config {
 	uint16_t n_burst; // packets taken at once, up to WORKER_BURST_MAX; 0: WORKER_BURST
 	int numa_node;
 	bool try_huge;
+	const char *software; // SOFTWARE of Binding answers, copied; NULL: none
 	uint64_t seed[2];
 	struct msg_channel *punts; // to control: STUN requests
 	struct msg_channel *others; // to control: frames for the kernel

@@ -49,6 +49,7 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.n_services = 1,
 		.relays = relays,
 		.n_relays = N_ELEMENTS(relays),
+		.software = options->software,
 		.n_flows = 1024,
 		.numa_node = NUMA_NODE_ANY,
 		.seed = {1, 2},

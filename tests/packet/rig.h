@@ -74,6 +74,7 @@ struct rig_options {
 	uint16_t vlan;
 	bool kernel_wire;
 	uint16_t n_workers; // 0: one
+	const char *software;
 };
 
 // The EAL starts with the first rig of a process.

@@ -106,7 +106,7 @@ static size_t check_allowed_keys(const char *text)
 
 Test(conf_example, every_key_is_in_it)
 {
-	cr_expect_eq(check_allowed_keys("x: 1"), 9);
+	cr_expect_eq(check_allowed_keys("x: 1"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
@@ -114,6 +114,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 7);
 	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 4);
 	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 6);
+	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 1);
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 3);
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
@@ -169,8 +170,8 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
 		uncomment(keys[i]);
 	for (const char *const *line = (const char *const[]){"# routes:\n", "#   - {to",
-		     "# neighbours:\n", "#   - {address", "# - {name: keyed", "# - {name: both",
-		     "#    0123456789", NULL};
+		     "# neighbours:\n", "#   - {address", "# stun:\n", "#   software: ",
+		     "# - {name: keyed", "# - {name: both", "#    0123456789", NULL};
 		*line != NULL; line++) {
 		char *at = strstr(example, *line);
 
@@ -182,6 +183,7 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 	cr_expect_eq(conf->ports[0].n_routes, 1);
 	cr_expect_eq(conf->ports[0].n_neighbours, 1);
 	cr_expect_eq(conf->n_users, 3);
+	cr_expect_str_eq(conf->software, "relay of example.org");
 	cr_expect(conf->users[2].has_key_sha256);
 	conf_destroy(conf);
 }

@@ -66,6 +66,7 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->control_cpu, -1);
 	cr_expect_eq(conf->poll, CONF_POLL_ADAPTIVE);
 	cr_expect_not(conf->rfc5766_channels);
+	cr_expect_null(conf->software);
 	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_AUTO);
 	cr_expect_eq(conf->n_mbufs, 0);
 	cr_expect_eq(conf->log_level, LOG_INFO);
@@ -100,6 +101,7 @@ static const char full[] =
 	"limits: {allocations: 46002, lifetime-s: 3600, lifetime-max-s: 86400, "
 	"alternate-server: 192.0.2.9:3479, allocations-per-user: 7, "
 	"channels: rfc5766}\n"
+	"stun: {software: a relay}\n"
 	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0]}\n"
 	"workers: {count: 2, cpus: [3, 3], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: require, mbufs: 1024}\n"
@@ -232,6 +234,7 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->n_allocations_per_user, 7);
 	expect_ip(&conf->alternate.ip, "192.0.2.9");
 	cr_expect_eq(conf->alternate.port, 3479);
+	cr_expect_str_eq(conf->software, "a relay");
 	cr_expect_eq(conf->peer_profile, CONF_PEERS_LAN);
 	cr_assert_eq(conf->n_peer_allow, 2);
 	expect_prefix(&conf->peer_allow[0], "2001:db8::/32");

@@ -34,7 +34,7 @@ struct row {
 #define DEVICE "af_packet:eth0"
 #define A16 "aaaaaaaaaaaaaaaa"
 #define A128 A16 A16 A16 A16 A16 A16 A16 A16
-#define ROOT_KEYS "ports, listen, relay, auth, limits, peers, workers, memory, log"
+#define ROOT_KEYS "ports, listen, relay, auth, limits, stun, peers, workers, memory, log"
 #define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
 #define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
 #define SOCKET                                                                                   \
@@ -53,6 +53,8 @@ static const struct row rows_shape[] = {
 	{"", "color: red\n", "t:18: color: no such key; allowed: " ROOT_KEYS},
 	{"", "\"a\\nb\": 1\n", "t:1: yaml: a key is no plain word; allowed: " ROOT_KEYS},
 	{"", "[a]: 1\n", "t:1: yaml: a key is no plain word; allowed: " ROOT_KEYS},
+	{"", "stun: {software: " A128 "}\n",
+		"t:18: stun.software: the value is 128 bytes long; allowed: 1..127 bytes"},
 	{"", "\"x y\": 1\n", "t:18: x\\x20y: no such key; allowed: " ROOT_KEYS},
 	{"", "<<: {a: b}\n", "t:18: <<: no such key; allowed: " ROOT_KEYS},
 	{"    device", "    speed: 1\n    device",
