@@ -65,6 +65,36 @@ static void make_relays(struct policy *p, const struct conf *conf)
 		};
 }
 
+static struct stun_discovery discovery_of(const struct conf *conf)
+{
+	return (struct stun_discovery){conf->listen[0], conf->discovery_alternate};
+}
+
+static void add_service(struct policy *p, const struct ip_addr *ip, uint16_t port)
+{
+	const struct endpoint service = {*ip, port};
+
+	for (size_t i = 0; i < p->n_services; i++)
+		if (endpoint_equal(&p->services[i], &service))
+			return;
+	p->services[p->n_services++] = service;
+}
+
+// What clients are told of, and the pairs of RFC 5780 that are not among that.
+static void make_services(struct policy *p, const struct conf *conf)
+{
+	const struct endpoint *primary = &conf->listen[0];
+	const struct endpoint *alternate = &conf->discovery_alternate;
+
+	for (size_t i = 0; i < conf->n_listen; i++)
+		add_service(p, &conf->listen[i].ip, conf->listen[i].port);
+	if (alternate->ip.family == FAMILY_NONE)
+		return;
+	add_service(p, &primary->ip, alternate->port);
+	add_service(p, &alternate->ip, primary->port);
+	add_service(p, &alternate->ip, alternate->port);
+}
+
 static void make_ports(struct policy *p, const struct conf *conf, const struct port *ports)
 {
 	for (size_t i = 0; i < conf->n_ports; i++) {
@@ -99,9 +129,10 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.n_allocations_per_user = conf->n_allocations_per_user,
 		.relays = conf->relay,
 		.n_relays = conf->n_relay,
-		.services = conf->listen,
-		.n_services = conf->n_listen,
+		.services = p->services,
+		.n_services = p->n_services,
 		.alternate = conf->alternate,
+		.discovery = discovery_of(conf),
 		.software = conf->software,
 		.rfc5766_channels = conf->rfc5766_channels,
 		.peers =
@@ -126,8 +157,10 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 	p->rest_secrets = calloc(
 		conf->n_rest_secrets + conf->n_rest_secrets_sha256 + 1, sizeof(*p->rest_secrets));
 	p->relays = calloc(conf->n_relay, sizeof(*p->relays));
-	if (!p->users || !p->rest_secrets || !p->relays)
+	p->services = calloc(conf->n_listen + 3, sizeof(*p->services));
+	if (!p->users || !p->rest_secrets || !p->relays || !p->services)
 		return -ENOMEM;
+	make_services(p, conf);
 	make_secrets(p, conf);
 	make_relays(p, conf);
 	make_ports(p, conf, ports);
@@ -135,10 +168,11 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 	p->worker = (struct worker_config){
 		.ports = p->worker_ports,
 		.n_ports = conf->n_ports,
-		.services = conf->listen,
-		.n_services = conf->n_listen,
+		.services = p->services,
+		.n_services = p->n_services,
 		.relays = conf->relay,
 		.n_relays = conf->n_relay,
+		.discovery = discovery_of(conf),
 		.software = conf->software,
 		.n_flows = n_flows,
 	};
@@ -157,4 +191,5 @@ void policy_free(struct policy *policy)
 	free(policy->users);
 	free(policy->rest_secrets);
 	free(policy->relays);
+	free(policy->services);
 }

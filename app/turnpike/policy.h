@@ -19,6 +19,8 @@ struct policy {
 	struct turn_user *users;
 	struct turn_rest_secret *rest_secrets;
 	struct control_relay *relays;
+	struct endpoint *services;
+	size_t n_services;
 };
 
 // `ports` are open, as many as conf->n_ports. Returns 0; -ENOMEM; -ENOTSUP without MD5.

@@ -96,6 +96,8 @@ struct conf {
 	struct endpoint alternate; // another server, for clients when this one is full; or none
 	bool rfc5766_channels; // channel numbers up to 0x7fff instead of 0x4fff
 
+	// The second address and port of RFC 5780, beside listen[0]; family none: there is none.
+	struct endpoint discovery_alternate;
 	char *software; // SOFTWARE of every answer; NULL: none
 
 	enum conf_peer_profile peer_profile;

@@ -166,11 +166,9 @@ static int check_relay(const struct conf *conf, struct source *source)
 }
 
 // A relayed address that is also a service would be two things to one packet.
-static int check_listen_outside_relay(const struct conf *conf, struct source *source,
-	const struct place *place, size_t listen_idx)
+static int check_outside_relay(const struct conf *conf, struct source *source,
+	const struct place *place, const struct endpoint *listen)
 {
-	const struct endpoint *listen = &conf->listen[listen_idx];
-
 	for (size_t i = 0; i < conf->n_relay; i++) {
 		const struct relay_range *relay = &conf->relay[i];
 		char text[ADDR_TEXT_BYTES];
@@ -199,7 +197,45 @@ static int check_listen(const struct conf *conf, struct source *source)
 				return fail_taken(source, &here,
 					endpoint_format(&conf->listen[i], text), &there);
 		}
-		if (check_listen_outside_relay(conf, source, &here, i) < 0)
+		if (check_outside_relay(conf, source, &here, &conf->listen[i]) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static size_t port_idx_of(const struct conf *conf, const struct ip_addr *ip)
+{
+	struct place port = {0};
+	struct place address;
+
+	return find_address(conf, ip, &port, &address) ? port.nth : 0;
+}
+
+// RFC 5780 §6: both ports on both addresses. One port carries them, so that answers leave as
+// requests came.
+static int check_discovery(const struct conf *conf, struct source *source)
+{
+	const struct place stun = {NULL, "stun", 0};
+	const struct place here = {&stun, "alternate-address", 0};
+	const struct endpoint *primary = &conf->listen[0];
+	const struct endpoint *alternate = &conf->discovery_alternate;
+	const struct endpoint pairs[] = {
+		{primary->ip, alternate->port}, {alternate->ip, primary->port}, *alternate};
+	char text[ADDR_TEXT_BYTES];
+
+	if (alternate->ip.family == FAMILY_NONE)
+		return 0;
+	endpoint_format(alternate, text);
+	if (check_is_ours(conf, source, &here, &alternate->ip) < 0)
+		return -EINVAL;
+	if (ip_equal(&primary->ip, &alternate->ip) || primary->port == alternate->port)
+		return source_fail(source, &here, text,
+			"has the address or the port of listen[0]; allowed: both others");
+	if (port_idx_of(conf, &primary->ip) != port_idx_of(conf, &alternate->ip))
+		return source_fail(source, &here, text,
+			"is on another port than listen[0]; allowed: an address of the same one");
+	for (size_t i = 0; i < N_ELEMENTS(pairs); i++) {
+		if (check_outside_relay(conf, source, &here, &pairs[i]) < 0)
 			return -EINVAL;
 	}
 	return 0;
@@ -248,7 +284,7 @@ static int check_limits(const struct conf *conf, struct source *source)
 int rules_check(const struct conf *conf, struct source *source)
 {
 	static int (*const checks[])(const struct conf *, struct source *) = {
-		check_ports, check_relay, check_listen, check_users, check_limits};
+		check_ports, check_relay, check_listen, check_discovery, check_users, check_limits};
 
 	for (size_t i = 0; i < N_ELEMENTS(checks); i++) {
 		if (checks[i](conf, source) < 0)

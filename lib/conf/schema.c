@@ -160,6 +160,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 };
 
 static const cyaml_schema_field_t stun_fields[] = {
+	FIELD_TEXT_OPTIONAL("alternate-address", struct raw_stun, alternate_address, 256),
 	FIELD_TEXT_OPTIONAL("software", struct raw_stun, software, SOFTWARE_BYTES_MAX),
 	CYAML_FIELD_END,
 };

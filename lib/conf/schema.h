@@ -90,6 +90,7 @@ struct raw_limits {
 };
 
 struct raw_stun {
+	char *alternate_address;
 	char *software;
 };
 

@@ -236,9 +236,14 @@ static int take_limits(struct conf *conf, struct raw *raw, struct source *source
 
 static int take_stun(struct conf *conf, struct raw *raw, struct source *source)
 {
-	(void)source;
+	const struct place here = {NULL, "stun", 0};
+	const struct place alternate = {&here, "alternate-address", 0};
+
 	conf->software = steal(&raw->stun.software);
-	return 0;
+	if (raw->stun.alternate_address == NULL)
+		return 0;
+	return text_take_endpoint(
+		&conf->discovery_alternate, source, &alternate, raw->stun.alternate_address);
 }
 
 static int take_networks(

@@ -2,6 +2,16 @@
 // effects to the worker that brought the request, so the client's next packet finds its entry.
 #include "state.h"
 
+#define ANSWER_BYTES_MAX 1500
+
+// Answers are never fragmented.
+static size_t answer_bytes_max(const struct control_port *port)
+{
+	const size_t room = port->mtu_bytes - PKT_IPV4_BYTES - PKT_UDP_BYTES;
+
+	return room < ANSWER_BYTES_MAX ? room : ANSWER_BYTES_MAX;
+}
+
 static struct turn_request request_of(const struct pkt *p, const struct stun_view *view)
 {
 	return (struct turn_request){
@@ -17,13 +27,25 @@ static bool tables_full(const struct control *c, const struct stun_view *view)
 	return c->n_entries + TURN_EFFECTS_MAX > c->n_flows && view->method != STUN_REFRESH;
 }
 
+// As if the request had come to where the answer leaves from, and from where it goes. Both of our
+// addresses are on the port that it came by.
+static void turn_towards(const struct pkt *p, const struct turn_answer *answer)
+{
+	const uint32_t target_ip = ip_to_u32_raw(&answer->from.ip);
+
+	memcpy(p->l3 + 16, &target_ip, sizeof(target_ip));
+	store_be16(p->l4 + 2, answer->from.port);
+	store_be16(p->l4, answer->to.port);
+}
+
 // The answer takes the request's place in its buffer. False where it does not fit.
 static bool write_answer(struct control *c, struct rte_mbuf *mbuf, struct pkt *p,
-	const uint8_t *reply, size_t n_bytes)
+	const struct turn_answer *answer, size_t n_bytes)
 {
 	if (p->payload + n_bytes > (uint8_t *)mbuf->buf_addr + mbuf->buf_len)
 		return false;
-	memcpy(p->payload, reply, n_bytes);
+	memcpy(p->payload, answer->bytes, n_bytes);
+	turn_towards(p, answer);
 	pkt_reply(p, (uint16_t)n_bytes, c->next_ip_id++);
 	mbuf->data_off = (uint16_t)(p->frame - (uint8_t *)mbuf->buf_addr);
 	mbuf->data_len = pkt_frame_bytes(p);
@@ -39,7 +61,8 @@ void transact(
 	struct rte_mbuf *mbuf = msg->mbuf;
 	struct turn_request request;
 	struct stun_view view;
-	uint8_t reply[1500];
+	uint8_t reply[ANSWER_BYTES_MAX];
+	struct turn_answer answer = {reply, answer_bytes_max(port)};
 	struct pkt p;
 	size_t n_bytes = 0;
 
@@ -52,13 +75,13 @@ void transact(
 		effects_begin(c);
 		if (tables_full(c, &view))
 			c->effects.capacity = 0;
-		n_bytes = turn_handle(c->turn, time, &request, reply, sizeof(reply), &c->effects);
+		n_bytes = turn_handle(c->turn, time, &request, &answer, &c->effects);
 		effects_apply(c);
 	}
 	if (n_bytes == 0) {
 		c->stats.n_silent++;
 		rte_pktmbuf_free(mbuf);
-	} else if (!write_answer(c, mbuf, &p, reply, n_bytes)) {
+	} else if (!write_answer(c, mbuf, &p, &answer, n_bytes)) {
 		c->stats.n_answers_lost++;
 		rte_pktmbuf_free(mbuf);
 	} else if (send_mbuf(c, worker_idx, msg->port_idx, mbuf)) {

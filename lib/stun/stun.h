@@ -75,6 +75,8 @@ enum stun_attr_type {
 	STUN_ATTR_RESERVATION_TOKEN = 0x0022,
 	STUN_ATTR_PRIORITY = 0x0024,
 	STUN_ATTR_USE_CANDIDATE = 0x0025,
+	STUN_ATTR_PADDING = 0x0026,
+	STUN_ATTR_RESPONSE_PORT = 0x0027,
 	STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY = 0x8000,
 	STUN_ATTR_ADDRESS_ERROR_CODE = 0x8001,
 	STUN_ATTR_PASSWORD_ALGORITHMS = 0x8002,
@@ -84,6 +86,8 @@ enum stun_attr_type {
 	STUN_ATTR_FINGERPRINT = 0x8028,
 	STUN_ATTR_ICE_CONTROLLED = 0x8029,
 	STUN_ATTR_ICE_CONTROLLING = 0x802a,
+	STUN_ATTR_RESPONSE_ORIGIN = 0x802b,
+	STUN_ATTR_OTHER_ADDRESS = 0x802c,
 };
 
 // RFC 8489 §14.8, RFC 8656 §19.
@@ -229,6 +233,20 @@ void stun_put_unknown(struct stun_writer *w, const uint16_t *types, size_t n_typ
 void stun_put_fingerprint(struct stun_writer *w);
 // Bytes of the finished message, or 0 after an overflow.
 size_t stun_writer_end(const struct stun_writer *w);
+
+// NAT behaviour discovery (RFC 5780): with two addresses and two ports we are at all four of their
+// pairs.
+struct stun_discovery {
+	struct endpoint primary;
+	struct endpoint alternate; // another IP and another port; family none: there is none
+};
+
+// The pair that differs from `service` in both. False where `service` is none of the four.
+bool stun_discovery_other(const struct stun_discovery *discovery, const struct endpoint *service,
+	struct endpoint *out);
+// What RFC 5780 §6.1 adds to each Binding answer: MAPPED-ADDRESS, RESPONSE-ORIGIN, OTHER-ADDRESS.
+void stun_put_discovery(struct stun_writer *w, const struct endpoint *client,
+	const struct endpoint *origin, const struct endpoint *other);
 
 // RFC 8489 §18.5.
 enum stun_password_algorithm {

@@ -113,6 +113,7 @@ static void copy_numbers(struct turn *turn, const struct turn_config *config)
 	turn->n_allocations_max = config->n_allocations_max;
 	turn->n_allocations_per_user = config->n_allocations_per_user;
 	turn->alternate = config->alternate;
+	turn->discovery = config->discovery;
 	if (config->software)
 		memcpy(turn->software, config->software, strlen(config->software) + 1);
 	turn->channel_max = config->rfc5766_channels ? STUN_CHANNEL_MAX_RFC5766 : STUN_CHANNEL_MAX;

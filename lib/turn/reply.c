@@ -27,6 +27,8 @@ static void put_challenge(struct call *call)
 void reply_error(struct call *call, enum stun_code code)
 {
 	reply_begin(call, STUN_ERROR);
+	call->answer->from = call->request->service;
+	call->answer->to = call->request->client;
 	stun_put_error(&call->reply, code, false);
 	if (code == STUN_UNAUTHENTICATED || code == STUN_STALE_NONCE)
 		put_challenge(call);

@@ -92,6 +92,7 @@ struct turn {
 	size_t n_services;
 	struct endpoint alternate; // family none: there is none
 	struct turn_peer_policy peers; // its lists are ours
+	struct stun_discovery discovery;
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
 
 	struct users users;
@@ -121,6 +122,7 @@ struct call {
 	const struct turn_time *time;
 	const struct turn_request *request;
 	struct turn_effects *effects;
+	struct turn_answer *answer;
 	struct stun_writer reply;
 	uint32_t allocation_idx; // of the request's 5-tuple, or 0
 	struct allocation *allocation;

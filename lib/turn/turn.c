@@ -23,7 +23,12 @@ static const uint16_t known[] = {
 	STUN_ATTR_USERHASH,
 	STUN_ATTR_XOR_MAPPED_ADDRESS,
 	STUN_ATTR_RESERVATION_TOKEN,
+	// In a Binding request to one of the addresses of RFC 5780.
+	STUN_ATTR_CHANGE_REQUEST,
+	STUN_ATTR_PADDING,
+	STUN_ATTR_RESPONSE_PORT,
 };
+#define N_KNOWN_OF_DISCOVERY 3
 
 static bool is_answered(const struct stun_view *view)
 {
@@ -80,6 +85,17 @@ static void find_allocation(struct call *call)
 		call->allocation = allocation_at(call->turn, call->allocation_idx);
 }
 
+static size_t count_known(const struct call *call)
+{
+	const struct turn_request *request = call->request;
+	struct endpoint other;
+
+	if (request->view->method == STUN_BINDING &&
+		stun_discovery_other(&call->turn->discovery, &request->service, &other))
+		return N_ELEMENTS(known);
+	return N_ELEMENTS(known) - N_KNOWN_OF_DISCOVERY;
+}
+
 static enum stun_code judge(struct call *call)
 {
 	const struct stun_view *view = call->request->view;
@@ -91,7 +107,7 @@ static enum stun_code judge(struct call *call)
 	}
 	if (code)
 		return code;
-	call->n_unknown = stun_unknown(view, known, N_ELEMENTS(known), call->unknown);
+	call->n_unknown = stun_unknown(view, known, count_known(call), call->unknown);
 	if (call->n_unknown > 0)
 		return STUN_UNKNOWN_ATTRIBUTE;
 	if (view->method != STUN_BINDING && view->method != STUN_ALLOCATE)
@@ -103,7 +119,7 @@ static enum stun_code judge(struct call *call)
 }
 
 size_t turn_handle(struct turn *turn, const struct turn_time *time,
-	const struct turn_request *request, uint8_t *reply, size_t reply_capacity,
+	const struct turn_request *request, struct turn_answer *answer,
 	struct turn_effects *effects)
 {
 	struct call call = {
@@ -111,12 +127,15 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 		.time = time,
 		.request = request,
 		.effects = effects,
-		.reply = {.buf = reply, .capacity_bytes = reply_capacity},
+		.answer = answer,
+		.reply = {.buf = answer->bytes, .capacity_bytes = answer->capacity_bytes},
 	};
 	enum stun_code code;
 
 	if (!is_answered(request->view))
 		return 0;
+	answer->from = request->service;
+	answer->to = request->client;
 	code = judge(&call);
 	if (code)
 		reply_error(&call, code);

@@ -84,6 +84,7 @@ struct turn_config {
 	size_t n_services;
 	struct endpoint alternate; // where clients of its family go when this one is full
 	struct turn_peer_policy peers;
+	struct stun_discovery discovery; // of RFC 5780
 	const char *software; // SOFTWARE of every answer; NULL: none
 	bool rfc5766_channels; // also 0x5000..0x7fff, which RFC 8656 reserves
 	uint8_t nonce_secret[32];
@@ -125,6 +126,15 @@ struct turn_request {
 	const struct stun_view *view;
 };
 
+// Where the answer is written, and which way it goes: back, unless the client asked otherwise (RFC
+// 5780).
+struct turn_answer {
+	uint8_t *bytes; // may not overlap the request
+	size_t capacity_bytes; // 1,500 always suffice
+	struct endpoint from; // set by turn_handle(): one of our services
+	struct endpoint to; // set by turn_handle(): a port of the client
+};
+
 struct turn_stats {
 	uint32_t n_allocations;
 	uint32_t n_permissions;
@@ -145,15 +155,14 @@ struct turn;
 int turn_create(struct turn **out, const struct turn_config *config);
 void turn_destroy(struct turn *turn); // NULL is fine
 
-// Judge one request and write its answer into `reply`.
+// Judge one request and write its answer.
 //
 // `effects` must have room for TURN_EFFECTS_MAX more; with less, anything that would need an effect
-// is refused with 508 before any state changes. `reply` may not overlap the request; 1,500 bytes
-// always suffice.
+// is refused with 508 before any state changes.
 //
 // Returns the bytes of the answer; 0 where none is due (responses, indications, unknown methods).
 size_t turn_handle(struct turn *turn, const struct turn_time *time,
-	const struct turn_request *request, uint8_t *reply, size_t reply_capacity,
+	const struct turn_request *request, struct turn_answer *answer,
 	struct turn_effects *effects);
 
 // Remove what has expired, as far as `effects` has room. Returns true where more is due already.

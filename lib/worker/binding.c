@@ -22,6 +22,24 @@ static struct endpoint client_of(const struct pkt *p)
 	};
 }
 
+static struct endpoint service_of(const struct pkt *p)
+{
+	return (struct endpoint){
+		.ip = ip_from_u32_raw(pkt_target_ip(p)),
+		.port = load_be16(p->l4 + 2),
+	};
+}
+
+static void put_discovery(const struct worker *w, struct stun_writer *writer, const struct pkt *p)
+{
+	const struct endpoint client = client_of(p);
+	const struct endpoint service = service_of(p);
+	struct endpoint other;
+
+	if (stun_discovery_other(&w->discovery, &service, &other))
+		stun_put_discovery(writer, &client, &service, &other);
+}
+
 static void answer(struct worker *w, struct burst_item *item, const struct stun_view *view)
 {
 	struct pkt *p = &item->pkt;
@@ -32,6 +50,8 @@ static void answer(struct worker *w, struct burst_item *item, const struct stun_
 	stun_writer_init(&writer, p->payload, ANSWER_BYTES_MAX, STUN_SUCCESS, STUN_BINDING,
 		view->transaction_id);
 	stun_put_xor_address(&writer, STUN_ATTR_XOR_MAPPED_ADDRESS, &client);
+	if (w->discovery.alternate.port)
+		put_discovery(w, &writer, p);
 	if (*w->software)
 		stun_put_bytes(&writer, STUN_ATTR_SOFTWARE, w->software, strlen(w->software));
 	if (with_fingerprint)

@@ -98,6 +98,7 @@ struct worker {
 	uint8_t loop_port[LOOP_QUEUE_MAX];
 	struct burst burst;
 	struct worker_port ports[WORKER_PORTS_MAX];
+	struct stun_discovery discovery;
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
 	alignas(CACHE_LINE_BYTES) struct flow_hop hops[FLOW_HOPS_MAX];
 	struct pages own_pages; // this struct lies in

@@ -64,6 +64,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 		w->ports[i].config = config->ports[i];
 		memcpy(&w->ports[i].mac_word, config->ports[i].mac, sizeof(config->ports[i].mac));
 	}
+	w->discovery = config->discovery;
 	if (config->software)
 		memcpy(w->software, config->software, strlen(config->software) + 1);
 	set_service_ports(w, config);

@@ -12,6 +12,7 @@
 #include "flow/flow.h"
 #include "msg/msg.h"
 #include "stats/stats.h"
+#include "stun/stun.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -41,6 +42,7 @@ struct worker_config {
 	uint16_t n_burst; // packets taken at once, up to WORKER_BURST_MAX; 0: WORKER_BURST
 	int numa_node;
 	bool try_huge;
+	struct stun_discovery discovery; // of RFC 5780: its four pairs are among the services
 	const char *software; // SOFTWARE of Binding answers, copied; NULL: none
 	uint64_t seed[2];
 	struct msg_channel *punts; // to control: STUN requests

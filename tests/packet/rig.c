@@ -32,6 +32,9 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 {
 	struct rig_worker *own = &rig->workers[idx];
 	const struct endpoint service = rig_endpoint(SERVICE);
+	const struct endpoint alternate = rig_endpoint(ALTERNATE);
+	const struct endpoint services[] = {
+		service, {service.ip, alternate.port}, {alternate.ip, service.port}, alternate};
 	const struct relay_range relays[] = {
 		{service.ip, 49152, 65535},
 		{rig_endpoint(RELAYED_AT_SERVICE_PORT).ip, 1024, 65535},
@@ -41,12 +44,12 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.vlan = options->vlan,
 		.kernel_wire = options->kernel_wire,
 	};
-	const struct worker_config config = {
+	struct worker_config config = {
 		.idx = idx,
 		.ports = &port,
 		.n_ports = 1,
-		.services = &service,
-		.n_services = 1,
+		.services = services,
+		.n_services = options->with_discovery ? N_ELEMENTS(services) : 1,
 		.relays = relays,
 		.n_relays = N_ELEMENTS(relays),
 		.software = options->software,
@@ -59,6 +62,8 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.doorbell = &rig->doorbell,
 	};
 
+	if (options->with_discovery)
+		config.discovery = (struct stun_discovery){service, alternate};
 	memcpy(port.mac, rig_port_mac, sizeof(port.mac));
 	cr_assert_eq(msg_channel_create(&own->punts, 64, NUMA_NODE_ANY), 0);
 	cr_assert_eq(msg_channel_create(&own->others, 64, NUMA_NODE_ANY), 0);

@@ -18,6 +18,7 @@
 // The parties of every row.
 #define CLIENT "198.18.0.10:5000"
 #define SERVICE "198.18.0.2:3478"
+#define ALTERNATE "198.18.0.4:3479"
 #define RELAYED "198.18.0.2:50000"
 #define PEER "198.18.0.20:6000"
 #define CHANNEL 0x4001
@@ -75,6 +76,7 @@ struct rig_options {
 	bool kernel_wire;
 	uint16_t n_workers; // 0: one
 	const char *software;
+	bool with_discovery; // RFC 5780, with ALTERNATE
 };
 
 // The EAL starts with the first rig of a process.

@@ -74,3 +74,29 @@ Test(binding, says_the_software_where_it_is_told_to)
 		cr_expect_eq(stun_fingerprint_check(&a.view), with_fingerprint);
 	}
 }
+
+static void expect_address(const struct answer *a, uint16_t type, const char *want)
+{
+	const struct stun_attr *attr = stun_find(&a->view, type);
+	struct endpoint endpoint;
+	char text[ADDR_TEXT_BYTES];
+
+	cr_assert_not_null(attr);
+	cr_assert_eq(stun_get_address(attr, &endpoint), 0);
+	cr_expect_str_eq(endpoint_format(&endpoint, text), want);
+}
+
+Test(binding, tells_its_other_address_where_it_has_one)
+{
+	struct answer a;
+
+	rig_open(&rig, &(struct rig_options){.with_discovery = true});
+	cr_assert(ask(&a, "198.18.0.4:3478", true));
+	cr_expect_str_eq(a.from, "198.18.0.4:3478");
+	cr_expect_eq(a.view.n_attrs, 4);
+	cr_expect_not_null(stun_find(&a.view, STUN_ATTR_XOR_MAPPED_ADDRESS));
+	expect_address(&a, STUN_ATTR_MAPPED_ADDRESS, CLIENT);
+	expect_address(&a, STUN_ATTR_RESPONSE_ORIGIN, "198.18.0.4:3478");
+	expect_address(&a, STUN_ATTR_OTHER_ADDRESS, "198.18.0.2:3479");
+	cr_expect(stun_fingerprint_check(&a.view));
+}

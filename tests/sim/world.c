@@ -47,8 +47,9 @@ static void open_workers(struct world *world)
 	struct worker_config config = {
 		.ports = &port,
 		.n_ports = 1,
-		.services = &world->service,
-		.n_services = 1,
+		.services = world->services,
+		.n_services = N_ELEMENTS(world->services),
+		.discovery = {world->services[0], world->services[3]},
 		.relays = &relay,
 		.n_relays = 1,
 		.n_flows = 4096,
@@ -86,8 +87,9 @@ static void open_turn(struct world *world)
 		.n_allocations_max = 64,
 		.relays = &relay,
 		.n_relays = 1,
-		.services = &world->service,
-		.n_services = 1,
+		.services = world->services,
+		.n_services = N_ELEMENTS(world->services),
+		.discovery = {world->services[0], world->services[3]},
 		.peers.allow_private = true,
 		.random_seed = random_next(&world->random) | 1,
 	};
@@ -143,6 +145,10 @@ void world_open(struct world *world, uint64_t seed)
 		.delay_max_ms = 200,
 	};
 	world->service = world_endpoint(WORLD_RELAY_IP, 3478);
+	world->services[0] = world->service;
+	world->services[1] = world_endpoint(WORLD_RELAY_IP, 3479);
+	world->services[2] = world_endpoint(WORLD_SECOND_IP, 3478);
+	world->services[3] = world_endpoint(WORLD_SECOND_IP, 3479);
 	open_port(world);
 	cr_assert_eq(route_open_offline(&world->route), 0);
 	open_workers(world);

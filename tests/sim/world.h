@@ -14,6 +14,7 @@
 #define WORLD_FLIGHTS_MAX 512
 #define WORLD_DATAGRAM_MAX 600
 #define WORLD_RELAY_IP "198.18.0.2"
+#define WORLD_SECOND_IP "198.18.0.3" // for RFC 5780
 #define WORLD_PORT_MIN 50000
 #define WORLD_PORT_MAX 50039 // few, so that they are used again soon
 #define WORLD_REALM "sim"
@@ -51,6 +52,7 @@ struct world {
 	struct control *control;
 	struct doorbell doorbell;
 	struct endpoint service;
+	struct endpoint services[4]; // the same, and its three other pairs
 	struct world_worker workers[WORLD_WORKERS];
 	struct flight flights[WORLD_FLIGHTS_MAX];
 	size_t n_flights;

@@ -114,7 +114,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 7);
 	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 4);
 	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 6);
-	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 1);
+	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 2);
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 3);
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
@@ -160,6 +160,19 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 	conf_destroy(by_default);
 }
 
+// The second address of stun.alternate-address.
+static void add_address(void)
+{
+	static const char first[] = "[\"198.18.0.2/24\"";
+	static const char second[] = ", \"198.18.0.3/24\"";
+	char *at = strstr(example, first);
+
+	cr_assert_not_null(at);
+	at += strlen(first);
+	memmove(at + strlen(second), at, strlen(at) + 1);
+	memcpy(at, second, strlen(second));
+}
+
 Test(conf_example, the_examples_in_comments_are_accepted)
 {
 	static const char *const keys[] = {"mac", "rest-secrets", "rest-secrets-sha256",
@@ -170,14 +183,16 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
 		uncomment(keys[i]);
 	for (const char *const *line = (const char *const[]){"# routes:\n", "#   - {to",
-		     "# neighbours:\n", "#   - {address", "# stun:\n", "#   software: ",
-		     "# - {name: keyed", "# - {name: both", "#    0123456789", NULL};
+		     "# neighbours:\n", "#   - {address", "# stun:\n",
+		     "#   software: ", "#   alternate-address: ", "# - {name: keyed",
+		     "# - {name: both", "#    0123456789", NULL};
 		*line != NULL; line++) {
 		char *at = strstr(example, *line);
 
 		cr_assert_not_null(at, "%s", *line);
 		memmove(at, at + 2, strlen(at + 2) + 1);
 	}
+	add_address();
 	cr_assert_eq(conf_load_bytes(&conf, "t", (const uint8_t *)example, strlen(example), error),
 		0, "%s", error);
 	cr_expect_eq(conf->ports[0].n_routes, 1);

@@ -67,6 +67,7 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->poll, CONF_POLL_ADAPTIVE);
 	cr_expect_not(conf->rfc5766_channels);
 	cr_expect_null(conf->software);
+	cr_expect_eq(conf->discovery_alternate.ip.family, FAMILY_NONE);
 	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_AUTO);
 	cr_expect_eq(conf->n_mbufs, 0);
 	cr_expect_eq(conf->log_level, LOG_INFO);
@@ -101,7 +102,7 @@ static const char full[] =
 	"limits: {allocations: 46002, lifetime-s: 3600, lifetime-max-s: 86400, "
 	"alternate-server: 192.0.2.9:3479, allocations-per-user: 7, "
 	"channels: rfc5766}\n"
-	"stun: {software: a relay}\n"
+	"stun: {software: a relay, alternate-address: 192.0.2.1:3000}\n"
 	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0]}\n"
 	"workers: {count: 2, cpus: [3, 3], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: require, mbufs: 1024}\n"
@@ -235,6 +236,8 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	expect_ip(&conf->alternate.ip, "192.0.2.9");
 	cr_expect_eq(conf->alternate.port, 3479);
 	cr_expect_str_eq(conf->software, "a relay");
+	expect_ip(&conf->discovery_alternate.ip, "192.0.2.1");
+	cr_expect_eq(conf->discovery_alternate.port, 3000);
 	cr_expect_eq(conf->peer_profile, CONF_PEERS_LAN);
 	cr_assert_eq(conf->n_peer_allow, 2);
 	expect_prefix(&conf->peer_allow[0], "2001:db8::/32");

@@ -44,6 +44,7 @@ struct row {
 #define ENDPOINT "is not ADDRESS:PORT; allowed: one like 198.18.0.2:3478, port 1..65535"
 #define NO_IPV6 "IPv6 is not served yet; allowed: an IPv4 address"
 #define NO_HOST "can be no host's address here; allowed: a unicast IPv4 address"
+#define BOTH_OTHERS "has the address or the port of listen[0]; allowed: both others"
 #define MAC "is not a MAC address; allowed: one like 02:00:5e:10:00:01"
 #define ONE_MAC "is multicast or zero; allowed: one station's MAC address"
 #define GATEWAY "allowed: a neighbour's address in this port's networks"
@@ -354,6 +355,21 @@ static const struct row rows_rules[] = {
 	{"", "limits: {alternate-server: 192.0.2.9}\n",
 		"t:18: limits.alternate-server: 192.0.2.9 is not ADDRESS:PORT; allowed: one like "
 		"198.18.0.2:3478, port 1..65535"},
+	{"", "stun: {alternate-address: 198.18.0.3:3479}\n",
+		"t:18: stun.alternate-address: 198.18.0.3 is no port's address; allowed: one of "
+		"the addresses under ports"},
+	{"", "stun: {alternate-address: 198.18.0.2:3479}\n",
+		"t:18: stun.alternate-address: 198.18.0.2:3479 " BOTH_OTHERS},
+	{"listen: [198.18.0.2:3478, ", "stun: {alternate-address: 10.2.0.2:3478}\nlisten: [",
+		"t:8: stun.alternate-address: 10.2.0.2:3478 " BOTH_OTHERS},
+	{"listen: [198.18.0.2:3478, 10.1.0.2:3478]\nrelay:\n  - address: 198.18.0.2",
+		"stun: {alternate-address: 10.2.0.2:50000}\nlisten: [10.1.0.2:3478]\n"
+		"relay:\n  - address: 10.1.0.2",
+		"t:8: stun.alternate-address: 10.1.0.2:50000 is within the ports of relay[0]; "
+		"allowed: a port outside 50000-50999"},
+	{"", "stun: {alternate-address: 10.1.0.2:3479}\n",
+		"t:18: stun.alternate-address: 10.1.0.2:3479 is on another port than listen[0]; "
+		"allowed: an address of the same one"},
 	{"", "limits: {allocations: 1001}\n",
 		"t:18: limits.allocations: 1001 allocations have only 1000 relay ports; allowed: "
 		"1..1000"},

@@ -246,8 +246,9 @@ int rig_repeat(struct rig *rig)
 		return RIG_NO_ANSWER;
 	memset(rig->reply, 0xaa, sizeof(rig->reply));
 	rig->effects.n = 0;
-	rig->reply_bytes = turn_handle(
-		rig->turn, &rig->time, &request, rig->reply, sizeof(rig->reply), &rig->effects);
+	rig->answer = (struct turn_answer){rig->reply, sizeof(rig->reply)};
+	rig->reply_bytes =
+		turn_handle(rig->turn, &rig->time, &request, &rig->answer, &rig->effects);
 	apply_effects(rig);
 	if (rig->reply_bytes == 0) {
 		must(rig->effects.n == 0 && rig->reply[0] == 0xaa);

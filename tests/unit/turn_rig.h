@@ -44,6 +44,7 @@ struct rig {
 	struct stun_writer w;
 	uint8_t reply[1500];
 	size_t reply_bytes;
+	struct turn_answer answer;
 	struct stun_view view; // of the reply
 	struct turn_effect items[TURN_EFFECTS_MAX];
 	struct turn_effects effects; // of the last call
