@@ -1,0 +1,70 @@
+"""NAT behaviour discovery (RFC 5780) by coturn's natdiscovery: without a NAT, and behind two of
+Linux's, one that keeps a client's port and one that does not."""
+
+from lab import CLIENT, SERVICE, Lab, check, test
+from relay import configuration, start_relay
+
+SECOND = "198.18.0.3"
+BEHIND = "10.9.0.2"
+
+
+def start(lab):
+    config = configuration(lab)
+    config["ports"][0]["addresses"].append(f"{SECOND}/24")
+    config["stun"] = {"alternate-address": f"{SECOND}:3479"}
+    return start_relay(lab, config)
+
+
+def put_behind_nat(lab, *how):
+    """The peer's host becomes a NAT, and the client's host gets an address behind it."""
+    peer, client = lab.namespace("peer"), lab.namespace("client")
+    lab.run("peer", "ip", "link", "add", "inside0", "type", "veth",
+            "peer", "name", "behind0", "netns", client)
+    for host, interface, address in (("peer", "inside0", "10.9.0.1/24"),
+                                     ("client", "behind0", f"{BEHIND}/24")):
+        lab.run(host, "ip", "addr", "add", address, "dev", interface)
+        lab.run(host, "ip", "link", "set", interface, "up")
+    lab.run("client", "ip", "addr", "flush", "dev", "eth0")
+    lab.run("client", "ip", "route", "add", "default", "via", "10.9.0.1")
+    lab.run("peer", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+    lab.run("peer", "iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-o", "eth0",
+            "-j", "MASQUERADE", *how)
+
+
+def discover(lab, *options):
+    done = lab.attempt("client", "turnutils_natdiscovery", *options, SERVICE, timeout_s=50)
+    return done.stdout
+
+
+def expect(told, *texts):
+    for text in texts:
+        check(text in told, f"{text}: not in {told}")
+
+
+@test()
+def test_without_a_nat():
+    with Lab() as lab:
+        start(lab)
+        told = discover(lab, "-m", "-f", "-L", CLIENT)
+        expect(told, "Other addr: : 198.18.0.3:3479", "No NAT!",
+               "Endpoint Independent Filtering!")
+
+
+@test()
+def test_nat_that_keeps_the_port():
+    with Lab() as lab:
+        start(lab)
+        put_behind_nat(lab)
+        told = discover(lab, "-m", "-f", "-L", BEHIND)
+        expect(told, "NAT with Endpoint Independent Mapping!",
+               "NAT with Address and Port Dependent Filtering!")
+
+
+@test()
+def test_nat_that_maps_each_destination():
+    with Lab() as lab:
+        start(lab)
+        put_behind_nat(lab, "--random-fully")
+        told = discover(lab, "-m", "-f", "-L", BEHIND)
+        expect(told, "NAT with Address and Port Dependent Mapping!",
+               "NAT with Address and Port Dependent Filtering!")
