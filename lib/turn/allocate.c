@@ -10,38 +10,6 @@ uint32_t allocation_lifetime(const struct turn *turn, uint32_t wanted_s)
 	return wanted_s > turn->lifetime_s ? wanted_s : turn->lifetime_s;
 }
 
-size_t allocation_count_entries(const struct turn *turn, uint32_t idx)
-{
-	const struct allocation *allocation = allocation_at(turn, idx);
-	size_t n = allocation->n_permissions;
-
-	for (uint32_t i = allocation->channel_idx; i; i = channel_at(turn, i)->next)
-		n += channel_count_entries(turn, i);
-	return n;
-}
-
-void allocation_end(struct turn *turn, uint32_t idx, struct turn_effects *effects)
-{
-	struct allocation *allocation = allocation_at(turn, idx);
-
-	// Permissions first: a peer with a channel must not come through as Data indications in
-	// between.
-	while (allocation->permission_idx)
-		permission_end(turn, allocation->permission_idx, effects);
-	while (allocation->channel_idx)
-		channel_end(turn, allocation->channel_idx, effects);
-	effects_add_allocation(effects, TURN_ALLOCATION_REMOVE, turn, idx);
-	effects_add_allocation(effects, TURN_PORT_COOLING, turn, idx);
-	if (allocation->reservation_idx)
-		reservation_at(turn, allocation->reservation_idx)->allocation_idx = 0;
-	ports_cool(&turn->ports, &allocation->relayed);
-	wheel_remove(&turn->wheel, timer_id(TIMER_ALLOCATION, idx));
-	clients_remove(turn, idx);
-	allocation->identity->account->n_allocations--;
-	users_drop(&turn->users, allocation->identity);
-	pool_give(&turn->allocations, idx);
-}
-
 // A four-byte attribute whose first byte is all that counts (RFC 8656 §18.6, §18.8). False if
 // malformed.
 static bool get_first_byte(const struct stun_attr *attr, uint8_t *out)
@@ -59,24 +27,29 @@ struct wish {
 	uint32_t lifetime_s;
 	bool even; // the port
 	bool pair; // and the next one reserved
+	bool both; // families
+	uint8_t family; // else
 	const struct stun_attr *token;
 };
 
-// RFC 8656 §7.2, checks 6, 7 and 9.
-static enum stun_code check_families(const struct stun_view *view)
+// RFC 8656 §7.2, checks 6, 7 and 9: IPv4 where nothing is said. A token names its address.
+static enum stun_code check_families(
+	const struct turn *turn, const struct stun_view *view, struct wish *wish)
 {
 	const struct stun_attr *only = stun_find(view, STUN_ATTR_REQUESTED_ADDRESS_FAMILY);
 	const struct stun_attr *both = stun_find(view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY);
-	uint8_t family;
+	uint8_t additional;
 
+	wish->family = FAMILY_IPV4;
+	wish->both = both;
 	if (only && both)
 		return STUN_BAD_REQUEST;
-	if (only && !get_first_byte(only, &family))
+	if (only && !get_first_byte(only, &wish->family))
 		return STUN_BAD_REQUEST;
-	if (only && family != FAMILY_IPV4)
+	if (both && (!get_first_byte(both, &additional) || additional != FAMILY_IPV6))
+		return STUN_BAD_REQUEST;
+	if (!both && !wish->token && !ports_have_family(&turn->ports, wish->family))
 		return STUN_ADDRESS_FAMILY_NOT_SUPPORTED;
-	if (both && (!get_first_byte(both, &family) || family != FAMILY_IPV6))
-		return STUN_BAD_REQUEST;
 	return STUN_CODE_NONE;
 }
 
@@ -101,7 +74,8 @@ static enum stun_code check_ports(const struct stun_view *view, struct wish *wis
 	return STUN_CODE_NONE;
 }
 
-static enum stun_code check_wish(const struct stun_view *view, struct wish *wish)
+static enum stun_code check_wish(
+	const struct turn *turn, const struct stun_view *view, struct wish *wish)
 {
 	const struct stun_attr *transport = stun_find(view, STUN_ATTR_REQUESTED_TRANSPORT);
 	const struct stun_attr *lifetime = stun_find(view, STUN_ATTR_LIFETIME);
@@ -115,7 +89,7 @@ static enum stun_code check_wish(const struct stun_view *view, struct wish *wish
 	if (protocol != PROTOCOL_UDP)
 		return STUN_UNSUPPORTED_TRANSPORT;
 	code = check_ports(view, wish);
-	return code ? code : check_families(view);
+	return code ? code : check_families(turn, view, wish);
 }
 
 static bool is_retransmission(const struct call *call)
@@ -136,21 +110,36 @@ static uint32_t seconds_left(const struct allocation *allocation, uint64_t now_m
 	return expires_ms > now_ms ? (uint32_t)((expires_ms - now_ms) / MS_IN_S) : 0;
 }
 
+// Why one of two families is not there (RFC 8656 §7.2, check 9; §18.9).
+static void put_lacking(struct call *call, uint8_t family)
+{
+	const enum stun_code code = ports_have_family(&call->turn->ports, family)
+		? STUN_INSUFFICIENT_CAPACITY
+		: STUN_ADDRESS_FAMILY_NOT_SUPPORTED;
+	const uint8_t value[4] = {family, 0, (uint8_t)(code / 100), (uint8_t)(code % 100)};
+
+	stun_put_bytes(&call->reply, STUN_ATTR_ADDRESS_ERROR_CODE, value, sizeof(value));
+}
+
 static void put_answer(struct call *call, const struct allocation *allocation)
 {
-	const uint8_t no_ipv6[4] = {FAMILY_IPV6, 0, STUN_ADDRESS_FAMILY_NOT_SUPPORTED / 100,
-		STUN_ADDRESS_FAMILY_NOT_SUPPORTED % 100};
+	const bool both = stun_find(call->request->view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY);
 	struct stun_writer *reply = &call->reply;
+	const struct endpoint *relayed;
 
-	stun_put_xor_address(reply, STUN_ATTR_XOR_RELAYED_ADDRESS, &allocation->relayed);
+	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
+		relayed = relayed_find(call->turn, allocation, family);
+		if (relayed)
+			stun_put_xor_address(reply, STUN_ATTR_XOR_RELAYED_ADDRESS, relayed);
+		else if (both)
+			put_lacking(call, family);
+	}
 	stun_put_u32(reply, STUN_ATTR_LIFETIME, seconds_left(allocation, call->time->now_ms));
 	if (allocation->reservation_idx)
 		stun_put_bytes(reply, STUN_ATTR_RESERVATION_TOKEN,
 			reservation_at(call->turn, allocation->reservation_idx)->token,
 			TOKEN_BYTES);
 	stun_put_xor_address(reply, STUN_ATTR_XOR_MAPPED_ADDRESS, &allocation->client);
-	if (stun_find(call->request->view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY))
-		stun_put_bytes(reply, STUN_ATTR_ADDRESS_ERROR_CODE, no_ipv6, sizeof(no_ipv6));
 }
 
 static bool is_refused_client(const struct call *call)
@@ -160,28 +149,65 @@ static bool is_refused_client(const struct call *call)
 	return ports_contain(&call->turn->ports, client) || peer_ip_is_tunnel(&client->ip);
 }
 
-// The relayed address, as wished for. False where there is no such one.
-static bool take_port(struct call *call, const struct wish *wish, uint32_t idx)
+static bool take_reserved(struct call *call, const struct wish *wish, uint32_t idx)
 {
 	struct turn *turn = call->turn;
 	struct endpoint *relayed = &allocation_at(turn, idx)->relayed;
-	uint32_t reservation_idx;
+	const uint32_t reservation_idx = reservation_find(turn, wish->token, &call->principal);
 
-	if (wish->token) {
-		reservation_idx = reservation_find(turn, wish->token, &call->principal);
-		if (reservation_idx == 0)
-			return false;
-		*relayed = reservation_at(turn, reservation_idx)->relayed;
-		ports_take_reserved(&turn->ports, idx, relayed);
-		reservation_end(turn, reservation_idx);
-		return true;
-	}
-	if (wish->even)
-		return ports_take_even(&turn->ports, &turn->entropy, idx, wish->pair, relayed);
-	if (turn->ports.n_free == 0)
+	if (reservation_idx == 0)
 		return false;
-	ports_take(&turn->ports, &turn->entropy, idx, relayed);
+	*relayed = reservation_at(turn, reservation_idx)->relayed;
+	ports_take_reserved(&turn->ports, idx, relayed);
+	reservation_end(turn, reservation_idx);
 	return true;
+}
+
+// One of each family, or one at least: what is there stands first.
+static bool take_both(struct turn *turn, struct port_wish *wish, uint32_t idx)
+{
+	struct endpoint *relayed = &allocation_at(turn, idx)->relayed;
+	struct endpoint second;
+	bool first;
+
+	wish->family = FAMILY_IPV4;
+	first = ports_take(&turn->ports, &turn->entropy, wish, relayed);
+	wish->family = FAMILY_IPV6;
+	if (!first)
+		return ports_take(&turn->ports, &turn->entropy, wish, relayed);
+	if (ports_take(&turn->ports, &turn->entropy, wish, &second))
+		relayed_add(turn, idx, &second);
+	return true;
+}
+
+// The relayed address or two, as wished for. False where there is no such one.
+static bool take_ports(struct call *call, const struct wish *wish, uint32_t idx)
+{
+	struct turn *turn = call->turn;
+	struct port_wish port = {
+		.owner = idx,
+		.family = wish->family,
+		.even = wish->even,
+		.with_next = wish->pair,
+	};
+
+	if (wish->token)
+		return take_reserved(call, wish, idx);
+	if (wish->both)
+		return take_both(turn, &port, idx);
+	return ports_take(&turn->ports, &turn->entropy, &port, &allocation_at(turn, idx)->relayed);
+}
+
+static void begin_relayed(struct call *call, uint32_t idx, uint64_t expires_ms)
+{
+	struct turn *turn = call->turn;
+
+	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
+		if (!relayed_find(turn, allocation_at(turn, idx), family))
+			continue;
+		wheel_add(&turn->wheel, relayed_timer(turn, idx, family), expires_ms);
+		effects_add_allocation(call->effects, TURN_ALLOCATION_ADD, turn, idx, family);
+	}
 }
 
 // There is room in pools and effects. Returns 0 where there is no port, and has changed nothing.
@@ -191,11 +217,10 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 	const uint32_t idx = pool_take(&turn->allocations);
 	struct allocation *allocation = allocation_at(turn, idx);
 
-	if (!take_port(call, wish, idx)) {
+	if (!take_ports(call, wish, idx)) {
 		pool_give(&turn->allocations, idx);
 		return 0;
 	}
-
 	allocation->identity = identity;
 	identity->account->n_allocations++;
 	allocation->service = call->request->service;
@@ -205,20 +230,23 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 	if (wish->pair)
 		reservation_make(turn, idx, call->time->now_ms);
 	clients_add(turn, idx);
-	wheel_add(&turn->wheel, timer_id(TIMER_ALLOCATION, idx),
+	begin_relayed(call, idx,
 		call->time->now_ms + allocation_lifetime(turn, wish->lifetime_s) * MS_IN_S);
 	turn->n_created++;
-	effects_add_allocation(call->effects, TURN_ALLOCATION_ADD, turn, idx);
 	return idx;
 }
 
 // Nothing is left here: another server may have room (RFC 8489 §10).
 static enum stun_code when_full(const struct call *call)
 {
-	const struct endpoint *alternate = &call->turn->alternate;
+	const struct endpoint *alternates = call->turn->alternates;
+	const uint8_t family = call->request->client.ip.family;
 
-	return alternate->ip.family == call->request->client.ip.family ? STUN_TRY_ALTERNATE
-								       : STUN_INSUFFICIENT_CAPACITY;
+	for (size_t i = 0; i < N_ELEMENTS(call->turn->alternates); i++) {
+		if (alternates[i].ip.family == family)
+			return STUN_TRY_ALTERNATE;
+	}
+	return STUN_INSUFFICIENT_CAPACITY;
 }
 
 enum stun_code allocate_handle(struct call *call)
@@ -238,13 +266,13 @@ enum stun_code allocate_handle(struct call *call)
 	}
 	if (is_refused_client(call))
 		return STUN_FORBIDDEN;
-	code = check_wish(call->request->view, &wish);
+	code = check_wish(turn, call->request->view, &wish);
 	if (code)
 		return code;
 	if (turn->allocations.n_used >= turn->n_allocations_max)
 		return when_full(call);
 	if (!effects_fit(call->effects) || pool_reserve(&turn->allocations, 1) ||
-		pool_reserve(&turn->reservations, 1))
+		pool_reserve(&turn->seconds, 1) || pool_reserve(&turn->reservations, 1))
 		return STUN_INSUFFICIENT_CAPACITY;
 	identity = users_hold(&turn->users, who->name, who->n_bytes, &who->keys);
 	if (!identity)

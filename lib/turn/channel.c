@@ -141,6 +141,7 @@ enum stun_code channel_handle(struct call *call)
 {
 	const struct allocation *allocation = call->allocation;
 	const struct turn *turn = call->turn;
+	const struct endpoint *relayed;
 	struct endpoint peer;
 	uint16_t number;
 	uint32_t idx;
@@ -152,9 +153,10 @@ enum stun_code channel_handle(struct call *call)
 	idx = find_number(turn, allocation, number);
 	if (idx != find_peer(turn, allocation, &peer))
 		return STUN_BAD_REQUEST; // one of them is bound to something else
-	if (peer.ip.family != allocation->relayed.ip.family)
+	relayed = relayed_find(turn, allocation, peer.ip.family);
+	if (!relayed)
 		return STUN_PEER_ADDRESS_FAMILY_MISMATCH;
-	if (!peer_is_allowed(turn, &peer, &allocation->relayed))
+	if (!peer_is_allowed(turn, &peer, relayed))
 		return STUN_FORBIDDEN;
 	if (!has_room(call, !idx, !permission_find(turn, call->allocation_idx, &peer.ip)))
 		return STUN_INSUFFICIENT_CAPACITY;

@@ -13,6 +13,8 @@ static const char *check_permissions(const struct turn *turn, uint32_t idx)
 			return "a permission is not its allocation's";
 		if (permission_find(turn, idx, &permission->ip) != i)
 			return "a permission is there twice";
+		if (!relayed_find(turn, allocation, permission->ip.family))
+			return "a permission has outlived its relayed address";
 	}
 	return n == allocation->n_permissions ? NULL : "permissions are miscounted";
 }
@@ -32,6 +34,8 @@ static const char *check_channels(const struct turn *turn, uint32_t idx)
 
 		if (++n > TURN_CHANNELS_MAX || channel->allocation_idx != idx)
 			return "a channel is not its allocation's";
+		if (!relayed_find(turn, allocation, channel->peer.ip.family))
+			return "a channel has outlived its relayed address";
 		if (channel->down != (permission_find(turn, idx, &channel->peer.ip) != 0))
 			return "a channel and its permission disagree";
 		for (uint32_t j = channel->next; j; j = channel_at(turn, j)->next) {
@@ -40,6 +44,20 @@ static const char *check_channels(const struct turn *turn, uint32_t idx)
 		}
 	}
 	return n == allocation->n_channels ? NULL : "channels are miscounted";
+}
+
+static const char *check_second(const struct turn *turn, uint32_t idx)
+{
+	const struct allocation *allocation = allocation_at(turn, idx);
+	const struct second *second;
+
+	if (allocation->second_idx == 0)
+		return NULL;
+	second = second_at(turn, allocation->second_idx);
+	if (second->allocation_idx != idx || ports_owner(&turn->ports, &second->relayed) != idx ||
+		second->relayed.ip.family == allocation->relayed.ip.family)
+		return "a second relayed address is not its allocation's";
+	return NULL;
 }
 
 static const char *check_allocation(const struct turn *turn, uint32_t idx)
@@ -51,13 +69,14 @@ static const char *check_allocation(const struct turn *turn, uint32_t idx)
 		return "an allocation is not found by its 5-tuple";
 	if (ports_owner(&turn->ports, &allocation->relayed) != idx)
 		return "a relayed address is not its allocation's";
-	wrong = check_permissions(turn, idx);
+	wrong = check_second(turn, idx);
+	wrong = wrong ? wrong : check_permissions(turn, idx);
 	return wrong ? wrong : check_channels(turn, idx);
 }
 
 static const char *check_allocations(const struct turn *turn)
 {
-	uint32_t n = 0, n_permissions = 0, n_channels = 0;
+	uint32_t n = 0, n_seconds = 0, n_permissions = 0, n_channels = 0;
 
 	for (uint32_t idx = 1; idx <= turn->allocations.n_touched; idx++) {
 		const struct allocation *allocation = allocation_at(turn, idx);
@@ -69,18 +88,20 @@ static const char *check_allocations(const struct turn *turn)
 		if (wrong)
 			return wrong;
 		n++;
+		n_seconds += allocation->second_idx != 0;
 		n_permissions += allocation->n_permissions;
 		n_channels += allocation->n_channels;
 	}
-	if (n != turn->allocations.n_used || n_permissions != turn->permissions.n_used ||
-		n_channels != turn->channels.n_used)
+	if (n != turn->allocations.n_used || n_seconds != turn->seconds.n_used ||
+		n_permissions != turn->permissions.n_used || n_channels != turn->channels.n_used)
 		return "nodes are lost";
 	return NULL;
 }
 
 const char *turn_check(const struct turn *turn)
 {
-	const int64_t n_timers = (int64_t)turn->allocations.n_used + turn->permissions.n_used +
+	const uint32_t n_relayed = turn->allocations.n_used + turn->seconds.n_used;
+	const int64_t n_timers = (int64_t)n_relayed + turn->permissions.n_used +
 		turn->channels.n_used + turn->reservations.n_used;
 	const int64_t n_identities = (int64_t)turn->allocations.n_used + turn->reservations.n_used;
 	const char *wrong = check_allocations(turn);
@@ -89,12 +110,12 @@ const char *turn_check(const struct turn *turn)
 		wrong = ports_check(&turn->ports);
 	if (wrong)
 		return wrong;
-	if (!pool_is_sound(&turn->allocations) || !pool_is_sound(&turn->permissions) ||
-		!pool_is_sound(&turn->channels) || !pool_is_sound(&turn->reservations))
+	if (!pool_is_sound(&turn->allocations) || !pool_is_sound(&turn->seconds) ||
+		!pool_is_sound(&turn->permissions) || !pool_is_sound(&turn->channels) ||
+		!pool_is_sound(&turn->reservations))
 		return "a pool's free list is broken";
-	if (turn->ports.n_used != turn->allocations.n_used ||
-		turn->ports.n_reserved != turn->reservations.n_used)
-		return "ports differ in number from allocations and reservations";
+	if (turn->ports.n_used != n_relayed || turn->ports.n_reserved != turn->reservations.n_used)
+		return "ports differ in number from relayed addresses and reservations";
 	if (wheel_count(&turn->wheel) != n_timers)
 		return "the wheel has lost or gained a timer";
 	if (users_count_references(&turn->users) != n_identities)

@@ -112,7 +112,7 @@ static void copy_numbers(struct turn *turn, const struct turn_config *config)
 	turn->lifetime_max_s = config->lifetime_max_s;
 	turn->n_allocations_max = config->n_allocations_max;
 	turn->n_allocations_per_user = config->n_allocations_per_user;
-	turn->alternate = config->alternate;
+	memcpy(turn->alternates, config->alternates, sizeof(turn->alternates));
 	turn->discovery = config->discovery;
 	if (config->software)
 		memcpy(turn->software, config->software, strlen(config->software) + 1);
@@ -132,10 +132,12 @@ static void init_secrets(struct turn *turn, uint64_t seed)
 static int init_tables(struct turn *turn)
 {
 	pool_init(&turn->allocations, sizeof(struct allocation));
+	pool_init(&turn->seconds, sizeof(struct second));
 	pool_init(&turn->permissions, sizeof(struct permission));
 	pool_init(&turn->channels, sizeof(struct channel));
 	pool_init(&turn->reservations, sizeof(struct reservation));
 	turn->wheel.pools[TIMER_ALLOCATION] = &turn->allocations;
+	turn->wheel.pools[TIMER_SECOND] = &turn->seconds;
 	turn->wheel.pools[TIMER_PERMISSION] = &turn->permissions;
 	turn->wheel.pools[TIMER_CHANNEL] = &turn->channels;
 	turn->wheel.pools[TIMER_RESERVATION] = &turn->reservations;
@@ -199,6 +201,7 @@ void turn_destroy(struct turn *turn)
 	users_fini(&turn->users);
 	ports_fini(&turn->ports);
 	pool_fini(&turn->allocations);
+	pool_fini(&turn->seconds);
 	pool_fini(&turn->permissions);
 	pool_fini(&turn->channels);
 	pool_fini(&turn->reservations);

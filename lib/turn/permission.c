@@ -87,7 +87,7 @@ static enum stun_code read_peers(const struct call *call, struct ip_addr *ips, s
 static enum stun_code check_policy(const struct call *call, const struct ip_addr *ips, size_t n_ips)
 {
 	for (size_t i = 0; i < n_ips; i++) {
-		if (ips[i].family != call->allocation->relayed.ip.family)
+		if (!relayed_find(call->turn, call->allocation, ips[i].family))
 			return STUN_PEER_ADDRESS_FAMILY_MISMATCH;
 	}
 	for (size_t i = 0; i < n_ips; i++) {

@@ -12,7 +12,7 @@ static bool overlap(const struct relay_range *a, const struct relay_range *b)
 
 static bool is_possible(const struct relay_range *relays, size_t i)
 {
-	if (relays[i].ip.family != FAMILY_IPV4 || relays[i].port_min == 0 ||
+	if (family_bytes(relays[i].ip.family) == 0 || relays[i].port_min == 0 ||
 		relays[i].port_min > relays[i].port_max)
 		return false;
 	for (size_t j = 0; j < i; j++) {
@@ -55,7 +55,7 @@ int ports_init(struct ports *ports, const struct relay_range *relays, size_t n_r
 			ports_fini(ports);
 			return rc;
 		}
-		ports->n_free += ports->relays[i].n_ports;
+		ports->n_free[relays[i].ip.family] += ports->relays[i].n_ports;
 	}
 	return 0;
 }
@@ -91,7 +91,7 @@ static void unlist(struct ports *ports, struct relay_ports *relay, uint16_t offs
 
 	relay->free[place] = last;
 	relay->places[last] = place;
-	ports->n_free--;
+	ports->n_free[relay->ip.family]--;
 }
 
 static void list(struct ports *ports, struct relay_ports *relay, uint16_t offset)
@@ -99,7 +99,7 @@ static void list(struct ports *ports, struct relay_ports *relay, uint16_t offset
 	relay->owners[offset] = PORT_FREE;
 	relay->places[offset] = (uint16_t)relay->n_free;
 	relay->free[relay->n_free++] = offset;
-	ports->n_free++;
+	ports->n_free[relay->ip.family]++;
 }
 
 static void use(struct ports *ports, struct relay_ports *relay, uint16_t offset, uint32_t owner,
@@ -111,25 +111,28 @@ static void use(struct ports *ports, struct relay_ports *relay, uint16_t offset,
 	*out = (struct endpoint){.ip = relay->ip, .port = (uint16_t)(relay->port_min + offset)};
 }
 
-// A uniformly random free port: the relay it is of, and its place there.
-static struct relay_ports *draw(struct ports *ports, struct entropy *entropy, uint32_t *place)
+bool ports_have_family(const struct ports *ports, uint8_t family)
+{
+	for (size_t i = 0; i < ports->n_relays; i++) {
+		if (ports->relays[i].ip.family == family)
+			return true;
+	}
+	return false;
+}
+
+// A uniformly random free port of a family that has one: the relay it is of, and its place there.
+static struct relay_ports *draw(
+	struct ports *ports, struct entropy *entropy, uint8_t family, uint32_t *place)
 {
 	struct relay_ports *relay = ports->relays;
 
-	*place = entropy_below(entropy, ports->n_free);
-	while (*place >= relay->n_free) {
-		*place -= relay->n_free;
+	*place = entropy_below(entropy, ports->n_free[family]);
+	while (relay->ip.family != family || *place >= relay->n_free) {
+		if (relay->ip.family == family)
+			*place -= relay->n_free;
 		relay++;
 	}
 	return relay;
-}
-
-void ports_take(struct ports *ports, struct entropy *entropy, uint32_t owner, struct endpoint *out)
-{
-	uint32_t place;
-	struct relay_ports *relay = draw(ports, entropy, &place);
-
-	use(ports, relay, relay->free[place], owner, out);
 }
 
 static bool is_even(const struct relay_ports *relay, uint16_t offset, bool with_next)
@@ -153,30 +156,45 @@ static bool find_even(
 	return false;
 }
 
-bool ports_take_even(struct ports *ports, struct entropy *entropy, uint32_t owner, bool with_next,
-	struct endpoint *out)
+// The relays of the family, from the one on that was drawn.
+static struct relay_ports *find_even_of_family(struct ports *ports, const struct port_wish *wish,
+	const struct relay_ports *drawn, uint32_t place, uint16_t *offset)
 {
-	uint32_t place;
-	size_t first;
-	uint16_t offset;
+	const size_t first = (size_t)(drawn - ports->relays);
 
-	if (ports->n_free == 0)
-		return false;
-	first = (size_t)(draw(ports, entropy, &place) - ports->relays);
 	for (size_t i = 0; i < ports->n_relays; i++) {
 		struct relay_ports *relay = &ports->relays[(first + i) % ports->n_relays];
 
-		if (!find_even(relay, place, with_next, &offset))
-			continue;
-		use(ports, relay, offset, owner, out);
-		if (with_next) {
-			unlist(ports, relay, offset + 1);
-			relay->owners[offset + 1] = PORT_RESERVED;
-			ports->n_reserved++;
-		}
-		return true;
+		if (relay->ip.family == wish->family &&
+			find_even(relay, place, wish->with_next, offset))
+			return relay;
 	}
-	return false;
+	return NULL;
+}
+
+bool ports_take(struct ports *ports, struct entropy *entropy, const struct port_wish *wish,
+	struct endpoint *out)
+{
+	struct relay_ports *relay;
+	uint32_t place;
+	uint16_t offset;
+
+	if (ports->n_free[wish->family] == 0)
+		return false;
+	relay = draw(ports, entropy, wish->family, &place);
+	if (wish->even || wish->with_next)
+		relay = find_even_of_family(ports, wish, relay, place, &offset);
+	else
+		offset = relay->free[place];
+	if (!relay)
+		return false;
+	use(ports, relay, offset, wish->owner, out);
+	if (wish->with_next) {
+		unlist(ports, relay, offset + 1);
+		relay->owners[offset + 1] = PORT_RESERVED;
+		ports->n_reserved++;
+	}
+	return true;
 }
 
 void ports_take_reserved(struct ports *ports, uint32_t owner, const struct endpoint *relayed)
@@ -272,17 +290,17 @@ static const char *check_relay(const struct relay_ports *relay, struct tally *ta
 const char *ports_check(const struct ports *ports)
 {
 	struct tally tally = {0};
-	uint32_t n_free = 0;
+	uint32_t n_free[PORT_FAMILIES] = {0};
 
 	for (size_t i = 0; i < ports->n_relays; i++) {
 		const char *wrong = check_relay(&ports->relays[i], &tally);
 
 		if (wrong)
 			return wrong;
-		n_free += ports->relays[i].n_free;
+		n_free[ports->relays[i].ip.family] += ports->relays[i].n_free;
 	}
-	if (n_free != ports->n_free || tally.n_cooling != ports->n_cooling ||
-		tally.n_reserved != ports->n_reserved ||
+	if (memcmp(n_free, ports->n_free, sizeof(n_free)) != 0 ||
+		tally.n_cooling != ports->n_cooling || tally.n_reserved != ports->n_reserved ||
 		tally.n_taken - tally.n_cooling - tally.n_reserved != ports->n_used)
 		return "the port counters do not add up";
 	return NULL;

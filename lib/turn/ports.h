@@ -25,23 +25,32 @@ struct relay_ports {
 	uint32_t *owners; // by offset
 };
 
+#define PORT_FAMILIES (FAMILY_IPV6 + 1)
+
 struct ports {
 	struct relay_ports *relays;
 	size_t n_relays;
-	uint32_t n_free;
+	uint32_t n_free[PORT_FAMILIES]; // by family
 	uint32_t n_used;
 	uint32_t n_reserved;
 	uint32_t n_cooling;
 };
 
+struct port_wish {
+	uint32_t owner;
+	uint8_t family;
+	bool even;
+	bool with_next; // reserve the port behind it too (RFC 8656 §7.2); then it is even
+};
+
 // Returns 0; -ENOMEM; -EINVAL where ranges are empty or overlap.
 int ports_init(struct ports *ports, const struct relay_range *relays, size_t n_relays);
 void ports_fini(struct ports *ports);
-// A uniformly random free one (RFC 6056). Only where n_free is not 0.
-void ports_take(struct ports *ports, struct entropy *entropy, uint32_t owner, struct endpoint *out);
-// A random free one with an even number; `with_next` reserves the port behind it too (RFC 8656
-// §7.2). Returns false where there is none.
-bool ports_take_even(struct ports *ports, struct entropy *entropy, uint32_t owner, bool with_next,
+// Whether any relay is of that family, be it free or not.
+bool ports_have_family(const struct ports *ports, uint8_t family);
+// One that is wished for: uniformly random (RFC 6056), even ones nearly so. False where none is
+// free.
+bool ports_take(struct ports *ports, struct entropy *entropy, const struct port_wish *wish,
 	struct endpoint *out);
 // The end of a reservation: an allocation takes the port, or it is free again.
 void ports_take_reserved(struct ports *ports, uint32_t owner, const struct endpoint *relayed);

@@ -1,41 +1,66 @@
 #include "turn/state.h"
 
-static enum stun_code check_family(const struct call *call)
+// RFC 8656 §8.2: the family that is meant; FAMILY_NONE: all that the allocation has.
+static enum stun_code read_family(const struct call *call, uint8_t *family)
 {
 	const struct stun_attr *attr =
 		stun_find(call->request->view, STUN_ATTR_REQUESTED_ADDRESS_FAMILY);
-	uint32_t family;
+	uint32_t value;
 
+	*family = FAMILY_NONE;
 	if (!attr)
 		return STUN_CODE_NONE;
-	if (stun_get_u32(attr, &family))
+	if (stun_get_u32(attr, &value))
 		return STUN_BAD_REQUEST;
-	if (family >> 24 != call->allocation->relayed.ip.family)
-		return STUN_PEER_ADDRESS_FAMILY_MISMATCH; // RFC 8656 §8.2
+	*family = (uint8_t)(value >> 24);
+	if (!relayed_find(call->turn, call->allocation, *family))
+		return STUN_PEER_ADDRESS_FAMILY_MISMATCH;
 	return STUN_CODE_NONE;
+}
+
+static void end(struct call *call, uint8_t family)
+{
+	if (family == FAMILY_NONE)
+		allocation_end(call->turn, call->allocation_idx, call->effects);
+	else
+		relayed_end(call->turn, call->allocation_idx, family, call->effects);
+}
+
+static void set_expiry(struct call *call, uint8_t wanted, uint64_t expires_ms)
+{
+	struct turn *turn = call->turn;
+
+	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
+		uint32_t id;
+
+		if ((wanted != FAMILY_NONE && wanted != family) ||
+			!relayed_find(turn, call->allocation, family))
+			continue;
+		id = relayed_timer(turn, call->allocation_idx, family);
+		wheel_remove(&turn->wheel, id);
+		wheel_add(&turn->wheel, id, expires_ms);
+	}
 }
 
 enum stun_code refresh_handle(struct call *call)
 {
 	const struct stun_attr *attr = stun_find(call->request->view, STUN_ATTR_LIFETIME);
-	const uint32_t id = timer_id(TIMER_ALLOCATION, call->allocation_idx);
-	struct turn *turn = call->turn;
-	uint32_t lifetime_s = turn->lifetime_s;
+	uint32_t lifetime_s = call->turn->lifetime_s;
 	enum stun_code code;
+	uint8_t family;
 
 	if (attr && stun_get_u32(attr, &lifetime_s))
 		return STUN_BAD_REQUEST;
-	code = check_family(call);
+	code = read_family(call, &family);
 	if (code)
 		return code;
 	if (lifetime_s == 0) {
 		if (!effects_fit(call->effects))
 			return STUN_INSUFFICIENT_CAPACITY;
-		allocation_end(turn, call->allocation_idx, call->effects);
+		end(call, family);
 	} else {
-		lifetime_s = allocation_lifetime(turn, lifetime_s);
-		wheel_remove(&turn->wheel, id);
-		wheel_add(&turn->wheel, id, call->time->now_ms + lifetime_s * MS_IN_S);
+		lifetime_s = allocation_lifetime(call->turn, lifetime_s);
+		set_expiry(call, family, call->time->now_ms + lifetime_s * MS_IN_S);
 	}
 	stun_put_u32(&call->reply, STUN_ATTR_LIFETIME, lifetime_s);
 	return STUN_CODE_NONE;

@@ -24,6 +24,22 @@ static void put_challenge(struct call *call)
 			turn->offer_bytes);
 }
 
+// RFC 8489 §10: the one of the client's family first, then the other one.
+static void put_alternates(struct call *call)
+{
+	const struct endpoint *alternates = call->turn->alternates;
+	const uint8_t family = call->request->client.ip.family;
+
+	for (int other = 0; other < 2; other++) {
+		for (size_t i = 0; i < N_ELEMENTS(call->turn->alternates); i++) {
+			if (alternates[i].ip.family != FAMILY_NONE &&
+				(alternates[i].ip.family != family) == other)
+				stun_put_address(
+					&call->reply, STUN_ATTR_ALTERNATE_SERVER, &alternates[i]);
+		}
+	}
+}
+
 void reply_error(struct call *call, enum stun_code code)
 {
 	reply_begin(call, STUN_ERROR);
@@ -33,7 +49,7 @@ void reply_error(struct call *call, enum stun_code code)
 	if (code == STUN_UNAUTHENTICATED || code == STUN_STALE_NONCE)
 		put_challenge(call);
 	if (code == STUN_TRY_ALTERNATE)
-		stun_put_address(&call->reply, STUN_ATTR_ALTERNATE_SERVER, &call->turn->alternate);
+		put_alternates(call);
 	if (code == STUN_UNKNOWN_ATTRIBUTE)
 		stun_put_unknown(&call->reply, call->unknown, call->n_unknown);
 }

@@ -44,10 +44,19 @@ struct allocation {
 	uint16_t n_channels;
 	struct endpoint service;
 	struct endpoint client; // family none: this node is free
-	struct endpoint relayed;
+	struct endpoint relayed; // the first; `timer` is its
+	uint32_t second_idx; // the relayed address of the other family, or 0
 	uint8_t transaction_id[STUN_TRANSACTION_BYTES]; // of the Allocate that made it
 };
 static_assert(sizeof(struct allocation) <= 120, "millions of them");
+
+// Each relayed address has a time of its own (RFC 8656 §6). Where the first one ends, this takes
+// its place.
+struct second {
+	struct timer timer; // first
+	uint32_t allocation_idx;
+	struct endpoint relayed;
+};
 
 #define TOKEN_BYTES 8 // RFC 8656 §18.10
 
@@ -90,7 +99,7 @@ struct turn {
 	uint16_t channel_max;
 	struct endpoint *services;
 	size_t n_services;
-	struct endpoint alternate; // family none: there is none
+	struct endpoint alternates[2];
 	struct turn_peer_policy peers; // its lists are ours
 	struct stun_discovery discovery;
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
@@ -98,6 +107,7 @@ struct turn {
 	struct users users;
 	struct ports ports;
 	struct pool allocations;
+	struct pool seconds;
 	struct pool permissions;
 	struct pool channels;
 	struct pool reservations;
@@ -158,6 +168,11 @@ static inline struct allocation *allocation_at(const struct turn *turn, uint32_t
 	return pool_at(&turn->allocations, idx);
 }
 
+static inline struct second *second_at(const struct turn *turn, uint32_t idx)
+{
+	return pool_at(&turn->seconds, idx);
+}
+
 static inline struct permission *permission_at(const struct turn *turn, uint32_t idx)
 {
 	return pool_at(&turn->permissions, idx);
@@ -189,11 +204,22 @@ uint32_t clients_find(
 void clients_add(struct turn *turn, uint32_t idx);
 void clients_remove(struct turn *turn, uint32_t idx);
 
-// What all permissions and channels of it amount to in flow entries.
-size_t allocation_count_entries(const struct turn *turn, uint32_t idx);
+// With all its relayed addresses.
 void allocation_end(struct turn *turn, uint32_t idx, struct turn_effects *effects);
 // RFC 8656 §7.2, §8.2: what is granted to who asks for `wanted_s`.
 uint32_t allocation_lifetime(const struct turn *turn, uint32_t wanted_s);
+
+// An allocation's relayed address of that family, or NULL.
+const struct endpoint *relayed_find(
+	const struct turn *turn, const struct allocation *allocation, uint8_t family);
+// Add the second one to an allocation; there must be room in the pool.
+void relayed_add(struct turn *turn, uint32_t idx, const struct endpoint *relayed);
+// The timer whose address is of that family.
+uint32_t relayed_timer(const struct turn *turn, uint32_t idx, uint8_t family);
+// What it, its permissions and its channels amount to in flow entries.
+size_t relayed_count_entries(const struct turn *turn, uint32_t idx, uint8_t family);
+// With its permissions and channels (RFC 8656 §8.1), and with the last one the allocation.
+void relayed_end(struct turn *turn, uint32_t idx, uint8_t family, struct turn_effects *effects);
 
 uint32_t permission_find(
 	const struct turn *turn, uint32_t allocation_idx, const struct ip_addr *ip);
@@ -216,8 +242,9 @@ static inline bool effects_fit(const struct turn_effects *effects)
 {
 	return effects_room(effects) >= TURN_EFFECTS_MAX;
 }
+// Of the allocation's relayed address of that family.
 void effects_add_allocation(struct turn_effects *effects, enum turn_effect_kind kind,
-	const struct turn *turn, uint32_t allocation_idx);
+	const struct turn *turn, uint32_t allocation_idx, uint8_t family);
 void effects_add_permission(struct turn_effects *effects, enum turn_effect_kind kind,
 	const struct turn *turn, const struct permission *permission);
 void effects_add_channel(struct turn_effects *effects, enum turn_effect_kind kind,

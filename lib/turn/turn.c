@@ -144,8 +144,26 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 	return reply_end(&call);
 }
 
+// Whose timer it is: TIMER_ALLOCATION or TIMER_SECOND.
+static void relayed_of_timer(const struct turn *turn, uint32_t id, uint32_t *idx, uint8_t *family)
+{
+	const struct second *second;
+
+	*idx = timer_idx(id);
+	if (timer_kind(id) == TIMER_ALLOCATION) {
+		*family = allocation_at(turn, *idx)->relayed.ip.family;
+		return;
+	}
+	second = second_at(turn, *idx);
+	*idx = second->allocation_idx;
+	*family = second->relayed.ip.family;
+}
+
 static size_t count_removals(const struct turn *turn, uint32_t id)
 {
+	uint32_t idx;
+	uint8_t family;
+
 	switch (timer_kind(id)) {
 	case TIMER_PERMISSION:
 		return permission_count_entries(turn, timer_idx(id));
@@ -154,12 +172,16 @@ static size_t count_removals(const struct turn *turn, uint32_t id)
 	case TIMER_RESERVATION:
 		return 0;
 	default:
-		return allocation_count_entries(turn, timer_idx(id)) + 2;
+		relayed_of_timer(turn, id, &idx, &family);
+		return relayed_count_entries(turn, idx, family) + 1; // its port cools
 	}
 }
 
 static void remove_expired(struct turn *turn, uint32_t id, struct turn_effects *effects)
 {
+	uint32_t idx;
+	uint8_t family;
+
 	switch (timer_kind(id)) {
 	case TIMER_PERMISSION:
 		permission_end(turn, timer_idx(id), effects);
@@ -171,7 +193,8 @@ static void remove_expired(struct turn *turn, uint32_t id, struct turn_effects *
 		reservation_expire(turn, timer_idx(id));
 		return;
 	default:
-		allocation_end(turn, timer_idx(id), effects);
+		relayed_of_timer(turn, id, &idx, &family);
+		relayed_end(turn, idx, family, effects);
 		return;
 	}
 }
@@ -197,7 +220,10 @@ static void add_entries(struct turn *turn, uint32_t idx, struct turn_effects *ef
 {
 	const struct allocation *allocation = allocation_at(turn, idx);
 
-	effects_add_allocation(effects, TURN_ALLOCATION_ADD, turn, idx);
+	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
+		if (relayed_find(turn, allocation, family))
+			effects_add_allocation(effects, TURN_ALLOCATION_ADD, turn, idx, family);
+	}
 	for (uint32_t i = allocation->permission_idx; i; i = permission_at(turn, i)->next)
 		effects_add_permission(effects, TURN_PERMISSION_ADD, turn, permission_at(turn, i));
 	for (uint32_t i = allocation->channel_idx; i; i = channel_at(turn, i)->next) {
@@ -209,6 +235,18 @@ static void add_entries(struct turn *turn, uint32_t idx, struct turn_effects *ef
 	}
 }
 
+static size_t count_entries(const struct turn *turn, uint32_t idx)
+{
+	const struct allocation *allocation = allocation_at(turn, idx);
+	size_t n = 0;
+
+	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
+		if (relayed_find(turn, allocation, family))
+			n += relayed_count_entries(turn, idx, family);
+	}
+	return n;
+}
+
 bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects)
 {
 	for (; *cursor < turn->allocations.n_touched; (*cursor)++) {
@@ -216,7 +254,7 @@ bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects
 
 		if (allocation_at(turn, idx)->client.ip.family == FAMILY_NONE)
 			continue;
-		if (allocation_count_entries(turn, idx) + 1 > effects_room(effects))
+		if (count_entries(turn, idx) > effects_room(effects))
 			return true;
 		add_entries(turn, idx, effects);
 	}
@@ -227,9 +265,10 @@ void turn_stats_get(const struct turn *turn, struct turn_stats *out)
 {
 	*out = (struct turn_stats){
 		.n_allocations = turn->allocations.n_used,
+		.n_dual = turn->seconds.n_used,
 		.n_permissions = turn->permissions.n_used,
 		.n_channels = turn->channels.n_used,
-		.n_ports_free = turn->ports.n_free,
+		.n_ports_free = turn->ports.n_free[FAMILY_IPV4] + turn->ports.n_free[FAMILY_IPV6],
 		.n_ports_used = turn->ports.n_used,
 		.n_ports_reserved = turn->ports.n_reserved,
 		.n_ports_cooling = turn->ports.n_cooling,

@@ -25,8 +25,8 @@
 #define TURN_PERMISSIONS_MAX 128 // of one allocation: 508 past it
 #define TURN_CHANNELS_MAX 128
 // A request or one expiry makes at most this many effects: the end of an allocation with everything
-// full.
-#define TURN_EFFECTS_MAX (TURN_PERMISSIONS_MAX + 2 * TURN_CHANNELS_MAX + 2)
+// full and a relayed address of each family.
+#define TURN_EFFECTS_MAX (TURN_PERMISSIONS_MAX + 2 * TURN_CHANNELS_MAX + 4)
 #define TURN_USERNAME_BYTES_MAX 508 // RFC 8489 §14.3
 
 struct turn_time {
@@ -82,7 +82,8 @@ struct turn_config {
 	size_t n_relays;
 	const struct endpoint *services; // our own listeners: never a peer
 	size_t n_services;
-	struct endpoint alternate; // where clients of its family go when this one is full
+	// Where clients go when this one is full: at most one of each family; family none is none.
+	struct endpoint alternates[2];
 	struct turn_peer_policy peers;
 	struct stun_discovery discovery; // of RFC 5780
 	const char *software; // SOFTWARE of every answer; NULL: none
@@ -92,7 +93,7 @@ struct turn_config {
 };
 
 enum turn_effect_kind {
-	TURN_ALLOCATION_ADD, // Send indications of this client belong to `relayed`
+	TURN_ALLOCATION_ADD, // Send indications of this client to peers of the family of `relayed`
 	TURN_ALLOCATION_REMOVE,
 	TURN_PERMISSION_ADD, // peer.ip reaches the client by Data indications, Send reaches it
 	TURN_PERMISSION_REMOVE,
@@ -109,7 +110,7 @@ struct turn_effect {
 	uint32_t allocation_idx;
 	struct endpoint service; // our side of the client's 5-tuple
 	struct endpoint client;
-	struct endpoint relayed;
+	struct endpoint relayed; // of an allocation with two: the one of the peer's family
 	struct endpoint peer; // port 0 in permissions
 };
 
@@ -137,6 +138,7 @@ struct turn_answer {
 
 struct turn_stats {
 	uint32_t n_allocations;
+	uint32_t n_dual; // of them with a relayed address of each family
 	uint32_t n_permissions;
 	uint32_t n_channels;
 	uint32_t n_ports_free;

@@ -60,6 +60,13 @@ static void put_raw(struct input *in, uint16_t type)
 	in->p += n;
 }
 
+static void put_family(uint8_t byte)
+{
+	stun_put_u32(&rig.w,
+		byte & 4 ? STUN_ATTR_REQUESTED_ADDRESS_FAMILY : STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY,
+		(byte % 4u) << 24);
+}
+
 static void put_attr(struct input *in)
 {
 	static const uint16_t types[] = {STUN_ATTR_LIFETIME, STUN_ATTR_CHANNEL_NUMBER,
@@ -85,7 +92,7 @@ static void put_attr(struct input *in)
 		stun_put_u32(&rig.w, STUN_ATTR_LIFETIME, take(in) * 20u);
 		return;
 	case 7:
-		stun_put_u32(&rig.w, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY, (take(in) % 4u) << 24);
+		put_family(take(in));
 		return;
 	default:
 		put_raw(in, types[take(in) % N_ELEMENTS(types)]);
@@ -159,11 +166,15 @@ static void step(struct input *in)
 
 static void open_rig(void)
 {
-	static struct relay_range relay = {{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002};
+	static const struct relay_range relays[] = {
+		{{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002},
+		{{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, 50000, 50001},
+	};
 	static const struct turn_rest_secret secrets[] = {{.text = "north"}};
 	struct turn_config config = rig_config();
 
-	config.relays = &relay;
+	config.relays = relays;
+	config.n_relays = N_ELEMENTS(relays);
 	config.n_allocations_max = 3;
 	config.rest_secrets = secrets;
 	config.n_rest_secrets = 1;

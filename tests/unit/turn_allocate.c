@@ -273,7 +273,7 @@ static void expect_sent_to(const char *alternate)
 static void open_with_alternate(struct turn_config config)
 {
 	rig_close(&rig);
-	config.alternate = rig_endpoint("203.0.113.9:3478");
+	config.alternates[0] = rig_endpoint("203.0.113.9:3478");
 	rig_open(&rig, &config);
 }
 
@@ -490,10 +490,10 @@ static void no_relay(struct turn_config *config)
 	config->n_relays = 0;
 }
 
-static void relay_of_ipv6(struct turn_config *config)
+static void relay_of_no_family(struct turn_config *config)
 {
 	set_relays(config, 50000, 50001, 1);
-	bad_relays[1].ip.family = FAMILY_IPV6;
+	bad_relays[1].ip.family = FAMILY_NONE;
 }
 
 static void users_alike(struct turn_config *config)
@@ -517,7 +517,7 @@ Test(turn_allocate, configurations_that_cannot_be_are_refused)
 	cr_expect_eq(create_with(ranges_that_overlap), -EINVAL);
 	cr_expect_eq(create_with(range_over_the_service), -EINVAL);
 	cr_expect_eq(create_with(no_relay), -EINVAL);
-	cr_expect_eq(create_with(relay_of_ipv6), -EINVAL);
+	cr_expect_eq(create_with(relay_of_no_family), -EINVAL);
 	cr_expect_eq(create_with(users_alike), -EINVAL);
 	cr_expect_eq(create_with(lifetimes_upside_down), -EINVAL);
 	cr_expect_eq(create_with(ranges_side_by_side), 0);

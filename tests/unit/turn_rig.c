@@ -356,6 +356,23 @@ struct endpoint rig_address(const struct rig *rig, uint16_t attr)
 	return endpoint;
 }
 
+struct endpoint rig_relayed(const struct rig *rig, enum family family)
+{
+	const struct stun_attr *attr = stun_find(&rig->view, STUN_ATTR_XOR_RELAYED_ADDRESS);
+	struct endpoint found = {0};
+
+	for (; attr; attr = stun_find_next(&rig->view, attr)) {
+		struct endpoint one;
+
+		must(stun_get_xor_address(attr, rig->view.transaction_id, &one) == 0);
+		if (one.ip.family != family)
+			continue;
+		must(found.ip.family == FAMILY_NONE);
+		found = one;
+	}
+	return found;
+}
+
 struct turn_stats rig_stats(const struct rig *rig)
 {
 	struct turn_stats stats;

@@ -87,7 +87,9 @@ void rig_cool_down(struct rig *rig);
 
 bool rig_has(const struct rig *rig, uint16_t attr);
 uint32_t rig_u32(const struct rig *rig, uint16_t attr);
-struct endpoint rig_address(const struct rig *rig, uint16_t attr);
+struct endpoint rig_address(const struct rig *rig, uint16_t attr); // of IPv4
+// XOR-RELAYED-ADDRESS of that family; family none where there is none, aborts where there are two.
+struct endpoint rig_relayed(const struct rig *rig, enum family family);
 struct turn_stats rig_stats(const struct rig *rig);
 // The effects of the last call: "ALLOCATION_ADD PERMISSION_ADD/192.0.2.1
 // CHANNEL_UP_ADD/4000/192.0.2.1:9 ..."
