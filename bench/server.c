@@ -61,9 +61,13 @@ static void open_turn(struct server *server, uint32_t n_allocations)
 	static const struct turn_rest_secret secrets[] = {{.text = CLIENTS_SECRET}};
 	const struct endpoint service = flows_service();
 	struct turn_config config = {
-		.realm = CLIENTS_REALM,
-		.rest_secrets = secrets,
-		.n_rest_secrets = 1,
+		.realm =
+			{
+				.name = CLIENTS_REALM,
+				.rest_secrets = secrets,
+				.n_rest_secrets = 1,
+				.peers = {.allow = &peers, .n_allow = 1},
+			},
 		.nonce_lifetime_s = NONCE_LIFETIME_S,
 		.lifetime_s = 600,
 		.lifetime_max_s = 3600,
@@ -72,7 +76,6 @@ static void open_turn(struct server *server, uint32_t n_allocations)
 		.n_relays = n_relays,
 		.services = &service,
 		.n_services = 1,
-		.peers = {.allow = &peers, .n_allow = 1},
 	};
 
 	random_secret(config.nonce_secret, sizeof(config.nonce_secret));

@@ -115,18 +115,31 @@ static void make_ports(struct policy *p, const struct conf *conf, const struct p
 static void make_turn(struct policy *p, const struct conf *conf)
 {
 	p->turn = (struct turn_config){
-		.realm = conf->realm,
-		.users = p->users,
-		.n_users = conf->n_users,
-		.rest_secrets = p->rest_secrets,
-		.n_rest_secrets = conf->n_rest_secrets + conf->n_rest_secrets_sha256,
-		.offers_sha256 = conf->offers_sha256,
-		.asks_userhash = conf->asks_userhash,
+		.realm =
+			{
+				.name = conf->realm,
+				.users = p->users,
+				.n_users = conf->n_users,
+				.rest_secrets = p->rest_secrets,
+				.n_rest_secrets =
+					conf->n_rest_secrets + conf->n_rest_secrets_sha256,
+				.offers_sha256 = conf->offers_sha256,
+				.asks_userhash = conf->asks_userhash,
+				.n_allocations_per_user = conf->n_allocations_per_user,
+				.peers =
+					{
+						.allow_private =
+							conf->peer_profile == CONF_PEERS_LAN,
+						.allow = conf->peer_allow,
+						.n_allow = conf->n_peer_allow,
+						.deny = conf->peer_deny,
+						.n_deny = conf->n_peer_deny,
+					},
+			},
 		.nonce_lifetime_s = conf->nonce_lifetime_s,
 		.lifetime_s = conf->allocation_lifetime_s,
 		.lifetime_max_s = conf->allocation_lifetime_max_s,
 		.n_allocations_max = conf->n_allocations_max,
-		.n_allocations_per_user = conf->n_allocations_per_user,
 		.relays = conf->relay,
 		.n_relays = conf->n_relay,
 		.services = p->services,
@@ -135,14 +148,6 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.discovery = discovery_of(conf),
 		.software = conf->software,
 		.rfc5766_channels = conf->rfc5766_channels,
-		.peers =
-			{
-				.allow_private = conf->peer_profile == CONF_PEERS_LAN,
-				.allow = conf->peer_allow,
-				.n_allow = conf->n_peer_allow,
-				.deny = conf->peer_deny,
-				.n_deny = conf->n_peer_deny,
-			},
 	};
 	random_secret(p->turn.nonce_secret, sizeof(p->turn.nonce_secret));
 }

@@ -26,18 +26,21 @@ void accounts_fini(struct accounts *accounts)
 	accounts->buckets = NULL;
 }
 
-struct account *accounts_hold(struct accounts *accounts, const uint8_t *name, size_t n_bytes)
+struct account *accounts_hold(
+	struct accounts *accounts, const struct realm *realm, const uint8_t *name, size_t n_bytes)
 {
 	struct account **bucket = bucket_of(accounts, name, n_bytes);
 	struct account *account = *bucket;
 
 	while (account &&
-		!(account->n_bytes == n_bytes && memcmp(account->name, name, n_bytes) == 0))
+		!(account->realm == realm && account->n_bytes == n_bytes &&
+			memcmp(account->name, name, n_bytes) == 0))
 		account = account->next;
 	if (!account) {
 		account = calloc(1, sizeof(*account) + n_bytes);
 		if (!account)
 			return NULL;
+		account->realm = realm;
 		account->n_bytes = (uint16_t)n_bytes;
 		memcpy(account->name, name, n_bytes);
 		account->next = *bucket;

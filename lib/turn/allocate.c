@@ -95,11 +95,10 @@ static enum stun_code check_wish(
 static bool is_retransmission(const struct call *call)
 {
 	const struct allocation *allocation = call->allocation;
-	const struct principal *who = &call->principal;
 
 	return memcmp(allocation->transaction_id, call->request->view->transaction_id,
 		       STUN_TRANSACTION_BYTES) == 0 &&
-		identity_is(allocation->identity, who->name, who->n_bytes);
+		caller_is(call, allocation->identity);
 }
 
 // Whole seconds that are left, never more than there are.
@@ -153,7 +152,7 @@ static bool take_reserved(struct call *call, const struct wish *wish, uint32_t i
 {
 	struct turn *turn = call->turn;
 	struct endpoint *relayed = &allocation_at(turn, idx)->relayed;
-	const uint32_t reservation_idx = reservation_find(turn, wish->token, &call->principal);
+	const uint32_t reservation_idx = reservation_find(call, wish->token);
 
 	if (reservation_idx == 0)
 		return false;
@@ -223,6 +222,8 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 	}
 	allocation->identity = identity;
 	identity->account->n_allocations++;
+	identity->realm->n_allocations++;
+	identity->realm->n_created++;
 	allocation->service = call->request->service;
 	allocation->client = call->request->client;
 	memcpy(allocation->transaction_id, call->request->view->transaction_id,
@@ -247,6 +248,14 @@ static enum stun_code when_full(const struct call *call)
 			return STUN_TRY_ALTERNATE;
 	}
 	return STUN_INSUFFICIENT_CAPACITY;
+}
+
+// RFC 8656 §7.2: of the user, and of all users of the realm.
+static bool is_quota_reached(const struct realm *realm, const struct account *account)
+{
+	return (realm->n_allocations_max && realm->n_allocations >= realm->n_allocations_max) ||
+		(realm->n_allocations_per_user &&
+			account->n_allocations >= realm->n_allocations_per_user);
 }
 
 enum stun_code allocate_handle(struct call *call)
@@ -274,11 +283,10 @@ enum stun_code allocate_handle(struct call *call)
 	if (!effects_fit(call->effects) || pool_reserve(&turn->allocations, 1) ||
 		pool_reserve(&turn->seconds, 1) || pool_reserve(&turn->reservations, 1))
 		return STUN_INSUFFICIENT_CAPACITY;
-	identity = users_hold(&turn->users, who->name, who->n_bytes, &who->keys);
+	identity = users_hold(&turn->users, call->realm, who->name, who->n_bytes, &who->keys);
 	if (!identity)
 		return STUN_INSUFFICIENT_CAPACITY;
-	if (turn->n_allocations_per_user &&
-		identity->account->n_allocations >= turn->n_allocations_per_user) {
+	if (is_quota_reached(call->realm, identity->account)) {
 		users_drop(&turn->users, identity);
 		return STUN_ALLOCATION_QUOTA_REACHED;
 	}

@@ -40,11 +40,11 @@ static bool is_live_rest_name(const struct principal *principal, int64_t wall_s)
 
 static bool check_rest(struct call *call)
 {
-	struct turn *turn = call->turn;
+	const struct realm *realm = call->realm;
 	struct turn_keys keys;
 
-	for (size_t i = 0; i < turn->n_rest_secrets; i++) {
-		keys_of_rest(&keys, turn, &turn->rest_secrets[i], &call->principal);
+	for (size_t i = 0; i < realm->n_rest_secrets; i++) {
+		keys_of_rest(call, &keys, &realm->rest_secrets[i]);
 		if (check_keys(call, &keys))
 			return true;
 	}
@@ -60,12 +60,12 @@ static bool check_integrity(struct call *call)
 	const struct identity *user;
 
 	if (call->allocation && call->request->view->method != STUN_ALLOCATE &&
-		identity_is(call->allocation->identity, who->name, who->n_bytes))
+		caller_is(call, call->allocation->identity))
 		return check_keys(call, &call->allocation->identity->keys);
-	user = users_find(&turn->users, who->name, who->n_bytes);
+	user = users_find(&turn->users, call->realm, who->name, who->n_bytes);
 	if (user)
 		return check_keys(call, &user->keys);
-	if (turn->n_rest_secrets > 0 && who->n_bytes <= TURN_USERNAME_BYTES_MAX &&
+	if (call->realm->n_rest_secrets > 0 && who->n_bytes <= TURN_USERNAME_BYTES_MAX &&
 		is_live_rest_name(who, call->time->wall_s))
 		return check_rest(call);
 	// Nobody: the same work as for a wrong password, so that time does not tell.
@@ -79,16 +79,16 @@ static void take_name(struct call *call, const struct stun_attr *name, const str
 	const struct identity *user = NULL;
 
 	if (!name && hash->n_bytes == STUN_SHA256_BYTES)
-		user = users_find_hash(&call->turn->users, hash->value);
+		user = users_find_hash(&call->turn->users, call->realm, hash->value);
 	call->principal.name = name ? name->value : user ? user->name : NULL;
 	call->principal.n_bytes = name ? name->n_bytes : user ? user->n_bytes : 0;
 }
 
 // RFC 8489 §14.12: one algorithm and its parameters. MD5 and SHA-256 have none.
-static bool is_offered(const struct turn *turn, const struct stun_attr *chosen)
+static bool is_offered(const struct realm *realm, const struct stun_attr *chosen)
 {
-	for (size_t i = 0; i < turn->offer_bytes; i += 4)
-		if (chosen->n_bytes == 4 && memcmp(chosen->value, turn->offer + i, 4) == 0)
+	for (size_t i = 0; i < realm->offer_bytes; i += 4)
+		if (chosen->n_bytes == 4 && memcmp(chosen->value, realm->offer + i, 4) == 0)
 			return true;
 	return false;
 }
@@ -97,7 +97,7 @@ static bool is_offered(const struct turn *turn, const struct stun_attr *chosen)
 // that nobody on the way could make it weaker.
 static enum stun_code choose_algorithm(struct call *call, const struct stun_attr *nonce)
 {
-	const struct turn *turn = call->turn;
+	const struct realm *realm = call->realm;
 	const struct stun_view *view = call->request->view;
 	const struct stun_attr *offer = stun_find(view, STUN_ATTR_PASSWORD_ALGORITHMS);
 	const struct stun_attr *chosen = stun_find(view, STUN_ATTR_PASSWORD_ALGORITHM);
@@ -105,9 +105,9 @@ static enum stun_code choose_algorithm(struct call *call, const struct stun_attr
 	call->algorithm = STUN_PASSWORD_MD5;
 	if (!nonce_says_algorithms(nonce) || (!offer && !chosen))
 		return STUN_CODE_NONE;
-	if (!offer || !chosen || offer->n_bytes != turn->offer_bytes ||
-		memcmp(offer->value, turn->offer, turn->offer_bytes) != 0 ||
-		!is_offered(turn, chosen))
+	if (!offer || !chosen || offer->n_bytes != realm->offer_bytes ||
+		memcmp(offer->value, realm->offer, realm->offer_bytes) != 0 ||
+		!is_offered(realm, chosen))
 		return STUN_BAD_REQUEST;
 	call->algorithm = (enum stun_password_algorithm)load_be16(chosen->value);
 	call->algorithm_chosen = true;
@@ -133,7 +133,7 @@ enum stun_code auth_check(struct call *call)
 	take_name(call, name, hash);
 	if (!check_integrity(call))
 		return STUN_UNAUTHENTICATED;
-	if (!nonce_is_valid(call->turn, &request->client, call->time->now_ms, nonce))
+	if (!nonce_is_valid(call->turn, call->realm, &request->client, call->time->now_ms, nonce))
 		return STUN_STALE_NONCE;
 	call->authenticated = true;
 	return STUN_CODE_NONE;

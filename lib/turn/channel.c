@@ -156,7 +156,7 @@ enum stun_code channel_handle(struct call *call)
 	relayed = relayed_find(turn, allocation, peer.ip.family);
 	if (!relayed)
 		return STUN_PEER_ADDRESS_FAMILY_MISMATCH;
-	if (!peer_is_allowed(turn, &peer, relayed))
+	if (!peer_is_allowed(turn, call->realm, &peer, relayed))
 		return STUN_FORBIDDEN;
 	if (!has_room(call, !idx, !permission_find(turn, call->allocation_idx, &peer.ip)))
 		return STUN_INSUFFICIENT_CAPACITY;

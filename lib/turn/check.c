@@ -67,6 +67,8 @@ static const char *check_allocation(const struct turn *turn, uint32_t idx)
 
 	if (clients_find(turn, &allocation->service, &allocation->client) != idx)
 		return "an allocation is not found by its 5-tuple";
+	if (realm_of(turn, &allocation->service) != allocation->identity->realm)
+		return "an allocation is not of its listener's realm";
 	if (ports_owner(&turn->ports, &allocation->relayed) != idx)
 		return "a relayed address is not its allocation's";
 	wrong = check_second(turn, idx);
@@ -98,6 +100,35 @@ static const char *check_allocations(const struct turn *turn)
 	return NULL;
 }
 
+static uint32_t count_allocations(const struct turn *turn, const struct realm *realm)
+{
+	uint32_t n = 0;
+
+	for (uint32_t idx = 1; idx <= turn->allocations.n_touched; idx++) {
+		const struct allocation *allocation = allocation_at(turn, idx);
+
+		n += allocation->client.ip.family != FAMILY_NONE &&
+			allocation->identity->realm == realm;
+	}
+	return n;
+}
+
+static const char *check_realms(const struct turn *turn)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < turn->n_realms; i++) {
+		const struct realm *realm = &turn->realms[i];
+
+		if (users_count_allocations(&turn->users, realm) != realm->n_allocations)
+			return "accounts and their realm differ in allocations";
+		if (count_allocations(turn, realm) != realm->n_allocations)
+			return "a realm miscounts its allocations";
+		n += realm->n_allocations;
+	}
+	return n == turn->allocations.n_used ? NULL : "realms miscount their allocations";
+}
+
 const char *turn_check(const struct turn *turn)
 {
 	const uint32_t n_relayed = turn->allocations.n_used + turn->seconds.n_used;
@@ -120,7 +151,5 @@ const char *turn_check(const struct turn *turn)
 		return "the wheel has lost or gained a timer";
 	if (users_count_references(&turn->users) != n_identities)
 		return "identities are miscounted";
-	if (users_count_allocations(&turn->users) != turn->allocations.n_used)
-		return "accounts miscount their allocations";
-	return NULL;
+	return check_realms(turn);
 }

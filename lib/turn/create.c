@@ -1,45 +1,60 @@
 // Making and ending an instance: everything of the configuration is copied.
-#include "turn/nonce.h"
 #include "turn/state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define REALM_BYTES_MAX 763 // RFC 8489 §14.9
-
-// Whoever is asked for a key must have it.
-static bool offers_what_users_have(const struct turn_config *config)
+static const struct turn_realm_config *realm_config(const struct turn_config *config, size_t i)
 {
-	if (config->asks_userhash && config->n_rest_secrets > 0)
+	return i == 0 ? &config->realm : &config->more_realms[i - 1];
+}
+
+static bool has_service(const struct turn_config *config, const struct endpoint *service)
+{
+	for (size_t i = 0; i < config->n_services; i++)
+		if (endpoint_equal(&config->services[i], service))
+			return true;
+	return false;
+}
+
+// Every listener asks for one realm.
+static bool is_service_once(const struct turn_config *config, const struct endpoint *service)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_more_realms; i++)
+		for (size_t k = 0; k < config->more_realms[i].n_services; k++)
+			n += endpoint_equal(&config->more_realms[i].services[k], service);
+	return n == 1;
+}
+
+static bool are_realms_possible(const struct turn_config *config)
+{
+	if (config->n_more_realms >= TURN_REALMS_MAX)
 		return false;
-	for (size_t i = 0; i < config->n_users; i++)
-		if (config->offers_sha256 && !config->users[i].keys.has_sha256)
+	for (size_t i = 0; i <= config->n_more_realms; i++) {
+		const struct turn_realm_config *realm = realm_config(config, i);
+
+		if (!realm_is_possible(realm))
 			return false;
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(realm_config(config, k)->name, realm->name) == 0)
+				return false;
+		for (size_t k = 0; i > 0 && k < realm->n_services; k++)
+			if (!has_service(config, &realm->services[k]) ||
+				!is_service_once(config, &realm->services[k]))
+				return false;
+	}
 	return true;
 }
 
 static bool is_possible(const struct turn_config *config)
 {
-	const size_t realm_bytes = config->realm ? strlen(config->realm) : 0;
 	const size_t software_bytes = config->software ? strlen(config->software) : 0;
 
-	return realm_bytes > 0 && realm_bytes <= REALM_BYTES_MAX &&
-		software_bytes <= STUN_SOFTWARE_BYTES_MAX && config->nonce_lifetime_s > 0 &&
+	return software_bytes <= STUN_SOFTWARE_BYTES_MAX && config->nonce_lifetime_s > 0 &&
 		config->lifetime_s > 0 && config->lifetime_s <= config->lifetime_max_s &&
-		config->n_allocations_max > 0 && offers_what_users_have(config);
-}
-
-// RFC 8489 §14.11: in the order that we prefer.
-static void make_offer(struct turn *turn, const struct turn_config *config)
-{
-	if (config->offers_sha256) {
-		turn->offer_bytes = OFFER_BYTES_MAX;
-		store_be16(turn->offer, STUN_PASSWORD_SHA256);
-		store_be16(turn->offer + 4, STUN_PASSWORD_MD5);
-		turn->features |= NONCE_PASSWORD_ALGORITHMS;
-	}
-	if (config->asks_userhash)
-		turn->features |= NONCE_USERNAME_ANONYMITY;
+		config->n_allocations_max > 0 && are_realms_possible(config);
 }
 
 // Our listeners are never handed out as relayed addresses.
@@ -52,66 +67,52 @@ static bool services_clash(const struct turn *turn)
 	return false;
 }
 
-// A copy of an array that may be empty. False without memory.
-static bool copy(void *out, const void *items, size_t n, size_t item_bytes)
+static int copy_services(struct turn *turn, const struct turn_config *config)
 {
-	void *copied = NULL;
-
-	if (n > 0) {
-		copied = reallocarray(NULL, n, item_bytes);
-		if (!copied)
-			return false;
-		memcpy(copied, items, n * item_bytes);
-	}
-	memcpy(out, &copied, sizeof(copied));
-	return true;
-}
-
-static int copy_secrets(struct turn *turn, const struct turn_config *config)
-{
-	turn->rest_secrets = calloc(config->n_rest_secrets + 1, sizeof(*turn->rest_secrets));
-	if (!turn->rest_secrets)
+	turn->services = reallocarray(NULL, config->n_services + 1, sizeof(*turn->services));
+	if (!turn->services)
 		return -ENOMEM;
-	for (size_t i = 0; i < config->n_rest_secrets; i++) {
-		struct secret *secret = &turn->rest_secrets[i];
-
-		secret->sha256 = config->rest_secrets[i].sha256;
-		secret->bytes = strdup(config->rest_secrets[i].text);
-		if (!secret->bytes)
-			return -ENOMEM;
-		secret->n_bytes = strlen(secret->bytes);
-		turn->n_rest_secrets++;
-	}
+	for (size_t i = 0; i < config->n_services; i++)
+		turn->services[turn->n_services++] = config->services[i];
 	return 0;
 }
 
-static int copy_lists(struct turn *turn, const struct turn_config *config)
+static int add_users(struct turn *turn, struct realm *realm, const struct turn_realm_config *config)
 {
-	const struct turn_peer_policy *peers = &config->peers;
+	int rc = 0;
 
-	turn->realm = strdup(config->realm);
-	if (!turn->realm ||
-		!copy(&turn->services, config->services, config->n_services,
-			sizeof(*config->services)) ||
-		!copy(&turn->peers.allow, peers->allow, peers->n_allow, sizeof(*peers->allow)) ||
-		!copy(&turn->peers.deny, peers->deny, peers->n_deny, sizeof(*peers->deny)))
+	for (size_t i = 0; i < config->n_users && !rc; i++)
+		rc = users_add(&turn->users, realm, &config->users[i]);
+	return rc;
+}
+
+static int init_realms(struct turn *turn, const struct turn_config *config)
+{
+	size_t n_users = 0;
+	int rc;
+
+	turn->realms = calloc(config->n_more_realms + 1, sizeof(*turn->realms));
+	if (!turn->realms)
 		return -ENOMEM;
-	turn->realm_bytes = strlen(turn->realm);
-	turn->n_services = config->n_services;
-	turn->peers.n_allow = peers->n_allow;
-	turn->peers.n_deny = peers->n_deny;
-	turn->peers.allow_private = peers->allow_private;
-	return copy_secrets(turn, config);
+	for (size_t i = 0; i <= config->n_more_realms; i++)
+		n_users += realm_config(config, i)->n_users;
+	rc = users_init(&turn->users, n_users + config->n_allocations_max);
+	for (; turn->n_realms <= config->n_more_realms && !rc; turn->n_realms++) {
+		const struct turn_realm_config *from = realm_config(config, turn->n_realms);
+		struct realm *realm = &turn->realms[turn->n_realms];
+
+		rc = realm_init(realm, from, turn->mac, config->nonce_secret);
+		rc = rc ? rc : add_users(turn, realm, from);
+	}
+	return rc ? rc : users_hash(&turn->users, turn->mac);
 }
 
 static void copy_numbers(struct turn *turn, const struct turn_config *config)
 {
-	memcpy(turn->nonce_secret, config->nonce_secret, sizeof(turn->nonce_secret));
 	turn->nonce_lifetime_ms = config->nonce_lifetime_s * MS_IN_S;
 	turn->lifetime_s = config->lifetime_s;
 	turn->lifetime_max_s = config->lifetime_max_s;
 	turn->n_allocations_max = config->n_allocations_max;
-	turn->n_allocations_per_user = config->n_allocations_per_user;
 	memcpy(turn->alternates, config->alternates, sizeof(turn->alternates));
 	turn->discovery = config->discovery;
 	if (config->software)
@@ -151,22 +152,18 @@ static int init(struct turn *turn, const struct turn_config *config)
 	int rc;
 
 	copy_numbers(turn, config);
-	make_offer(turn, config);
 	init_secrets(turn, config->random_seed);
 	rc = stun_mac_create(&turn->mac);
 	if (!rc)
 		rc = init_tables(turn);
 	if (!rc)
-		rc = copy_lists(turn, config);
+		rc = copy_services(turn, config);
 	if (!rc)
 		rc = ports_init(&turn->ports, config->relays, config->n_relays);
 	if (!rc && services_clash(turn))
 		rc = -EINVAL;
 	if (!rc)
-		rc = users_init(
-			&turn->users, config->users, config->n_users, config->n_allocations_max);
-	if (!rc)
-		rc = users_hash(&turn->users, turn->mac, turn->realm);
+		rc = init_realms(turn, config);
 	return rc;
 }
 
@@ -193,11 +190,6 @@ void turn_destroy(struct turn *turn)
 {
 	if (!turn)
 		return;
-	for (size_t i = 0; i < turn->n_rest_secrets; i++) {
-		explicit_bzero(turn->rest_secrets[i].bytes, turn->rest_secrets[i].n_bytes);
-		free(turn->rest_secrets[i].bytes);
-	}
-	free(turn->rest_secrets);
 	users_fini(&turn->users);
 	ports_fini(&turn->ports);
 	pool_fini(&turn->allocations);
@@ -206,10 +198,10 @@ void turn_destroy(struct turn *turn)
 	pool_fini(&turn->channels);
 	pool_fini(&turn->reservations);
 	free(turn->buckets);
-	free((void *)turn->peers.allow);
-	free((void *)turn->peers.deny);
+	for (size_t i = 0; i < turn->n_realms; i++)
+		realm_fini(&turn->realms[i]);
+	free(turn->realms);
 	free(turn->services);
-	free(turn->realm);
 	stun_mac_destroy(turn->mac);
 	explicit_bzero(turn, sizeof(*turn));
 	free(turn);

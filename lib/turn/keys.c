@@ -17,21 +17,21 @@ void turn_keys_make(struct turn_keys *out, struct stun_mac *mac, const void *nam
 }
 
 // password = base64(HMAC(secret, user name))
-void keys_of_rest(struct turn_keys *out, const struct turn *turn, const struct secret *secret,
-	const struct principal *who)
+void keys_of_rest(const struct call *call, struct turn_keys *out, const struct secret *secret)
 {
+	const struct principal *who = &call->principal;
+	struct stun_mac *mac = call->turn->mac;
 	const size_t n_hash = secret->sha256 ? STUN_SHA256_BYTES : STUN_SHA1_BYTES;
 	uint8_t hash[STUN_SHA256_BYTES];
 	char password[BASE64_BYTES(STUN_SHA256_BYTES)];
 
 	if (secret->sha256)
 		stun_hmac_sha256(
-			turn->mac, hash, secret->bytes, secret->n_bytes, who->name, who->n_bytes);
+			mac, hash, secret->bytes, secret->n_bytes, who->name, who->n_bytes);
 	else
-		stun_hmac_sha1(
-			turn->mac, hash, secret->bytes, secret->n_bytes, who->name, who->n_bytes);
+		stun_hmac_sha1(mac, hash, secret->bytes, secret->n_bytes, who->name, who->n_bytes);
 	base64_encode(password, hash, n_hash);
-	turn_keys_make(out, turn->mac, who->name, who->n_bytes, turn->realm, password,
+	turn_keys_make(out, mac, who->name, who->n_bytes, call->realm->name, password,
 		BASE64_BYTES(n_hash));
 	explicit_bzero(password, sizeof(password));
 }

@@ -16,20 +16,20 @@ static void put_time(uint8_t out[static NONCE_TIME_BYTES], uint64_t ms)
 	store_be32(out + 2, (uint32_t)ms);
 }
 
-void nonce_make(struct turn *turn, char out[static NONCE_BYTES], const struct endpoint *client,
-	uint64_t now_ms)
+void nonce_make(struct turn *turn, const struct realm *realm, char out[static NONCE_BYTES],
+	const struct endpoint *client, uint64_t now_ms)
 {
 	uint8_t value[NONCE_TIME_BYTES + NONCE_HASH_BYTES];
 	uint8_t hash[STUN_SHA256_BYTES];
 	uint8_t data[NONCE_TIME_BYTES + 1 + IPV6_BYTES + 2];
-	const uint8_t features[NONCE_FEATURES_BYTES] = {turn->features};
+	const uint8_t features[NONCE_FEATURES_BYTES] = {realm->features};
 
 	put_time(value, now_ms);
 	put_time(data, now_ms);
 	data[NONCE_TIME_BYTES] = client->ip.family;
 	memcpy(data + NONCE_TIME_BYTES + 1, client->ip.bytes, IPV6_BYTES);
 	store_be16(data + NONCE_TIME_BYTES + 1 + IPV6_BYTES, client->port);
-	stun_hmac_sha256(turn->mac, hash, turn->nonce_secret, sizeof(turn->nonce_secret), data,
+	stun_hmac_sha256(turn->mac, hash, realm->nonce_secret, sizeof(realm->nonce_secret), data,
 		sizeof(data));
 	memcpy(value + NONCE_TIME_BYTES, hash, NONCE_HASH_BYTES);
 	memcpy(out, NONCE_COOKIE, NONCE_MARK_BYTES);
@@ -49,8 +49,8 @@ bool nonce_says_algorithms(const struct stun_attr *attr)
 		features[0] & NONCE_PASSWORD_ALGORITHMS;
 }
 
-bool nonce_is_valid(struct turn *turn, const struct endpoint *client, uint64_t now_ms,
-	const struct stun_attr *attr)
+bool nonce_is_valid(struct turn *turn, const struct realm *realm, const struct endpoint *client,
+	uint64_t now_ms, const struct stun_attr *attr)
 {
 	const char *text = (const char *)attr->value;
 	uint8_t made[NONCE_TIME_BYTES];
@@ -62,7 +62,7 @@ bool nonce_is_valid(struct turn *turn, const struct endpoint *client, uint64_t n
 		return false;
 	made_ms = (uint64_t)load_be16(made) << 32 | load_be32(made + 2);
 	// The features too: who takes them away from a challenge makes the nonce another one.
-	nonce_make(turn, expected, client, made_ms);
+	nonce_make(turn, realm, expected, client, made_ms);
 	for (size_t i = 0; i < NONCE_BYTES; i++)
 		differs |= (uint8_t)(expected[i] ^ text[i]);
 	return !differs && made_ms <= now_ms && now_ms - made_ms < turn->nonce_lifetime_ms;

@@ -91,10 +91,8 @@ static struct ip_addr embedded_ip(const struct ip_addr *ip)
 	return (struct ip_addr){0};
 }
 
-static bool is_routable(const struct turn *turn, const struct ip_addr *ip)
+static bool is_routable(const struct turn_peer_policy *policy, const struct ip_addr *ip)
 {
-	const struct turn_peer_policy *policy = &turn->peers;
-
 	if (any_contains(never, N_ELEMENTS(never), ip) || peer_ip_is_tunnel(ip))
 		return false;
 	if (any_contains(policy->allow, policy->n_allow, ip))
@@ -117,32 +115,32 @@ static bool is_service_ip(const struct turn *turn, const struct ip_addr *ip)
 
 // Another allocation of this relay is reached whatever its network is, unless the operator denies
 // it.
-static bool is_relay_allowed(const struct turn *turn, const struct ip_addr *ip)
+static bool is_relay_allowed(const struct turn_peer_policy *policy, const struct ip_addr *ip)
 {
-	const struct turn_peer_policy *policy = &turn->peers;
-
 	return any_contains(policy->allow, policy->n_allow, ip) ||
 		!any_contains(policy->deny, policy->n_deny, ip);
 }
 
 // On our own addresses only relayed addresses are peers. The form an IPv4 address comes in does not
 // matter.
-bool peer_ip_is_allowed(const struct turn *turn, const struct ip_addr *ip)
+bool peer_ip_is_allowed(
+	const struct turn *turn, const struct realm *realm, const struct ip_addr *ip)
 {
+	const struct turn_peer_policy *policy = &realm->peers;
 	const struct ip_addr inner = embedded_ip(ip);
 	const struct ip_addr *plain = inner.family == FAMILY_NONE ? ip : &inner;
 
 	if (ip->family == FAMILY_NONE)
 		return false;
 	if (ports_contain_ip(&turn->ports, plain))
-		return is_relay_allowed(turn, plain);
+		return is_relay_allowed(policy, plain);
 	if (is_service_ip(turn, plain))
 		return false;
-	return is_routable(turn, ip) && is_routable(turn, plain);
+	return is_routable(policy, ip) && is_routable(policy, plain);
 }
 
-bool peer_is_allowed(
-	const struct turn *turn, const struct endpoint *peer, const struct endpoint *relayed)
+bool peer_is_allowed(const struct turn *turn, const struct realm *realm,
+	const struct endpoint *peer, const struct endpoint *relayed)
 {
 	const struct ip_addr inner = embedded_ip(&peer->ip);
 	const struct endpoint plain = {
@@ -152,5 +150,5 @@ bool peer_is_allowed(
 
 	if (ports_contain_ip(&turn->ports, &plain.ip) && !ports_contain(&turn->ports, &plain))
 		return false;
-	return peer_ip_is_allowed(turn, &peer->ip) && !endpoint_equal(&plain, relayed);
+	return peer_ip_is_allowed(turn, realm, &peer->ip) && !endpoint_equal(&plain, relayed);
 }

@@ -6,13 +6,15 @@
 
 #include <stdbool.h>
 
+struct realm;
 struct turn;
 
-// May `relayed` talk to this transport address?
-bool peer_is_allowed(
-	const struct turn *turn, const struct endpoint *peer, const struct endpoint *relayed);
-// May it talk to some port of this address?
-bool peer_ip_is_allowed(const struct turn *turn, const struct ip_addr *ip);
+// May `relayed`, of that realm, talk to this transport address?
+bool peer_is_allowed(const struct turn *turn, const struct realm *realm,
+	const struct endpoint *peer, const struct endpoint *relayed);
+// May a relayed address of that realm talk to some port of this address?
+bool peer_ip_is_allowed(
+	const struct turn *turn, const struct realm *realm, const struct ip_addr *ip);
 // Teredo or 6to4: may not even ask for an allocation (RFC 8656 §21.4).
 bool peer_ip_is_tunnel(const struct ip_addr *ip);
 

@@ -91,7 +91,7 @@ static enum stun_code check_policy(const struct call *call, const struct ip_addr
 			return STUN_PEER_ADDRESS_FAMILY_MISMATCH;
 	}
 	for (size_t i = 0; i < n_ips; i++) {
-		if (!peer_ip_is_allowed(call->turn, &ips[i]))
+		if (!peer_ip_is_allowed(call->turn, call->realm, &ips[i]))
 			return STUN_FORBIDDEN;
 	}
 	return STUN_CODE_NONE;

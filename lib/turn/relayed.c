@@ -75,6 +75,7 @@ static void free_allocation(struct turn *turn, uint32_t idx)
 	wheel_remove(&turn->wheel, timer_id(TIMER_ALLOCATION, idx));
 	clients_remove(turn, idx);
 	allocation->identity->account->n_allocations--;
+	allocation->identity->realm->n_allocations--;
 	users_drop(&turn->users, allocation->identity);
 	pool_give(&turn->allocations, idx);
 }

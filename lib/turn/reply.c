@@ -13,15 +13,15 @@ void reply_begin(struct call *call, enum stun_class class)
 
 static void put_challenge(struct call *call)
 {
-	const struct turn *turn = call->turn;
+	const struct realm *realm = call->realm;
 	char nonce[NONCE_BYTES];
 
-	nonce_make(call->turn, nonce, &call->request->client, call->time->now_ms);
-	stun_put_bytes(&call->reply, STUN_ATTR_REALM, turn->realm, turn->realm_bytes);
+	nonce_make(call->turn, realm, nonce, &call->request->client, call->time->now_ms);
+	stun_put_bytes(&call->reply, STUN_ATTR_REALM, realm->name, realm->name_bytes);
 	stun_put_bytes(&call->reply, STUN_ATTR_NONCE, nonce, sizeof(nonce));
-	if (turn->offer_bytes)
-		stun_put_bytes(&call->reply, STUN_ATTR_PASSWORD_ALGORITHMS, turn->offer,
-			turn->offer_bytes);
+	if (realm->offer_bytes)
+		stun_put_bytes(&call->reply, STUN_ATTR_PASSWORD_ALGORITHMS, realm->offer,
+			realm->offer_bytes);
 }
 
 // RFC 8489 §10: the one of the client's family first, then the other one.

@@ -19,8 +19,8 @@ void reservation_make(struct turn *turn, uint32_t allocation_idx, uint64_t now_m
 
 	reservation->relayed = allocation->relayed;
 	reservation->relayed.port++;
-	reservation->identity =
-		users_hold(&turn->users, identity->name, identity->n_bytes, &identity->keys);
+	reservation->identity = users_hold(
+		&turn->users, identity->realm, identity->name, identity->n_bytes, &identity->keys);
 	reservation->allocation_idx = allocation_idx;
 	entropy_fill(&turn->entropy, reservation->token, TOKEN_BYTES);
 	reservation->token[0] = (uint8_t)(idx >> 16);
@@ -30,9 +30,9 @@ void reservation_make(struct turn *turn, uint32_t allocation_idx, uint64_t now_m
 	wheel_add(&turn->wheel, timer_id(TIMER_RESERVATION, idx), now_ms + RESERVATION_LIFETIME_MS);
 }
 
-uint32_t reservation_find(
-	const struct turn *turn, const struct stun_attr *token, const struct principal *who)
+uint32_t reservation_find(const struct call *call, const struct stun_attr *token)
 {
+	const struct turn *turn = call->turn;
 	const uint32_t idx = token_idx(token->value);
 	const struct reservation *reservation;
 
@@ -41,7 +41,7 @@ uint32_t reservation_find(
 	reservation = reservation_at(turn, idx);
 	if (!reservation->identity ||
 		CRYPTO_memcmp(reservation->token, token->value, TOKEN_BYTES) != 0 ||
-		!identity_is(reservation->identity, who->name, who->n_bytes))
+		!caller_is(call, reservation->identity))
 		return 0;
 	return idx;
 }

@@ -6,6 +6,7 @@
 #include "turn/hash.h"
 #include "turn/pool.h"
 #include "turn/ports.h"
+#include "turn/realm.h"
 #include "turn/turn.h"
 #include "turn/users.h"
 #include "turn/wheel.h"
@@ -70,37 +71,21 @@ struct reservation {
 	uint8_t token[TOKEN_BYTES]; // its index here in 3 bytes, 5 bytes that nobody can guess
 };
 
-struct secret {
-	char *bytes;
-	size_t n_bytes;
-	bool sha256;
-};
-
-#define OFFER_BYTES_MAX 8 // of PASSWORD-ALGORITHMS: two algorithms without parameters
-
 struct turn {
 	struct stun_mac *mac;
 	struct entropy entropy;
 
-	char *realm;
-	size_t realm_bytes;
-	struct secret *rest_secrets;
-	size_t n_rest_secrets;
+	struct realm *realms; // [0]: of each listener that no other realm has
+	size_t n_realms;
 	struct turn_keys dummy_keys; // for the work on behalf of users that are not
-	uint8_t offer[OFFER_BYTES_MAX]; // the value of PASSWORD-ALGORITHMS
-	size_t offer_bytes; // 0: none is offered
-	uint8_t features; // STUN Security Features, the first of three bytes (RFC 8489 §18.1)
-	uint8_t nonce_secret[32];
 	uint64_t nonce_lifetime_ms;
 	uint32_t lifetime_s;
 	uint32_t lifetime_max_s;
 	uint32_t n_allocations_max;
-	uint32_t n_allocations_per_user; // 0: no limit
 	uint16_t channel_max;
 	struct endpoint *services;
 	size_t n_services;
 	struct endpoint alternates[2];
-	struct turn_peer_policy peers; // its lists are ours
 	struct stun_discovery discovery;
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
 
@@ -133,6 +118,7 @@ struct call {
 	const struct turn_request *request;
 	struct turn_effects *effects;
 	struct turn_answer *answer;
+	struct realm *realm; // of the listener
 	struct stun_writer reply;
 	uint32_t allocation_idx; // of the request's 5-tuple, or 0
 	struct allocation *allocation;
@@ -145,6 +131,13 @@ struct call {
 	size_t n_unknown;
 };
 
+// Names say who someone is only within a realm.
+static inline bool caller_is(const struct call *call, const struct identity *identity)
+{
+	return identity->realm == call->realm &&
+		identity_is(identity, call->principal.name, call->principal.n_bytes);
+}
+
 // One per method. They return 0 and have put the answer's attributes, or a code and have changed
 // nothing.
 enum stun_code binding_handle(struct call *call);
@@ -156,8 +149,7 @@ enum stun_code channel_handle(struct call *call);
 // RFC 8489 §9.2.4.
 enum stun_code auth_check(struct call *call);
 
-void keys_of_rest(struct turn_keys *out, const struct turn *turn, const struct secret *secret,
-	const struct principal *who);
+void keys_of_rest(const struct call *call, struct turn_keys *out, const struct secret *secret);
 
 void reply_begin(struct call *call, enum stun_class class);
 void reply_error(struct call *call, enum stun_code code);
@@ -191,9 +183,8 @@ static inline struct reservation *reservation_at(const struct turn *turn, uint32
 // Of the port that ports_take_even() reserved behind the allocation's. There must be room in the
 // pool.
 void reservation_make(struct turn *turn, uint32_t allocation_idx, uint64_t now_ms);
-// The one that `token` names and `who` may use, or 0.
-uint32_t reservation_find(
-	const struct turn *turn, const struct stun_attr *token, const struct principal *who);
+// The one that `token` names and the caller may use, or 0.
+uint32_t reservation_find(const struct call *call, const struct stun_attr *token);
 // It ends; what becomes of its port is the caller's to say.
 void reservation_end(struct turn *turn, uint32_t idx);
 void reservation_expire(struct turn *turn, uint32_t idx);

@@ -51,11 +51,9 @@ static bool is_answered(const struct stun_view *view)
 // RFC 8656 §5.
 static enum stun_code check_owner(const struct call *call)
 {
-	const struct principal *who = &call->principal;
-
 	if (!call->allocation)
 		return STUN_ALLOCATION_MISMATCH;
-	if (!identity_is(call->allocation->identity, who->name, who->n_bytes))
+	if (!caller_is(call, call->allocation->identity))
 		return STUN_WRONG_CREDENTIALS;
 	return STUN_CODE_NONE;
 }
@@ -102,6 +100,7 @@ static enum stun_code judge(struct call *call)
 	enum stun_code code = STUN_CODE_NONE;
 
 	if (view->method != STUN_BINDING) {
+		call->realm = realm_of(call->turn, &call->request->service);
 		find_allocation(call);
 		code = auth_check(call);
 	}
@@ -116,6 +115,14 @@ static enum stun_code judge(struct call *call)
 		return code;
 	reply_begin(call, STUN_SUCCESS);
 	return run(call);
+}
+
+static void count(struct realm *realm, const struct stun_view *view, enum stun_code code)
+{
+	const bool is_signed = view->integrity_offset || view->integrity_sha256_offset;
+
+	realm->n_unauthenticated += code == STUN_UNAUTHENTICATED && is_signed;
+	realm->n_quota_reached += code == STUN_ALLOCATION_QUOTA_REACHED;
 }
 
 size_t turn_handle(struct turn *turn, const struct turn_time *time,
@@ -141,6 +148,8 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 		reply_error(&call, code);
 	turn->n_requests[request->view->method]++;
 	turn->n_errors[code]++;
+	if (call.realm)
+		count(call.realm, request->view, code);
 	return reply_end(&call);
 }
 
@@ -276,4 +285,21 @@ void turn_stats_get(const struct turn *turn, struct turn_stats *out)
 	};
 	memcpy(out->n_requests, turn->n_requests, sizeof(out->n_requests));
 	memcpy(out->n_errors, turn->n_errors, sizeof(out->n_errors));
+}
+
+bool turn_realm_stats_get(const struct turn *turn, size_t realm_idx, struct turn_realm_stats *out)
+{
+	const struct realm *realm;
+
+	if (realm_idx >= turn->n_realms)
+		return false;
+	realm = &turn->realms[realm_idx];
+	*out = (struct turn_realm_stats){
+		.name = realm->name,
+		.n_allocations = realm->n_allocations,
+		.n_allocations_created = realm->n_created,
+		.n_unauthenticated = realm->n_unauthenticated,
+		.n_quota_reached = realm->n_quota_reached,
+	};
+	return true;
 }

@@ -28,6 +28,7 @@
 // full and a relayed address of each family.
 #define TURN_EFFECTS_MAX (TURN_PERMISSIONS_MAX + 2 * TURN_CHANNELS_MAX + 4)
 #define TURN_USERNAME_BYTES_MAX 508 // RFC 8489 §14.3
+#define TURN_REALMS_MAX 64
 
 struct turn_time {
 	uint64_t now_ms; // monotonic: all lifetimes
@@ -64,27 +65,37 @@ struct turn_peer_policy {
 	size_t n_deny;
 };
 
-// All of it is copied.
-struct turn_config {
-	const char *realm;
+// Who may ask, and for what. A user of one realm is nobody in another, whatever the name.
+struct turn_realm_config {
+	const char *name;
+	const struct endpoint *services; // the listeners that ask for it; in `realm` not used
+	size_t n_services;
 	const struct turn_user *users;
 	size_t n_users;
 	const struct turn_rest_secret *rest_secrets; // any may have signed
 	size_t n_rest_secrets;
 	bool offers_sha256; // in PASSWORD-ALGORITHMS, before MD5: every user needs that key
 	bool asks_userhash; // names stay hidden (RFC 8489 §9.2.1): not with rest_secrets
+	uint32_t n_allocations_max; // of all its users together: 486 past it; 0: no limit
+	uint32_t n_allocations_per_user; // 486 past it; 0: no limit of its own
+	struct turn_peer_policy peers;
+};
+
+// All of it is copied.
+struct turn_config {
+	struct turn_realm_config realm; // of each listener that no other realm has
+	const struct turn_realm_config *more_realms;
+	size_t n_more_realms; // less than TURN_REALMS_MAX
 	uint32_t nonce_lifetime_s;
 	uint32_t lifetime_s; // default and least
 	uint32_t lifetime_max_s;
 	uint32_t n_allocations_max;
-	uint32_t n_allocations_per_user; // 486 past it; 0: no limit
 	const struct relay_range *relays;
 	size_t n_relays;
-	const struct endpoint *services; // our own listeners: never a peer
+	const struct endpoint *services; // all our listeners: never a peer
 	size_t n_services;
 	// Where clients go when this one is full: at most one of each family; family none is none.
 	struct endpoint alternates[2];
-	struct turn_peer_policy peers;
 	struct stun_discovery discovery; // of RFC 5780
 	const char *software; // SOFTWARE of every answer; NULL: none
 	bool rfc5766_channels; // also 0x5000..0x7fff, which RFC 8656 reserves
@@ -150,10 +161,18 @@ struct turn_stats {
 	uint64_t n_errors[700]; // answers by code; [0] is success
 };
 
+struct turn_realm_stats {
+	const char *name; // lives as long as the instance
+	uint32_t n_allocations;
+	uint64_t n_allocations_created;
+	uint64_t n_unauthenticated; // answers 401 to requests that were signed
+	uint64_t n_quota_reached; // answers 486
+};
+
 struct turn;
 
-// Returns 0; -ENOMEM; -EINVAL for a range or relay that cannot be, or an offer that a user cannot
-// take.
+// Returns 0; -ENOMEM; -EINVAL for a range or relay that cannot be, an offer that a user cannot
+// take, a realm or listener that is there twice.
 int turn_create(struct turn **out, const struct turn_config *config);
 void turn_destroy(struct turn *turn); // NULL is fine
 
@@ -178,6 +197,8 @@ void turn_port_release(struct turn *turn, const struct endpoint *relayed);
 bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects);
 
 void turn_stats_get(const struct turn *turn, struct turn_stats *out);
+// Realms are numbered as in the configuration, `realm` being 0. False past the last.
+bool turn_realm_stats_get(const struct turn *turn, size_t realm_idx, struct turn_realm_stats *out);
 
 // For tests and debug builds: every relayed port is free, used, reserved or cooling; every index
 // points at what points back; counters equal what is counted. Returns NULL, or what is wrong.

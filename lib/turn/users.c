@@ -1,5 +1,6 @@
 #include "turn/users.h"
 
+#include "turn/realm.h"
 #include "turn/turn.h"
 
 #include <errno.h>
@@ -23,39 +24,43 @@ static bool keys_equal(const struct turn_keys *a, const struct turn_keys *b)
 		(!a->has_sha256 || memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0);
 }
 
-const struct identity *users_find(const struct users *users, const void *name, size_t n_bytes)
+const struct identity *users_find(
+	const struct users *users, const struct realm *realm, const void *name, size_t n_bytes)
 {
 	const struct identity *identity = *bucket_of(users, name, n_bytes);
 
-	while (identity && !(identity->configured && identity_is(identity, name, n_bytes)))
+	while (identity &&
+		!(identity->configured && identity->realm == realm &&
+			identity_is(identity, name, n_bytes)))
 		identity = identity->next;
 	return identity;
 }
 
 // A REST user's account is what stands behind the time in its name; where nothing does, each name
 // is one.
-static struct account *hold_account(
-	struct users *users, const uint8_t *name, size_t n_bytes, bool configured)
+static struct account *hold_account(struct users *users, const struct realm *realm,
+	const uint8_t *name, size_t n_bytes, bool configured)
 {
 	const uint8_t *colon = configured ? NULL : memchr(name, ':', n_bytes);
 	const uint8_t *user = colon ? colon + 1 : name;
 
-	return accounts_hold(&users->accounts, user, n_bytes - (size_t)(user - name));
+	return accounts_hold(&users->accounts, realm, user, n_bytes - (size_t)(user - name));
 }
 
-static struct identity *add(struct users *users, const void *name, size_t n_bytes,
-	const struct turn_keys *keys, bool configured)
+static struct identity *add(struct users *users, struct realm *realm, const void *name,
+	size_t n_bytes, const struct turn_keys *keys, bool configured)
 {
 	struct identity **bucket = bucket_of(users, name, n_bytes);
 	struct identity *identity = calloc(1, sizeof(*identity) + n_bytes);
 
 	if (!identity)
 		return NULL;
-	identity->account = hold_account(users, name, n_bytes, configured);
+	identity->account = hold_account(users, realm, name, n_bytes, configured);
 	if (!identity->account) {
 		free(identity);
 		return NULL;
 	}
+	identity->realm = realm;
 	identity->configured = configured;
 	identity->next = *bucket;
 	identity->keys = *keys;
@@ -65,16 +70,17 @@ static struct identity *add(struct users *users, const void *name, size_t n_byte
 	return identity;
 }
 
-struct identity *users_hold(
-	struct users *users, const void *name, size_t n_bytes, const struct turn_keys *keys)
+struct identity *users_hold(struct users *users, struct realm *realm, const void *name,
+	size_t n_bytes, const struct turn_keys *keys)
 {
 	struct identity *identity = *bucket_of(users, name, n_bytes);
 
 	while (identity &&
-		!(identity_is(identity, name, n_bytes) && keys_equal(&identity->keys, keys)))
+		!(identity->realm == realm && identity_is(identity, name, n_bytes) &&
+			keys_equal(&identity->keys, keys)))
 		identity = identity->next;
 	if (!identity)
-		identity = add(users, name, n_bytes, keys, false);
+		identity = add(users, realm, name, n_bytes, keys, false);
 	if (identity)
 		identity->n_references++;
 	return identity;
@@ -100,34 +106,24 @@ void users_drop(struct users *users, struct identity *identity)
 	destroy(users, identity);
 }
 
-static int add_configured(struct users *users, const struct turn_user *user)
+int users_add(struct users *users, struct realm *realm, const struct turn_user *user)
 {
 	const size_t n_bytes = strlen(user->name);
 
 	if (n_bytes == 0 || n_bytes > TURN_USERNAME_BYTES_MAX ||
-		users_find(users, user->name, n_bytes))
+		users_find(users, realm, user->name, n_bytes))
 		return -EINVAL;
-	return add(users, user->name, n_bytes, &user->keys, true) ? 0 : -ENOMEM;
+	return add(users, realm, user->name, n_bytes, &user->keys, true) ? 0 : -ENOMEM;
 }
 
-int users_init(struct users *users, const struct turn_user *list, size_t n_list, size_t n_expected)
+int users_init(struct users *users, size_t n_expected)
 {
-	users->n_buckets = next_power_of_two(n_list + n_expected);
+	users->n_buckets = next_power_of_two(n_expected);
 	users->buckets = calloc(users->n_buckets, sizeof(struct identity *));
-	if (!users->buckets ||
-		accounts_init(&users->accounts, n_list + n_expected, &users->hash_key)) {
-		users_fini(users);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < n_list; i++) {
-		const int rc = add_configured(users, &list[i]);
-
-		if (rc) {
-			users_fini(users);
-			return rc;
-		}
-	}
-	return 0;
+	if (users->buckets && accounts_init(&users->accounts, n_expected, &users->hash_key) == 0)
+		return 0;
+	users_fini(users);
+	return -ENOMEM;
 }
 
 static struct userhash *hash_slot(const struct users *users, const uint8_t *hash)
@@ -141,16 +137,16 @@ static struct userhash *hash_slot(const struct users *users, const uint8_t *hash
 	return &users->hashes[i & (users->n_hashes - 1)];
 }
 
-static void add_hash(
-	struct users *users, struct stun_mac *mac, const char *realm, const struct identity *who)
+static void add_hash(struct users *users, struct stun_mac *mac, const struct identity *who)
 {
 	struct userhash hash = {.identity = who};
 
-	stun_userhash(mac, hash.bytes, who->name, who->n_bytes, realm, strlen(realm));
+	stun_userhash(
+		mac, hash.bytes, who->name, who->n_bytes, who->realm->name, who->realm->name_bytes);
 	*hash_slot(users, hash.bytes) = hash;
 }
 
-int users_hash(struct users *users, struct stun_mac *mac, const char *realm)
+int users_hash(struct users *users, struct stun_mac *mac)
 {
 	size_t n = 0;
 
@@ -163,14 +159,16 @@ int users_hash(struct users *users, struct stun_mac *mac, const char *realm)
 		return -ENOMEM;
 	for (size_t i = 0; i < users->n_buckets; i++)
 		for (const struct identity *p = users->buckets[i]; p; p = p->next)
-			add_hash(users, mac, realm, p);
+			add_hash(users, mac, p);
 	return 0;
 }
 
-const struct identity *users_find_hash(
-	const struct users *users, const uint8_t hash[static STUN_SHA256_BYTES])
+const struct identity *users_find_hash(const struct users *users, const struct realm *realm,
+	const uint8_t hash[static STUN_SHA256_BYTES])
 {
-	return hash_slot(users, hash)->identity;
+	const struct identity *identity = hash_slot(users, hash)->identity;
+
+	return identity && identity->realm == realm ? identity : NULL;
 }
 
 void users_fini(struct users *users)
@@ -190,14 +188,14 @@ void users_fini(struct users *users)
 	users->hashes = NULL;
 }
 
-uint64_t users_count_allocations(const struct users *users)
+uint64_t users_count_allocations(const struct users *users, const struct realm *realm)
 {
 	const struct accounts *accounts = &users->accounts;
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < accounts->n_buckets; i++)
 		for (const struct account *p = accounts->buckets[i]; p; p = p->next)
-			n += p->n_allocations;
+			n += p->realm == realm ? p->n_allocations : 0;
 	return n;
 }
 

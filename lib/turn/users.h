@@ -1,6 +1,6 @@
-// Who may ask: the configured users, and the REST users that own an allocation. An identity (name
-// and key) exists once, whatever the number of its allocations, and holds as long as one of them or
-// the configuration.
+// Who may ask: the configured users, and the REST users that own an allocation. An identity (realm,
+// name and key) exists once, whatever the number of its allocations, and holds as long as one of
+// them or the configuration.
 #ifndef TURN_USERS_H
 #define TURN_USERS_H
 
@@ -14,8 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct realm;
+
 struct identity {
 	struct identity *next; // in its bucket
+	struct realm *realm;
 	uint32_t n_references; // of allocations; a configured one lives without
 	bool configured;
 	struct account *account;
@@ -39,23 +42,25 @@ struct users {
 	struct accounts accounts;
 };
 
-// `n_expected` identities beside the configured ones. Returns 0; -ENOMEM; -EINVAL for a name that
-// cannot be, or is given twice.
-int users_init(struct users *users, const struct turn_user *list, size_t n_list, size_t n_expected);
+// For `n_expected` identities in all realms, configured and others. Returns 0; -ENOMEM.
+int users_init(struct users *users, size_t n_expected);
+// A configured one. Returns 0; -ENOMEM; -EINVAL for a name that cannot be, or is there already.
+int users_add(struct users *users, struct realm *realm, const struct turn_user *user);
 // Then, to find the configured ones by USERHASH. Returns 0; -ENOMEM.
-int users_hash(struct users *users, struct stun_mac *mac, const char *realm);
+int users_hash(struct users *users, struct stun_mac *mac);
 void users_fini(struct users *users);
-// The configured one of that name, or NULL.
-const struct identity *users_find(const struct users *users, const void *name, size_t n_bytes);
-const struct identity *users_find_hash(
-	const struct users *users, const uint8_t hash[static STUN_SHA256_BYTES]);
+// The configured one of that realm and name, or NULL.
+const struct identity *users_find(
+	const struct users *users, const struct realm *realm, const void *name, size_t n_bytes);
+const struct identity *users_find_hash(const struct users *users, const struct realm *realm,
+	const uint8_t hash[static STUN_SHA256_BYTES]);
 // Take a reference to the identity, made where there is none yet. NULL without memory.
-struct identity *users_hold(
-	struct users *users, const void *name, size_t n_bytes, const struct turn_keys *keys);
+struct identity *users_hold(struct users *users, struct realm *realm, const void *name,
+	size_t n_bytes, const struct turn_keys *keys);
 void users_drop(struct users *users, struct identity *identity);
 bool identity_is(const struct identity *identity, const void *name, size_t n_bytes);
-// The allocations that all accounts of identities count.
-uint64_t users_count_allocations(const struct users *users);
+// The allocations that all accounts of a realm count.
+uint64_t users_count_allocations(const struct users *users, const struct realm *realm);
 // The references all identities have; -1 where one has none and should not be.
 int64_t users_count_references(const struct users *users);
 

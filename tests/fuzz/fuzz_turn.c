@@ -176,8 +176,8 @@ static void open_rig(void)
 	config.relays = relays;
 	config.n_relays = N_ELEMENTS(relays);
 	config.n_allocations_max = 3;
-	config.rest_secrets = secrets;
-	config.n_rest_secrets = 1;
+	config.realm.rest_secrets = secrets;
+	config.realm.n_rest_secrets = 1;
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
 }

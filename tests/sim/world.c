@@ -78,9 +78,13 @@ static void open_turn(struct world *world)
 	const struct relay_range relay = {world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
 	struct turn_user user = {.name = WORLD_USER};
 	struct turn_config config = {
-		.realm = WORLD_REALM,
-		.users = &user,
-		.n_users = 1,
+		.realm =
+			{
+				.name = WORLD_REALM,
+				.users = &user,
+				.n_users = 1,
+				.peers.allow_private = true,
+			},
 		.nonce_lifetime_s = 600,
 		.lifetime_s = 600,
 		.lifetime_max_s = 3600,
@@ -90,15 +94,14 @@ static void open_turn(struct world *world)
 		.services = world->services,
 		.n_services = N_ELEMENTS(world->services),
 		.discovery = {world->services[0], world->services[3]},
-		.peers.allow_private = true,
 		.random_seed = random_next(&world->random) | 1,
 	};
 	struct prefix lab;
 	struct stun_mac *mac;
 
 	cr_assert_eq(prefix_parse(&lab, "198.18.0.0/15"), 0);
-	config.peers.allow = &lab;
-	config.peers.n_allow = 1;
+	config.realm.peers.allow = &lab;
+	config.realm.peers.n_allow = 1;
 	cr_assert_eq(stun_mac_create(&mac), 0);
 	turn_keys_make(&user.keys, mac, WORLD_USER, strlen(WORLD_USER), WORLD_REALM, WORLD_PASSWORD,
 		strlen(WORLD_PASSWORD));

@@ -36,7 +36,7 @@ static void refuse(void)
 	config.n_relays = 0;
 	expect(turn_create(&turn, &config) != 0 && !turn, "a configuration without relays");
 	config = rig_config();
-	config.n_users = 1;
+	config.realm.n_users = 1;
 	config.lifetime_s = 0;
 	expect(turn_create(&turn, &config) != 0 && !turn, "a configuration without lifetime");
 }
@@ -52,9 +52,9 @@ static void rest(void)
 	const struct prefix prefix = {{FAMILY_IPV4, {10}}, 8};
 	struct turn_config config = rig_config();
 
-	config.rest_secrets = secrets;
-	config.n_rest_secrets = 2;
-	config.peers = (struct turn_peer_policy){
+	config.realm.rest_secrets = secrets;
+	config.realm.n_rest_secrets = 2;
+	config.realm.peers = (struct turn_peer_policy){
 		.allow = &prefix, .n_allow = 1, .deny = &prefix, .n_deny = 1};
 	rig_open(&rig, &config);
 	rig.user = &user;

@@ -15,8 +15,8 @@ static void open_with(bool offers_sha256, bool asks_userhash)
 {
 	struct turn_config config = rig_config();
 
-	config.offers_sha256 = offers_sha256;
-	config.asks_userhash = asks_userhash;
+	config.realm.offers_sha256 = offers_sha256;
+	config.realm.asks_userhash = asks_userhash;
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
 }
@@ -299,17 +299,17 @@ Test(turn_algorithms, offers_that_a_user_cannot_take_are_refused)
 {
 	static const struct turn_rest_secret secret = {.text = "north"};
 	struct turn_config config = rig_config();
-	struct turn_user user = config.users[0];
+	struct turn_user user = config.realm.users[0];
 	struct turn *turn;
 
 	user.keys.has_sha256 = false;
-	config.users = &user;
-	config.n_users = 1;
-	config.offers_sha256 = true;
+	config.realm.users = &user;
+	config.realm.n_users = 1;
+	config.realm.offers_sha256 = true;
 	cr_expect_eq(turn_create(&turn, &config), -EINVAL);
 	config = rig_config();
-	config.rest_secrets = &secret;
-	config.n_rest_secrets = 1;
-	config.asks_userhash = true;
+	config.realm.rest_secrets = &secret;
+	config.realm.n_rest_secrets = 1;
+	config.realm.asks_userhash = true;
 	cr_expect_eq(turn_create(&turn, &config), -EINVAL);
 }

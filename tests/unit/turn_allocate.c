@@ -500,9 +500,9 @@ static void users_alike(struct turn_config *config)
 {
 	static struct turn_user users[2];
 
-	users[0] = config->users[0];
-	users[1] = config->users[0];
-	config->users = users;
+	users[0] = config->realm.users[0];
+	users[1] = config->realm.users[0];
+	config->realm.users = users;
 }
 
 static void lifetimes_upside_down(struct turn_config *config)

@@ -17,8 +17,8 @@ static struct turn_config config_of(const struct relay_range *relays, size_t n_r
 	config.n_relays = n_relays;
 	config.lifetime_s = 600;
 	config.nonce_lifetime_s = 36000;
-	config.peers.allow = &documentation;
-	config.peers.n_allow = 1;
+	config.realm.peers.allow = &documentation;
+	config.realm.peers.n_allow = 1;
 	return config;
 }
 

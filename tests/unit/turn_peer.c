@@ -1,6 +1,7 @@
 // Who may be a peer. IPv4 through CreatePermission and ChannelBind; IPv6, which no relay has yet,
 // at the function that decides.
 #include "turn/peer.h"
+#include "turn/realm.h"
 
 #include "turn_rig.h"
 
@@ -26,7 +27,7 @@ static void reopen(struct turn_peer_policy policy)
 {
 	struct turn_config config = rig_config();
 
-	config.peers = policy;
+	config.realm.peers = policy;
 	rig_close(&rig);
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
@@ -137,7 +138,7 @@ Test(turn_peer, an_address_of_services_alone_is_refused)
 	struct turn_config config = rig_config();
 
 	config.services = &service;
-	config.peers = (struct turn_peer_policy){.allow = &all, .n_allow = 1};
+	config.realm.peers = (struct turn_peer_policy){.allow = &all, .n_allow = 1};
 	rig_close(&rig);
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
@@ -151,7 +152,7 @@ static bool allows(const char *text)
 	struct ip_addr ip;
 
 	cr_assert_eq(ip_parse(&ip, text), 0);
-	return peer_ip_is_allowed(rig.turn, &ip);
+	return peer_ip_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &ip);
 }
 
 Test(turn_peer, ipv6_ranges)
@@ -193,11 +194,11 @@ Test(turn_peer, our_own_addresses_inside_ipv6_are_ours)
 	const struct endpoint own = rig_address(&rig, STUN_ATTR_XOR_RELAYED_ADDRESS);
 	struct endpoint peer = rig_endpoint("[::ffff:192.0.2.15]:3478");
 
-	cr_expect(!peer_is_allowed(rig.turn, &peer, &own));
+	cr_expect(!peer_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &peer, &own));
 	peer.port = own.port;
-	cr_expect(!peer_is_allowed(rig.turn, &peer, &own));
+	cr_expect(!peer_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &peer, &own));
 	peer.port = own.port == 50000 ? 50001 : 50000;
-	cr_expect(peer_is_allowed(rig.turn, &peer, &own));
+	cr_expect(peer_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &peer, &own));
 }
 
 Test(turn_peer, allowing_all_ipv6_opens_no_tunnel_and_no_hidden_ipv4)

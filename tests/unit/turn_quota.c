@@ -26,9 +26,9 @@ static void open_rig(void)
 	static const struct turn_rest_secret secret = {.text = "north"};
 	struct turn_config config = rig_config();
 
-	config.n_allocations_per_user = QUOTA;
-	config.rest_secrets = &secret;
-	config.n_rest_secrets = 1;
+	config.realm.n_allocations_per_user = QUOTA;
+	config.realm.rest_secrets = &secret;
+	config.realm.n_rest_secrets = 1;
 	rig_open(&rig, &config);
 }
 
@@ -115,8 +115,8 @@ Test(turn_quota, configured_names_are_taken_whole)
 	struct turn_config config = rig_config();
 
 	rig_close(&rig);
-	config.users = users;
-	config.n_allocations_per_user = 1;
+	config.realm.users = users;
+	config.realm.n_allocations_per_user = 1;
 	rig_open(&rig, &config);
 	cr_expect_eq(allocate_from(1, &one), 0);
 	cr_expect_eq(allocate_from(2, &two), 0);

@@ -53,9 +53,9 @@ static void open_rig(void)
 		{.text = "north"}, {.text = "south"}, {.text = "west", .sha256 = true}};
 	struct turn_config config = rig_config();
 
-	config.rest_secrets = secrets;
-	config.n_rest_secrets = N_ELEMENTS(secrets);
-	config.offers_sha256 = true;
+	config.realm.rest_secrets = secrets;
+	config.realm.n_rest_secrets = N_ELEMENTS(secrets);
+	config.realm.offers_sha256 = true;
 	config.nonce_lifetime_s = 3600;
 	rig_open(&rig, &config);
 	rig_challenge(&rig);

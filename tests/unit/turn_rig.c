@@ -61,9 +61,7 @@ struct turn_config rig_config(void)
 	users[0] = rig_turn_user(&rig_user);
 	users[1] = rig_turn_user(&rig_other);
 	return (struct turn_config){
-		.realm = "realm",
-		.users = users,
-		.n_users = 2,
+		.realm = {.name = "realm", .users = users, .n_users = 2},
 		.nonce_lifetime_s = 600,
 		.lifetime_s = 600,
 		.lifetime_max_s = 3600,
@@ -86,6 +84,7 @@ void rig_open(struct rig *rig, const struct turn_config *config)
 	rig->service = rig_endpoint("192.0.2.15:3478");
 	rig->client = rig_endpoint("198.51.100.2:7000");
 	rig->user = &rig_user;
+	rig->realm = "realm";
 	rig->effects = (struct turn_effects){rig->items, 0, TURN_EFFECTS_MAX};
 }
 
@@ -184,7 +183,7 @@ void rig_sign(struct rig *rig)
 	if (rig->user) {
 		stun_put_bytes(
 			&rig->w, STUN_ATTR_USERNAME, rig->user->name, strlen(rig->user->name));
-		stun_put_bytes(&rig->w, STUN_ATTR_REALM, "realm", 5);
+		stun_put_bytes(&rig->w, STUN_ATTR_REALM, rig->realm, strlen(rig->realm));
 		stun_put_bytes(&rig->w, STUN_ATTR_NONCE, rig->nonce, rig->nonce_bytes);
 		stun_put_integrity(&rig->w, rig->mac, &rig->user->key);
 	}

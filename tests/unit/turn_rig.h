@@ -35,6 +35,7 @@ struct rig {
 	struct endpoint service;
 	struct endpoint client;
 	const struct rig_user *user; // signs; NULL: nobody does
+	const char *realm; // what it signs with
 	bool with_fingerprint;
 	char nonce[128];
 	size_t nonce_bytes;
