@@ -144,7 +144,7 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.n_relays = conf->n_relay,
 		.services = p->services,
 		.n_services = p->n_services,
-		.alternates = {conf->alternate},
+		.alternates = {conf->alternates[0], conf->alternates[1]},
 		.discovery = discovery_of(conf),
 		.software = conf->software,
 		.rfc5766_channels = conf->rfc5766_channels,

@@ -33,7 +33,7 @@ struct conf_port {
 	bool memif_server; // memif only
 	char mirror[CONF_NAME_BYTES]; // the TAP's name; default "tp0", "tp1", ... by position
 	uint8_t mac[6]; // all zero: the device's own, or a random local one
-	uint16_t mtu_bytes; // IP bytes in a frame; 576..9000, default 1500
+	uint16_t mtu_bytes; // IP bytes in a frame; 576..9000, with IPv6 from 1280; default 1500
 	uint16_t vlan; // 0: untagged; 1..4094: every frame carries this 802.1Q tag
 	struct prefix *addresses; // the host's address with its prefix length; at least one
 	size_t n_addresses;
@@ -93,7 +93,8 @@ struct conf {
 	uint32_t n_allocations_max; // 1..4194304, default 16384, or fewer: the relay ports
 
 	uint32_t n_allocations_per_user; // 0..4194304, default 0: no limit
-	struct endpoint alternate; // another server, for clients when this one is full; or none
+	// Other servers, for clients when this one is full: at most one of each family.
+	struct endpoint alternates[2];
 	bool rfc5766_channels; // channel numbers up to 0x7fff instead of 0x4fff
 
 	// The second address and port of RFC 5780, beside listen[0]; family none: there is none.

@@ -74,11 +74,12 @@ static int take_routes(struct conf_port *port, const struct raw_port *raw, struc
 
 		if (text_take_network(&port->routes[i].to, source, &to, raw->routes[i].to) < 0)
 			return -EINVAL;
-		if (port->routes[i].to.ip.family == FAMILY_IPV6)
-			return source_fail(source, &to, raw->routes[i].to,
-				"IPv6 is not served yet; allowed: an IPv4 network");
 		if (text_take_host(&port->routes[i].via, source, &via, raw->routes[i].via) < 0)
 			return -EINVAL;
+		if (port->routes[i].via.family != port->routes[i].to.ip.family)
+			return source_fail(source, &via, raw->routes[i].via,
+				"is of another family than its network; allowed: IPv4 for IPv4, "
+				"IPv6 for IPv6");
 	}
 	return 0;
 }

@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#define IPV6_MTU_MIN 1280
+
 static const struct place auth = {NULL, "auth", 0};
 static const struct place limits = {NULL, "limits", 0};
 
@@ -90,9 +92,27 @@ static int check_mirror(const struct conf *conf, struct source *source, size_t i
 	return 0;
 }
 
-// The kernel takes no gateway that is not next to the port.
+// The kernel has no IPv6 on a link that carries less (RFC 8200 §5).
+static int check_mtu(const struct conf *conf, struct source *source, size_t port_idx)
+{
+	const struct conf_port *port = &conf->ports[port_idx];
+	const struct place here = {NULL, "ports", port_idx + 1};
+	const struct place mtu = {&here, "mtu", 0};
+
+	for (size_t i = 0; i < port->n_addresses; i++) {
+		if (port->addresses[i].ip.family == FAMILY_IPV6 && port->mtu_bytes < IPV6_MTU_MIN)
+			return source_fail(source, &mtu, NULL,
+				"%u is too little for the IPv6 address of this port; allowed: "
+				"%d..9000",
+				port->mtu_bytes, IPV6_MTU_MIN);
+	}
+	return 0;
+}
+
+// The kernel takes no gateway that is not next to the port. Every link has fe80::/64.
 static int check_routes(const struct conf *conf, struct source *source, size_t port_idx)
 {
+	static const struct prefix link_local = {{FAMILY_IPV6, {0xfe, 0x80}}, 64};
 	const struct conf_port *port = &conf->ports[port_idx];
 	const struct place here = {NULL, "ports", port_idx + 1};
 
@@ -101,7 +121,7 @@ static int check_routes(const struct conf *conf, struct source *source, size_t p
 		const struct place via = {&route, "via", 0};
 		const struct ip_addr *gateway = &port->routes[i].via;
 		char text[ADDR_TEXT_BYTES];
-		bool near = false;
+		bool near = prefix_contains(&link_local, gateway);
 		bool own = false;
 
 		for (size_t k = 0; k < port->n_addresses; k++) {
@@ -125,7 +145,7 @@ static int check_ports(const struct conf *conf, struct source *source)
 		}
 		if (check_mirror(conf, source, i) < 0 ||
 			check_addresses_unique(conf, source, i) < 0 ||
-			check_routes(conf, source, i) < 0)
+			check_mtu(conf, source, i) < 0 || check_routes(conf, source, i) < 0)
 			return -EINVAL;
 	}
 	return 0;
@@ -228,6 +248,9 @@ static int check_discovery(const struct conf *conf, struct source *source)
 	endpoint_format(alternate, text);
 	if (check_is_ours(conf, source, &here, &alternate->ip) < 0)
 		return -EINVAL;
+	if (primary->ip.family != alternate->ip.family)
+		return source_fail(source, &here, text,
+			"is of another family than listen[0]; allowed: an address of the same one");
 	if (ip_equal(&primary->ip, &alternate->ip) || primary->port == alternate->port)
 		return source_fail(source, &here, text,
 			"has the address or the port of listen[0]; allowed: both others");
@@ -265,6 +288,8 @@ static int check_limits(const struct conf *conf, struct source *source)
 {
 	const struct place allocations = {&limits, "allocations", 0};
 	const struct place lifetime = {&limits, "lifetime-s", 0};
+	const struct place alternate = {&limits, "alternate-servers", 2};
+	char text[ADDR_TEXT_BYTES];
 	uint32_t n_ports = 0;
 
 	for (size_t i = 0; i < conf->n_relay; i++)
@@ -273,6 +298,10 @@ static int check_limits(const struct conf *conf, struct source *source)
 		return source_fail(source, &allocations, NULL,
 			"%u allocations have only %u relay ports; allowed: 1..%u",
 			conf->n_allocations_max, n_ports, n_ports);
+	if (conf->alternates[0].ip.family != FAMILY_NONE &&
+		conf->alternates[0].ip.family == conf->alternates[1].ip.family)
+		return source_fail(source, &alternate, endpoint_format(&conf->alternates[1], text),
+			"is the second of its family; allowed: one of IPv4 and one of IPv6");
 	if (conf->allocation_lifetime_s > conf->allocation_lifetime_max_s)
 		return source_fail(source, &lifetime, NULL,
 			"%u is above lifetime-max-s, which is %u; allowed: 600..%u",

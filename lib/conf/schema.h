@@ -85,7 +85,8 @@ struct raw_limits {
 	uint32_t *allocations_per_user;
 	uint32_t *lifetime_s;
 	uint32_t *lifetime_max_s;
-	char *alternate_server;
+	char **alternate_servers;
+	size_t n_alternate_servers;
 	enum raw_channels channels;
 };
 

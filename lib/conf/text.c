@@ -34,17 +34,39 @@ static bool matches(const char *text, const char *pattern)
 	return *text == '\0' && *pattern == '\0';
 }
 
+static bool is_unicast(const struct ip_addr *ip)
+{
+	// With it: unspecified, loopback, and IPv4 addresses that are compatible or mapped.
+	static const struct prefix of_ipv4[] = {
+		{{FAMILY_IPV6, {0}}, 96},
+		{{FAMILY_IPV6, {[10] = 0xff, [11] = 0xff}}, 96},
+	};
+
+	if (ip->family == FAMILY_IPV4)
+		return ip->bytes[0] != 0 && ip->bytes[0] != 127 && ip->bytes[0] < 224;
+	return ip->bytes[0] != 0xff && !prefix_contains(&of_ipv4[0], ip) &&
+		!prefix_contains(&of_ipv4[1], ip);
+}
+
 static int check_host(struct source *source, const struct place *place, const struct ip_addr *ip)
 {
 	char text[ADDR_TEXT_BYTES];
 
-	if (ip->family == FAMILY_IPV6)
+	if (is_unicast(ip))
+		return 0;
+	return source_fail(source, place, ip_format(ip, text),
+		"can be no host's address here; allowed: a unicast address");
+}
+
+static int check_global(struct source *source, const struct place *place, const struct ip_addr *ip)
+{
+	static const struct prefix link_local = {{FAMILY_IPV6, {0xfe, 0x80}}, 10};
+	char text[ADDR_TEXT_BYTES];
+
+	if (prefix_contains(&link_local, ip))
 		return source_fail(source, place, ip_format(ip, text),
-			"IPv6 is not served yet; allowed: an IPv4 address");
-	if (ip->bytes[0] == 0 || ip->bytes[0] == 127 || ip->bytes[0] >= 224)
-		return source_fail(source, place, ip_format(ip, text),
-			"can be no host's address here; allowed: a unicast IPv4 address");
-	return 0;
+			"is an address of one link only; allowed: one that is not in fe80::/10");
+	return check_host(source, place, ip);
 }
 
 int text_take_host(
@@ -56,6 +78,14 @@ int text_take_host(
 	return check_host(source, place, out);
 }
 
+int text_take_global(
+	struct ip_addr *out, struct source *source, const struct place *place, const char *text)
+{
+	const int rc = text_take_host(out, source, place, text);
+
+	return rc ? rc : check_global(source, place, out);
+}
+
 int text_take_address(
 	struct prefix *out, struct source *source, const struct place *place, const char *text)
 {
@@ -63,9 +93,10 @@ int text_take_address(
 	if (strchr(text, '/') == NULL || prefix_parse(out, text) < 0)
 		return source_fail(source, place, text,
 			"is not ADDRESS/LENGTH; allowed: one like 198.18.0.2/24");
-	if (out->ip.family == FAMILY_IPV4 && out->n_bits == 0)
-		return source_fail(
-			source, place, text, "has no network; allowed: a length of 1..32");
+	if (out->n_bits == 0)
+		return source_fail(source, place, text,
+			"has no network; allowed: a length of 1..%zu",
+			8 * family_bytes(out->ip.family));
 	return check_host(source, place, &out->ip);
 }
 
@@ -93,8 +124,9 @@ int text_take_endpoint(
 {
 	if (endpoint_parse(out, text) < 0 || out->port == 0)
 		return source_fail(source, place, text,
-			"is not ADDRESS:PORT; allowed: one like 198.18.0.2:3478, port 1..65535");
-	return check_host(source, place, &out->ip);
+			"is not ADDRESS:PORT; allowed: one like 198.18.0.2:3478 or "
+			"[2001:db8::2]:3478, port 1..65535");
+	return check_global(source, place, &out->ip);
 }
 
 static void parse_hex(uint8_t *out, size_t n_bytes, const char *text, size_t stride)

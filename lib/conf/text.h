@@ -4,8 +4,11 @@
 
 #include "source.h"
 
-// An address a host may have: IPv4, neither multicast, loopback, broadcast nor zero.
+// An address a host may have: neither multicast, loopback, broadcast nor zero, nor IPv4 in IPv6.
 int text_take_host(
+	struct ip_addr *out, struct source *source, const struct place *place, const char *text);
+// One that means the same on every link.
+int text_take_global(
 	struct ip_addr *out, struct source *source, const struct place *place, const char *text);
 // A host's address with the length of its network's prefix.
 int text_take_address(
@@ -13,6 +16,7 @@ int text_take_address(
 // A network of either family: no bits behind its length.
 int text_take_network(
 	struct prefix *out, struct source *source, const struct place *place, const char *text);
+// The same with a port.
 int text_take_endpoint(
 	struct endpoint *out, struct source *source, const struct place *place, const char *text);
 // One station's address, not zero.

@@ -73,7 +73,7 @@ static int take_relay(struct conf *conf, struct raw *raw, struct source *source)
 
 		relay->port_min = RELAY_PORT_MIN_PRESET;
 		relay->port_max = RELAY_PORT_MAX_PRESET;
-		if (text_take_host(&relay->ip, source, &address, raw->relay[i].address) < 0)
+		if (text_take_global(&relay->ip, source, &address, raw->relay[i].address) < 0)
 			return -EINVAL;
 		if (raw->relay[i].ports != NULL &&
 			text_take_port_range(relay, source, &ports, raw->relay[i].ports) < 0)
@@ -213,7 +213,6 @@ static int take_auth(struct conf *conf, struct raw *raw, struct source *source)
 static int take_limits(struct conf *conf, struct raw *raw, struct source *source)
 {
 	const struct place limits = {NULL, "limits", 0};
-	const struct place alternate = {&limits, "alternate-server", 0};
 	const uint32_t preset = schema_number("allocations")->preset;
 	uint32_t n_ports = 0;
 
@@ -228,10 +227,14 @@ static int take_limits(struct conf *conf, struct raw *raw, struct source *source
 	conf->allocation_lifetime_max_s =
 		values_number(raw->limits.lifetime_max_s, "lifetime-max-s");
 	conf->rfc5766_channels = raw->limits.channels == RAW_CHANNELS_RFC5766;
-	if (raw->limits.alternate_server == NULL)
-		return 0;
-	return text_take_endpoint(
-		&conf->alternate, source, &alternate, raw->limits.alternate_server);
+	for (size_t i = 0; i < raw->limits.n_alternate_servers; i++) {
+		const struct place alternate = {&limits, "alternate-servers", i + 1};
+
+		if (text_take_endpoint(&conf->alternates[i], source, &alternate,
+			    raw->limits.alternate_servers[i]) < 0)
+			return -EINVAL;
+	}
+	return 0;
 }
 
 static int take_stun(struct conf *conf, struct raw *raw, struct source *source)

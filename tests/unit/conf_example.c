@@ -160,11 +160,11 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 	conf_destroy(by_default);
 }
 
-// The second address of stun.alternate-address.
-static void add_address(void)
+// Those of stun.alternate-address and of the relay of IPv6.
+static void add_addresses(void)
 {
-	static const char first[] = "[\"198.18.0.2/24\"";
-	static const char second[] = ", \"198.18.0.3/24\"";
+	static const char first[] = "addresses: [\"198.18.0.2/24\"";
+	static const char second[] = ", \"198.18.0.3/24\", \"2001:db8:18::2/64\"";
 	char *at = strstr(example, first);
 
 	cr_assert_not_null(at);
@@ -176,14 +176,15 @@ static void add_address(void)
 Test(conf_example, the_examples_in_comments_are_accepted)
 {
 	static const char *const keys[] = {"mac", "rest-secrets", "rest-secrets-sha256",
-		"alternate-server", "deny", "cpus", "control-cpu"};
+		"alternate-servers", "deny", "cpus", "control-cpu"};
 	struct conf *conf;
 	char error[CONF_ERROR_BYTES];
 
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
 		uncomment(keys[i]);
 	for (const char *const *line = (const char *const[]){"# routes:\n", "#   - {to",
-		     "# neighbours:\n", "#   - {address", "# stun:\n",
+		     "#   - {to", "# neighbours:\n", "#   - {address", "#   - {address",
+		     "# - {address: \"2001", "# stun:\n",
 		     "#   software: ", "#   alternate-address: ", "# - {name: keyed",
 		     "# - {name: both", "#    0123456789", NULL};
 		*line != NULL; line++) {
@@ -192,11 +193,12 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 		cr_assert_not_null(at, "%s", *line);
 		memmove(at, at + 2, strlen(at + 2) + 1);
 	}
-	add_address();
+	add_addresses();
 	cr_assert_eq(conf_load_bytes(&conf, "t", (const uint8_t *)example, strlen(example), error),
 		0, "%s", error);
-	cr_expect_eq(conf->ports[0].n_routes, 1);
-	cr_expect_eq(conf->ports[0].n_neighbours, 1);
+	cr_expect_eq(conf->ports[0].n_routes, 2);
+	cr_expect_eq(conf->ports[0].n_neighbours, 2);
+	cr_expect_eq(conf->n_relay, 2);
 	cr_expect_eq(conf->n_users, 3);
 	cr_expect_str_eq(conf->software, "relay of example.org");
 	cr_expect(conf->users[2].has_key_sha256);

@@ -100,7 +100,7 @@ static const char full[] =
 	"  rest-secrets-sha256: [three]\n"
 	"  nonce-lifetime-s: 10\n"
 	"limits: {allocations: 46002, lifetime-s: 3600, lifetime-max-s: 86400, "
-	"alternate-server: 192.0.2.9:3479, allocations-per-user: 7, "
+	"alternate-servers: [192.0.2.9:3479], allocations-per-user: 7, "
 	"channels: rfc5766}\n"
 	"stun: {software: a relay, alternate-address: 192.0.2.1:3000}\n"
 	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0]}\n"
@@ -233,8 +233,9 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->allocation_lifetime_s, 3600);
 	cr_expect_eq(conf->allocation_lifetime_max_s, 86400);
 	cr_expect_eq(conf->n_allocations_per_user, 7);
-	expect_ip(&conf->alternate.ip, "192.0.2.9");
-	cr_expect_eq(conf->alternate.port, 3479);
+	expect_ip(&conf->alternates[0].ip, "192.0.2.9");
+	cr_expect_eq(conf->alternates[0].port, 3479);
+	cr_expect_eq(conf->alternates[1].ip.family, FAMILY_NONE);
 	cr_expect_str_eq(conf->software, "a relay");
 	expect_ip(&conf->discovery_alternate.ip, "192.0.2.1");
 	cr_expect_eq(conf->discovery_alternate.port, 3000);
@@ -254,6 +255,46 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->n_mbufs, 1024);
 	cr_expect_eq(conf->log_level, LOG_DEBUG);
 	cr_expect_eq(conf->stats_interval_s, 0);
+	conf_destroy(conf);
+}
+
+static const char of_ipv6[] =
+	"ports:\n"
+	"  - name: a\n"
+	"    device: af_packet:e0\n"
+	"    mtu: 1280\n"
+	"    addresses: [\"2001:db8::2/64\", \"fe80::2/64\", \"fd00::2/128\"]\n"
+	"    routes: [{to: \"::/0\", via: \"fe80::1\"}, {to: \"fd00::/8\", via: \"2001:db8::1\"}]\n"
+	"    neighbours: [{address: \"fe80::1\", mac: 02:00:00:00:00:02}]\n"
+	"listen: [\"[2001:db8::2]:3478\"]\n"
+	"relay: [{address: \"2001:db8::2\", ports: 4000-4001}, {address: \"fd00::2\"}]\n"
+	"auth: {realm: r, rest-secrets: [s]}\n"
+	"limits: {alternate-servers: [\"[2001:db8::9]:3479\", \"192.0.2.9:3478\"]}\n"
+	"stun: {alternate-address: \"[fd00::2]:3479\"}\n";
+
+Test(conf_load, a_box_of_ipv6_alone_is_as_written)
+{
+	struct conf *conf = load(of_ipv6);
+	const struct conf_port *port = &conf->ports[0];
+
+	cr_expect_eq(port->mtu_bytes, 1280);
+	cr_assert_eq(port->n_addresses, 3);
+	expect_prefix(&port->addresses[0], "2001:db8::2/64");
+	expect_prefix(&port->addresses[1], "fe80::2/64");
+	expect_prefix(&port->addresses[2], "fd00::2/128");
+	cr_assert_eq(port->n_routes, 2);
+	expect_prefix(&port->routes[0].to, "::/0");
+	expect_ip(&port->routes[0].via, "fe80::1");
+	expect_ip(&port->neighbours[0].address, "fe80::1");
+	expect_ip(&conf->listen[0].ip, "2001:db8::2");
+	cr_expect_eq(conf->listen[0].port, 3478);
+	expect_ip(&conf->relay[0].ip, "2001:db8::2");
+	cr_expect_eq(conf->relay[0].port_max, 4001);
+	expect_ip(&conf->relay[1].ip, "fd00::2");
+	expect_ip(&conf->alternates[0].ip, "2001:db8::9");
+	expect_ip(&conf->alternates[1].ip, "192.0.2.9");
+	cr_expect_eq(conf->alternates[1].port, 3478);
+	expect_ip(&conf->discovery_alternate.ip, "fd00::2");
 	conf_destroy(conf);
 }
 

@@ -41,9 +41,11 @@ struct row {
 	"is not a socket's path; allowed: an absolute path of up to 107 letters, digits, / _ . " \
 	"and -"
 #define PCI "is not a PCI address; allowed: one like 0000:3b:00.0, in lower case"
-#define ENDPOINT "is not ADDRESS:PORT; allowed: one like 198.18.0.2:3478, port 1..65535"
-#define NO_IPV6 "IPv6 is not served yet; allowed: an IPv4 address"
-#define NO_HOST "can be no host's address here; allowed: a unicast IPv4 address"
+#define ENDPOINT                                                                         \
+	"is not ADDRESS:PORT; allowed: one like 198.18.0.2:3478 or [2001:db8::2]:3478, " \
+	"port 1..65535"
+#define NO_HOST "can be no host's address here; allowed: a unicast address"
+#define LINK_LOCAL "is an address of one link only; allowed: one that is not in fe80::/10"
 #define BOTH_OTHERS "has the address or the port of listen[0]; allowed: both others"
 #define MAC "is not a MAC address; allowed: one like 02:00:5e:10:00:01"
 #define ONE_MAC "is multicast or zero; allowed: one station's MAC address"
@@ -208,8 +210,21 @@ static const struct row rows_values[] = {
 	{"[198.18.0.2/24]", "[198.18.0.2/0]",
 		"t:4: ports[0].addresses[0]: 198.18.0.2/0 has no network; allowed: a length of "
 		"1..32"},
-	{"[198.18.0.2/24]", "\n    - 198.18.0.2/24\n    - \"2001:db8::2/64\"",
-		"t:6: ports[0].addresses[1]: 2001:db8::2 " NO_IPV6},
+	{"[198.18.0.2/24]", "\n    - 198.18.0.2/24\n    - \"ff02::1/64\"",
+		"t:6: ports[0].addresses[1]: ff02::1 " NO_HOST},
+	{"[198.18.0.2/24]", "[\"::/64\"]", "t:4: ports[0].addresses[0]: :: " NO_HOST},
+	{"[198.18.0.2/24]", "[\"::1/128\"]", "t:4: ports[0].addresses[0]: ::1 " NO_HOST},
+	{"[198.18.0.2/24]", "[\"::ffff:198.18.0.2/112\"]",
+		"t:4: ports[0].addresses[0]: ::ffff:198.18.0.2 " NO_HOST},
+	{"[198.18.0.2/24]", "[\"2001:db8::2/0\"]",
+		"t:4: ports[0].addresses[0]: 2001:db8::2/0 has no network; allowed: a length of "
+		"1..128"},
+	{"[198.18.0.2/24]", "[\"2001:db8::2/129\"]",
+		"t:4: ports[0].addresses[0]: 2001:db8::2/129 is not ADDRESS/LENGTH; allowed: one "
+		"like 198.18.0.2/24"},
+	{"[198.18.0.2/24]", "[198.18.0.2/24, \"2001:db8::2/64\"]\n    mtu: 1279",
+		"t:5: ports[0].mtu: 1279 is too little for the IPv6 address of this port; allowed: "
+		"1280..9000"},
 	{"[198.18.0.2/24]", "[127.0.0.1/8]", "t:4: ports[0].addresses[0]: 127.0.0.1 " NO_HOST},
 	{"[198.18.0.2/24]", "[224.0.0.1/4]", "t:4: ports[0].addresses[0]: 224.0.0.1 " NO_HOST},
 	{"[198.18.0.2/24]", "[0.0.0.0/8]", "t:4: ports[0].addresses[0]: 0.0.0.0 " NO_HOST},
@@ -219,25 +234,35 @@ static const struct row rows_values[] = {
 	{DEVICE, DEVICE "\n    routes: [{to: default, via: 198.18.0.1}]",
 		"t:4: ports[0].routes[0].to: default is not a network; allowed: one like "
 		"198.18.0.0/15"},
-	{DEVICE, DEVICE "\n    routes: [{to: \"::/0\", via: \"fe80::1\"}]",
-		"t:4: ports[0].routes[0].to: ::/0 IPv6 is not served yet; allowed: an IPv4 "
-		"network"},
+	{DEVICE, DEVICE "\n    routes: [{to: \"::/0\", via: 198.18.0.1}]",
+		"t:4: ports[0].routes[0].via: 198.18.0.1 is of another family than its network; "
+		"allowed: IPv4 for IPv4, IPv6 for IPv6"},
+	{DEVICE, DEVICE "\n    routes: [{to: 0.0.0.0/0, via: \"fe80::1\"}]",
+		"t:4: ports[0].routes[0].via: fe80::1 is of another family than its network; "
+		"allowed: IPv4 for IPv4, IPv6 for IPv6"},
+	{DEVICE, DEVICE "\n    routes: [{to: \"::/0\", via: \"2001:db8::1\"}]",
+		"t:4: ports[0].routes[0].via: 2001:db8::1 is in no network of this port; " GATEWAY},
 	{DEVICE, DEVICE "\n    routes: [{to: 10.9.0.0/16, via: gw}]",
 		"t:4: ports[0].routes[0].via: gw is not an address; allowed: one like 198.18.0.2"},
 	{DEVICE, DEVICE "\n    routes: [{to: 10.9.0.0/16}]",
 		"t:4: ports[0].routes[0].via: the key is missing; allowed: exactly one"},
 	{DEVICE, DEVICE "\n    neighbours: [{address: \"::1\", mac: 02:00:00:00:00:01}]",
-		"t:4: ports[0].neighbours[0].address: ::1 " NO_IPV6},
+		"t:4: ports[0].neighbours[0].address: ::1 " NO_HOST},
 	{DEVICE, DEVICE "\n    neighbours: [{address: 198.18.0.9, mac: ff:ff:ff:ff:ff:ff}]",
 		"t:4: ports[0].neighbours[0].mac: ff:ff:ff:ff:ff:ff " ONE_MAC},
 	{"[198.18.0.2:3478,", "[198.18.0.2,", "t:8: listen[0]: 198.18.0.2 " ENDPOINT},
 	{"[198.18.0.2:3478,", "[198.18.0.2:0,", "t:8: listen[0]: 198.18.0.2:0 " ENDPOINT},
 	{"[198.18.0.2:3478,", "[198.18.0.2:65536,", "t:8: listen[0]: 198.18.0.2:65536 " ENDPOINT},
 	{"[198.18.0.2:3478,", "[\"%s%n%d:1\",", "t:8: listen[0]: %s%n%d:1 " ENDPOINT},
-	{"[198.18.0.2:3478,", "[\"[2001:db8::2]:3478\",", "t:8: listen[0]: 2001:db8::2 " NO_IPV6},
+	{"[198.18.0.2:3478,", "[\"2001:db8::2:3478\",",
+		"t:8: listen[0]: 2001:db8::2:3478 " ENDPOINT},
+	{"[198.18.0.2:3478,", "[\"[2001:db8::2]:3478\",",
+		"t:8: listen[0]: 2001:db8::2 is no port's address; allowed: one of the addresses "
+		"under ports"},
+	{"[198.18.0.2:3478,", "[\"[fe80::2]:3478\",", "t:8: listen[0]: fe80::2 " LINK_LOCAL},
 	{"10.1.0.2:3478]", "0.0.0.0:3478]", "t:8: listen[1]: 0.0.0.0 " NO_HOST},
-	{"address: 198.18.0.2\n", "address: \"2001:db8::2\"\n",
-		"t:10: relay[0].address: 2001:db8::2 " NO_IPV6},
+	{"address: 198.18.0.2\n", "address: \"febf::2\"\n",
+		"t:10: relay[0].address: febf::2 " LINK_LOCAL},
 	{"address: 198.18.0.2\n", "address: 198.18.0.2/24\n",
 		"t:10: relay[0].address: 198.18.0.2/24 is not an address; allowed: one like "
 		"198.18.0.2"},
@@ -352,9 +377,21 @@ static const struct row rows_rules[] = {
 	 "    - {name: bob, key: 00112233445566778899AABBCCDDEEFF}\n",
 		"  users: []\n",
 		"t:12: auth: nobody could log in; allowed: at least one of users and rest-secrets"},
-	{"", "limits: {alternate-server: 192.0.2.9}\n",
-		"t:18: limits.alternate-server: 192.0.2.9 is not ADDRESS:PORT; allowed: one like "
-		"198.18.0.2:3478, port 1..65535"},
+	{"", "limits: {alternate-servers: [192.0.2.9]}\n",
+		"t:18: limits.alternate-servers[0]: 192.0.2.9 " ENDPOINT},
+	{"", "limits: {alternate-servers: [\"192.0.2.9:1\", \"192.0.2.8:1\"]}\n",
+		"t:18: limits.alternate-servers[1]: 192.0.2.8:1 is the second of its family; "
+		"allowed: one of IPv4 and one of IPv6"},
+	{"", "limits: {alternate-servers: [\"[2001:db8::9]:1\", \"[2001:db8::8]:1\"]}\n",
+		"t:18: limits.alternate-servers[1]: [2001:db8::8]:1 is the second of its family; "
+		"allowed: one of IPv4 and one of IPv6"},
+	{"", "stun: {alternate-address: \"[2001:db8::3]:3479\"}\n",
+		"t:18: stun.alternate-address: 2001:db8::3 is no port's address; allowed: one of "
+		"the addresses under ports"},
+	{"10.2.0.2/16]\n",
+		"\"2001:db8::2/64\"]\nstun: {alternate-address: \"[2001:db8::2]:3479\"}\n",
+		"t:8: stun.alternate-address: [2001:db8::2]:3479 is of another family than "
+		"listen[0]; allowed: an address of the same one"},
 	{"", "stun: {alternate-address: 198.18.0.3:3479}\n",
 		"t:18: stun.alternate-address: 198.18.0.3 is no port's address; allowed: one of "
 		"the addresses under ports"},
