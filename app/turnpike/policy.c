@@ -11,20 +11,16 @@
 #define FLOWS_PER_ALLOCATION 8
 #define FLOWS_MIN 4096
 
-static int make_users(struct policy *p, const struct conf *conf)
+static void make_users(
+	struct turn_user *users, const struct conf_realm *realm, struct stun_mac *mac)
 {
-	struct stun_mac *mac;
-	int rc = stun_mac_create(&mac);
-
-	if (rc)
-		return rc;
-	for (size_t i = 0; i < conf->n_users; i++) {
-		const struct conf_user *from = &conf->users[i];
-		struct turn_user *to = &p->users[i];
+	for (size_t i = 0; i < realm->n_users; i++) {
+		const struct conf_user *from = &realm->users[i];
+		struct turn_user *to = &users[i];
 
 		to->name = from->name;
 		if (from->password) {
-			turn_keys_make(&to->keys, mac, from->name, strlen(from->name), conf->realm,
+			turn_keys_make(&to->keys, mac, from->name, strlen(from->name), realm->name,
 				from->password, strlen(from->password));
 			continue;
 		}
@@ -32,19 +28,77 @@ static int make_users(struct policy *p, const struct conf *conf)
 		memcpy(to->keys.sha256, from->key_sha256, sizeof(from->key_sha256));
 		to->keys.has_sha256 = from->has_key_sha256;
 	}
-	stun_mac_destroy(mac);
+}
+
+static void make_secrets(struct turn_rest_secret *next, const struct conf_realm *realm)
+{
+	for (size_t i = 0; i < realm->n_rest_secrets; i++)
+		*next++ = (struct turn_rest_secret){.text = realm->rest_secrets[i]};
+	for (size_t i = 0; i < realm->n_rest_secrets_sha256; i++)
+		*next++ = (struct turn_rest_secret){
+			.text = realm->rest_secrets_sha256[i], .sha256 = true};
+}
+
+static struct turn_peer_policy peers_of(const struct conf_peers *peers)
+{
+	return (struct turn_peer_policy){
+		.allow_private = peers->profile == CONF_PEERS_LAN,
+		.allow = peers->allow,
+		.n_allow = peers->n_allow,
+		.deny = peers->deny,
+		.n_deny = peers->n_deny,
+	};
+}
+
+static int make_realm(struct policy_realm *own, struct turn_realm_config *out,
+	const struct conf_realm *realm, struct stun_mac *mac)
+{
+	const size_t n_secrets = realm->n_rest_secrets + realm->n_rest_secrets_sha256;
+
+	own->n_users = realm->n_users;
+	own->users = calloc(realm->n_users + 1, sizeof(*own->users));
+	own->rest_secrets = calloc(n_secrets + 1, sizeof(*own->rest_secrets));
+	if (!own->users || !own->rest_secrets)
+		return -ENOMEM;
+	make_users(own->users, realm, mac);
+	make_secrets(own->rest_secrets, realm);
+	*out = (struct turn_realm_config){
+		.name = realm->name,
+		.services = realm->listen,
+		.n_services = realm->n_listen,
+		.users = own->users,
+		.n_users = realm->n_users,
+		.rest_secrets = own->rest_secrets,
+		.n_rest_secrets = n_secrets,
+		.offers_sha256 = realm->offers_sha256,
+		.asks_userhash = realm->asks_userhash,
+		.n_allocations_max = realm->n_allocations_max,
+		.n_allocations_per_user = realm->n_allocations_per_user,
+		.peers = peers_of(&realm->peers),
+	};
 	return 0;
 }
 
-static void make_secrets(struct policy *p, const struct conf *conf)
+static int make_realms(struct policy *p, const struct conf *conf)
 {
-	struct turn_rest_secret *next = p->rest_secrets;
+	struct stun_mac *mac;
+	int rc;
 
-	for (size_t i = 0; i < conf->n_rest_secrets; i++)
-		*next++ = (struct turn_rest_secret){.text = conf->rest_secrets[i]};
-	for (size_t i = 0; i < conf->n_rest_secrets_sha256; i++)
-		*next++ = (struct turn_rest_secret){
-			.text = conf->rest_secrets_sha256[i], .sha256 = true};
+	p->realms = calloc(conf->n_realms, sizeof(*p->realms));
+	p->turn_realms = calloc(conf->n_realms, sizeof(*p->turn_realms));
+	if (!p->realms || !p->turn_realms)
+		return -ENOMEM;
+	p->n_realms = conf->n_realms;
+	rc = stun_mac_create(&mac);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < conf->n_realms && !rc; i++)
+		rc = make_realm(&p->realms[i], &p->turn_realms[i], &conf->realms[i], mac);
+	stun_mac_destroy(mac);
+	p->turn.realm = p->turn_realms[0];
+	p->turn.more_realms = p->turn_realms + 1;
+	p->turn.n_more_realms = conf->n_realms - 1;
+	return rc;
 }
 
 static uint8_t port_of(const struct conf *conf, const struct ip_addr *ip)
@@ -115,27 +169,6 @@ static void make_ports(struct policy *p, const struct conf *conf, const struct p
 static void make_turn(struct policy *p, const struct conf *conf)
 {
 	p->turn = (struct turn_config){
-		.realm =
-			{
-				.name = conf->realm,
-				.users = p->users,
-				.n_users = conf->n_users,
-				.rest_secrets = p->rest_secrets,
-				.n_rest_secrets =
-					conf->n_rest_secrets + conf->n_rest_secrets_sha256,
-				.offers_sha256 = conf->offers_sha256,
-				.asks_userhash = conf->asks_userhash,
-				.n_allocations_per_user = conf->n_allocations_per_user,
-				.peers =
-					{
-						.allow_private =
-							conf->peer_profile == CONF_PEERS_LAN,
-						.allow = conf->peer_allow,
-						.n_allow = conf->n_peer_allow,
-						.deny = conf->peer_deny,
-						.n_deny = conf->n_peer_deny,
-					},
-			},
 		.nonce_lifetime_s = conf->nonce_lifetime_s,
 		.lifetime_s = conf->allocation_lifetime_s,
 		.lifetime_max_s = conf->allocation_lifetime_max_s,
@@ -158,15 +191,11 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 	const uint32_t n_flows = FLOWS_MIN + FLOWS_PER_ALLOCATION * conf->n_allocations_max;
 
 	*p = (struct policy){0};
-	p->users = calloc(conf->n_users + 1, sizeof(*p->users));
-	p->rest_secrets = calloc(
-		conf->n_rest_secrets + conf->n_rest_secrets_sha256 + 1, sizeof(*p->rest_secrets));
 	p->relays = calloc(conf->n_relay, sizeof(*p->relays));
 	p->services = calloc(conf->n_listen + 3, sizeof(*p->services));
-	if (!p->users || !p->rest_secrets || !p->relays || !p->services)
+	if (!p->relays || !p->services)
 		return -ENOMEM;
 	make_services(p, conf);
-	make_secrets(p, conf);
 	make_relays(p, conf);
 	make_ports(p, conf, ports);
 	make_turn(p, conf);
@@ -188,13 +217,21 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.n_relays = conf->n_relay,
 		.n_flows = n_flows,
 	};
-	return make_users(p, conf);
+	return make_realms(p, conf);
 }
 
 void policy_free(struct policy *policy)
 {
-	free(policy->users);
-	free(policy->rest_secrets);
+	for (size_t i = 0; i < policy->n_realms; i++) {
+		struct policy_realm *realm = &policy->realms[i];
+
+		if (realm->users)
+			explicit_bzero(realm->users, realm->n_users * sizeof(*realm->users));
+		free(realm->users);
+		free(realm->rest_secrets);
+	}
+	free(policy->realms);
+	free(policy->turn_realms);
 	free(policy->relays);
 	free(policy->services);
 }

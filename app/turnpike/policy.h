@@ -9,6 +9,12 @@
 #include "turn/turn.h"
 #include "worker/worker.h"
 
+struct policy_realm {
+	struct turn_user *users;
+	size_t n_users;
+	struct turn_rest_secret *rest_secrets;
+};
+
 // The configs point into it and into the conf.
 struct policy {
 	struct turn_config turn;
@@ -16,8 +22,9 @@ struct policy {
 	struct control_config control;
 	struct control_port control_ports[CONF_PORTS_MAX];
 	struct worker_port_config worker_ports[CONF_PORTS_MAX];
-	struct turn_user *users;
-	struct turn_rest_secret *rest_secrets;
+	struct policy_realm *realms; // as many as conf->n_realms
+	struct turn_realm_config *turn_realms;
+	size_t n_realms;
 	struct control_relay *relays;
 	struct endpoint *services;
 	size_t n_services;

@@ -3,8 +3,10 @@
 #include <inttypes.h>
 #include <rte_mempool.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TEXT_BYTES 2048
+#define REALM_TEXT_BYTES 128
 
 struct text {
 	char bytes[TEXT_BYTES];
@@ -87,6 +89,26 @@ static void log_drops(const struct worker_stats *sum, const char *event)
 		log_event(LOG_INFO, name, "%s", text.bytes);
 }
 
+// Each realm has its own site: there may be more of them than one site may write. Where there is but
+// one realm, its numbers are those of all.
+static void log_realms(struct report *report, const struct box *box, const char *event)
+{
+	struct turn_realm_stats realm;
+	char text[3 * REALM_TEXT_BYTES];
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s.realm", event);
+	for (size_t i = 0; box->conf->n_realms > 1 && turn_realm_stats_get(box->turn, i, &realm) &&
+		log_enabled(LOG_INFO);
+		i++)
+		log_write(&report->realm_sites[i], LOG_INFO, name,
+			"realm=%s allocations=%u allocations_created=%" PRIu64
+			" unauthenticated=%" PRIu64 " quota_reached=%" PRIu64,
+			log_escape(text, sizeof(text), realm.name, strlen(realm.name)),
+			realm.n_allocations, realm.n_allocations_created, realm.n_unauthenticated,
+			realm.n_quota_reached);
+}
+
 void report_log(struct report *report, const struct box *box, const char *event)
 {
 	struct text text = {0};
@@ -101,4 +123,5 @@ void report_log(struct report *report, const struct box *box, const char *event)
 	add(&text, "mbufs_in_use", rte_mempool_in_use_count(box->pool));
 	log_event(LOG_INFO, event, "%s", text.bytes);
 	log_drops(&report->sum, event);
+	log_realms(report, box, event);
 }

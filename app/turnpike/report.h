@@ -8,11 +8,12 @@
 struct report {
 	struct turn_stats turn; // too large for the stack of a callback
 	struct worker_stats sum;
+	struct log_site realm_sites[TURN_REALMS_MAX];
 };
 
 void report_ready(const struct box *box);
 // All counters, under the event's name, and the drops by name in a line of their own where there
-// are any.
+// are any; of several realms, one line each.
 void report_log(struct report *report, const struct box *box, const char *event);
 
 #endif

@@ -97,30 +97,44 @@ static void destroy_port(struct conf_port *port)
 	free(port->neighbours);
 }
 
+static void destroy_texts(char **texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		explicit_bzero(texts[i], strlen(texts[i]));
+		free(texts[i]);
+	}
+	free(texts);
+}
+
+static void destroy_realm(struct conf_realm *realm)
+{
+	for (size_t i = 0; i < realm->n_users; i++) {
+		if (realm->users[i].password)
+			explicit_bzero(realm->users[i].password, strlen(realm->users[i].password));
+		free(realm->users[i].name);
+		free(realm->users[i].password);
+	}
+	destroy_texts(realm->rest_secrets, realm->n_rest_secrets);
+	destroy_texts(realm->rest_secrets_sha256, realm->n_rest_secrets_sha256);
+	free(realm->name);
+	free(realm->listen);
+	free(realm->users);
+	free(realm->peers.allow);
+	free(realm->peers.deny);
+}
+
 void conf_destroy(struct conf *conf)
 {
 	if (conf == NULL)
 		return;
 	for (size_t i = 0; i < conf->n_ports; i++)
 		destroy_port(&conf->ports[i]);
-	for (size_t i = 0; i < conf->n_users; i++) {
-		free(conf->users[i].name);
-		free(conf->users[i].password);
-	}
-	for (size_t i = 0; i < conf->n_rest_secrets; i++)
-		free(conf->rest_secrets[i]);
-	for (size_t i = 0; i < conf->n_rest_secrets_sha256; i++)
-		free(conf->rest_secrets_sha256[i]);
+	for (size_t i = 0; i < conf->n_realms; i++)
+		destroy_realm(&conf->realms[i]);
 	free(conf->ports);
 	free(conf->listen);
 	free(conf->relay);
-	free(conf->realm);
-	free(conf->users);
-	free(conf->rest_secrets);
-	free(conf->rest_secrets_sha256);
-	free(conf->software);
-	free(conf->peer_allow);
-	free(conf->peer_deny);
+	free(conf->realms);
 	free(conf->worker_cpus);
 	free(conf);
 }

@@ -68,16 +68,19 @@ enum conf_peer_profile {
 	CONF_PEERS_LAN, // private ranges are allowed
 };
 
-struct conf {
-	struct conf_port *ports;
-	size_t n_ports; // 1..CONF_PORTS_MAX
+struct conf_peers {
+	enum conf_peer_profile profile;
+	struct prefix *allow;
+	size_t n_allow;
+	struct prefix *deny;
+	size_t n_deny;
+};
 
-	struct endpoint *listen; // service addresses, UDP; each IP is an address of some port
-	size_t n_listen; // at least one
-	struct relay_range *relay;
-	size_t n_relay; // at least one; each address is an address of some port
-
-	char *realm;
+// Who may log in, and for what. What a realm of `realms` does not say itself is as in the first.
+struct conf_realm {
+	char *name;
+	struct endpoint *listen; // its own listeners; the first realm has all others
+	size_t n_listen;
 	struct conf_user *users;
 	size_t n_users;
 	char **rest_secrets; // each may sign: rotation is add, wait, remove
@@ -86,13 +89,29 @@ struct conf {
 	size_t n_rest_secrets_sha256;
 	bool offers_sha256; // in PASSWORD-ALGORITHMS (RFC 8489 §9.2.4); else all use MD5
 	bool asks_userhash; // clients hide their names
+	uint32_t n_allocations_max; // of the realm; 0: no limit but that of all
+	uint32_t n_allocations_per_user; // 0..4194304, default 0: no limit
+	struct conf_peers peers;
+};
+
+struct conf {
+	struct conf_port *ports;
+	size_t n_ports; // 1..CONF_PORTS_MAX
+
+	// Service addresses, UDP, those of all realms; each IP is an address of some port.
+	struct endpoint *listen;
+	size_t n_listen; // at least one
+	struct relay_range *relay;
+	size_t n_relay; // at least one; each address is an address of some port
+
+	struct conf_realm *realms;
+	size_t n_realms; // at least one: the first is that of `auth`
 	uint32_t nonce_lifetime_s; // 10..3600, default 600
 
 	uint32_t allocation_lifetime_s; // default and least: 600
 	uint32_t allocation_lifetime_max_s; // 600..86400, default 3600
 	uint32_t n_allocations_max; // 1..4194304, default 16384, or fewer: the relay ports
 
-	uint32_t n_allocations_per_user; // 0..4194304, default 0: no limit
 	// Other servers, for clients when this one is full: at most one of each family.
 	struct endpoint alternates[2];
 	bool rfc5766_channels; // channel numbers up to 0x7fff instead of 0x4fff
@@ -100,12 +119,6 @@ struct conf {
 	// The second address and port of RFC 5780, beside listen[0]; family none: there is none.
 	struct endpoint discovery_alternate;
 	char *software; // SOFTWARE of every answer; NULL: none
-
-	enum conf_peer_profile peer_profile;
-	struct prefix *peer_allow;
-	size_t n_peer_allow;
-	struct prefix *peer_deny;
-	size_t n_peer_deny;
 
 	uint16_t n_workers; // 1..CONF_WORKERS_MAX, default as many as `worker_cpus`, or 1
 	// n_workers of them, or NULL: the CPUs we may run on, in turn, control's last.

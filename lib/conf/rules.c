@@ -202,16 +202,32 @@ static int check_outside_relay(const struct conf *conf, struct source *source,
 	return 0;
 }
 
+// Where conf->listen[listen_idx] was written: in `listen`, or in one of the realms, which is `*in`.
+static struct place listen_place(const struct conf *conf, size_t listen_idx, struct place *in)
+{
+	size_t first = conf->n_listen;
+	size_t i = conf->n_realms;
+
+	while (i > 1 && listen_idx < first)
+		first -= conf->realms[--i].n_listen;
+	if (listen_idx < first)
+		return (struct place){NULL, "listen", listen_idx + 1};
+	*in = (struct place){NULL, "realms", i};
+	return (struct place){in, "listen", listen_idx - first + 1};
+}
+
 static int check_listen(const struct conf *conf, struct source *source)
 {
 	for (size_t i = 0; i < conf->n_listen; i++) {
-		const struct place here = {NULL, "listen", i + 1};
+		struct place in;
+		const struct place here = listen_place(conf, i, &in);
 		char text[ADDR_TEXT_BYTES];
 
 		if (check_is_ours(conf, source, &here, &conf->listen[i].ip) < 0)
 			return -EINVAL;
 		for (size_t k = 0; k < i; k++) {
-			const struct place there = {NULL, "listen", k + 1};
+			struct place there_in;
+			const struct place there = listen_place(conf, k, &there_in);
 
 			if (endpoint_equal(&conf->listen[i], &conf->listen[k]))
 				return fail_taken(source, &here,
@@ -264,22 +280,47 @@ static int check_discovery(const struct conf *conf, struct source *source)
 	return 0;
 }
 
-static int check_users(const struct conf *conf, struct source *source)
+static struct place realm_place(size_t realm_idx)
 {
-	if (conf->n_users == 0 && conf->n_rest_secrets + conf->n_rest_secrets_sha256 == 0)
-		return source_fail(source, &auth, NULL,
+	return realm_idx == 0 ? auth : (struct place){NULL, "realms", realm_idx};
+}
+
+static int check_users(
+	const struct conf_realm *realm, struct source *source, const struct place *in)
+{
+	if (realm->n_users == 0 && realm->n_rest_secrets + realm->n_rest_secrets_sha256 == 0)
+		return source_fail(source, in, NULL,
 			"nobody could log in; allowed: at least one of users and rest-secrets");
-	for (size_t i = 0; i < conf->n_users; i++) {
-		const struct place here = {&auth, "users", i + 1};
+	for (size_t i = 0; i < realm->n_users; i++) {
+		const struct place here = {in, "users", i + 1};
 		const struct place name = {&here, "name", 0};
 
 		for (size_t k = 0; k < i; k++) {
-			const struct place there = {&auth, "users", k + 1};
+			const struct place there = {in, "users", k + 1};
 
-			if (strcmp(conf->users[i].name, conf->users[k].name) == 0)
-				return fail_taken(source, &name, conf->users[i].name,
+			if (strcmp(realm->users[i].name, realm->users[k].name) == 0)
+				return fail_taken(source, &name, realm->users[i].name,
 					&(struct place){&there, "name", 0});
 		}
+	}
+	return 0;
+}
+
+static int check_realms(const struct conf *conf, struct source *source)
+{
+	for (size_t i = 0; i < conf->n_realms; i++) {
+		const struct place here = realm_place(i);
+		const struct place name = {&here, "name", 0};
+
+		for (size_t k = 0; k < i; k++) {
+			const struct place there = realm_place(k);
+
+			if (strcmp(conf->realms[i].name, conf->realms[k].name) == 0)
+				return fail_taken(source, &name, conf->realms[i].name,
+					&(struct place){&there, k == 0 ? "realm" : "name", 0});
+		}
+		if (check_users(&conf->realms[i], source, &here) < 0)
+			return -EINVAL;
 	}
 	return 0;
 }
@@ -312,8 +353,8 @@ static int check_limits(const struct conf *conf, struct source *source)
 
 int rules_check(const struct conf *conf, struct source *source)
 {
-	static int (*const checks[])(const struct conf *, struct source *) = {
-		check_ports, check_relay, check_listen, check_discovery, check_users, check_limits};
+	static int (*const checks[])(const struct conf *, struct source *) = {check_ports,
+		check_relay, check_listen, check_discovery, check_realms, check_limits};
 
 	for (size_t i = 0; i < N_ELEMENTS(checks); i++) {
 		if (checks[i](conf, source) < 0)

@@ -9,6 +9,7 @@
 #define USERS_MAX 4096
 #define SECRETS_MAX 16
 #define ENDPOINTS_MAX 64
+#define REALMS_MAX 63 // beside that of `auth`
 
 #define FIELD_TEXT(key, type, member, max) \
 	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, max)
@@ -133,18 +134,23 @@ static const cyaml_schema_value_t user_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_user, user_fields),
 };
 
+// What a realm has, whether it is that of `auth` or one of `realms`.
+#define CREDENTIALS                                                                                \
+	FIELD_LIST("users", OPTIONAL, struct raw_realm, users, &user_entry, 0, USERS_MAX),         \
+		FIELD_LIST("rest-secrets", OPTIONAL, struct raw_realm, rest_secrets, &text_entry,  \
+			0, SECRETS_MAX),                                                           \
+		FIELD_LIST("rest-secrets-sha256", OPTIONAL, struct raw_realm, rest_secrets_sha256, \
+			&text_entry, 0, SECRETS_MAX),                                              \
+		CYAML_FIELD_ENUM("password-algorithms", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,   \
+			struct raw_realm, password_algorithms, algorithms,                         \
+			N_ELEMENTS(algorithms)),                                                   \
+		CYAML_FIELD_ENUM("username-anonymity", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,    \
+			struct raw_realm, username_anonymity, switches, N_ELEMENTS(switches))
+
 static const cyaml_schema_field_t auth_fields[] = {
-	FIELD_TEXT("realm", struct raw_auth, realm, REALM_BYTES_MAX),
-	FIELD_LIST("users", OPTIONAL, struct raw_auth, users, &user_entry, 0, USERS_MAX),
-	FIELD_LIST("rest-secrets", OPTIONAL, struct raw_auth, rest_secrets, &text_entry, 0,
-		SECRETS_MAX),
-	FIELD_LIST("rest-secrets-sha256", OPTIONAL, struct raw_auth, rest_secrets_sha256,
-		&text_entry, 0, SECRETS_MAX),
-	CYAML_FIELD_ENUM("password-algorithms", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,
-		struct raw_auth, password_algorithms, algorithms, N_ELEMENTS(algorithms)),
-	CYAML_FIELD_ENUM("username-anonymity", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,
-		struct raw_auth, username_anonymity, switches, N_ELEMENTS(switches)),
-	FIELD_NUMBER("nonce-lifetime-s", struct raw_auth, nonce_lifetime_s),
+	FIELD_TEXT("realm", struct raw_realm, name, REALM_BYTES_MAX),
+	CREDENTIALS,
+	FIELD_NUMBER("nonce-lifetime-s", struct raw_realm, nonce_lifetime_s),
 	CYAML_FIELD_END,
 };
 
@@ -172,6 +178,26 @@ static const cyaml_schema_field_t peers_fields[] = {
 	FIELD_LIST("allow", OPTIONAL, struct raw_peers, allow, &text_entry, 0, LIST_MAX),
 	FIELD_LIST("deny", OPTIONAL, struct raw_peers, deny, &text_entry, 0, LIST_MAX),
 	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t realm_limits_fields[] = {
+	FIELD_NUMBER("allocations", struct raw_limits, allocations),
+	FIELD_NUMBER("allocations-per-user", struct raw_limits, allocations_per_user),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t realm_fields[] = {
+	FIELD_TEXT("name", struct raw_realm, name, REALM_BYTES_MAX),
+	FIELD_LIST("listen", CYAML_FLAG_POINTER, struct raw_realm, listen, &text_entry, 1,
+		ENDPOINTS_MAX),
+	CREDENTIALS,
+	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_realm, limits, realm_limits_fields),
+	CYAML_FIELD_MAPPING_PTR("peers", OPTIONAL, struct raw_realm, peers, peers_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t realm_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_realm, realm_fields),
 };
 
 static const cyaml_schema_field_t workers_fields[] = {
@@ -202,6 +228,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	FIELD_LIST("listen", CYAML_FLAG_POINTER, struct raw, listen, &text_entry, 1, ENDPOINTS_MAX),
 	FIELD_LIST("relay", CYAML_FLAG_POINTER, struct raw, relay, &relay_entry, 1, ENDPOINTS_MAX),
 	CYAML_FIELD_MAPPING("auth", CYAML_FLAG_DEFAULT, struct raw, auth, auth_fields),
+	FIELD_LIST("realms", OPTIONAL, struct raw, realms, &realm_entry, 0, REALMS_MAX),
 	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
 	CYAML_FIELD_MAPPING("stun", CYAML_FLAG_OPTIONAL, struct raw, stun, stun_fields),
 	CYAML_FIELD_MAPPING("peers", CYAML_FLAG_OPTIONAL, struct raw, peers, peers_fields),

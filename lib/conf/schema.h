@@ -62,19 +62,6 @@ struct raw_user {
 	char *key_sha256;
 };
 
-struct raw_auth {
-	char *realm;
-	struct raw_user *users;
-	size_t n_users;
-	char **rest_secrets;
-	size_t n_rest_secrets;
-	char **rest_secrets_sha256;
-	size_t n_rest_secrets_sha256;
-	enum raw_algorithms password_algorithms;
-	enum raw_switch username_anonymity;
-	uint32_t *nonce_lifetime_s;
-};
-
 enum raw_channels {
 	RAW_CHANNELS_RFC8656,
 	RAW_CHANNELS_RFC5766,
@@ -90,17 +77,35 @@ struct raw_limits {
 	enum raw_channels channels;
 };
 
-struct raw_stun {
-	char *alternate_address;
-	char *software;
-};
-
 struct raw_peers {
 	enum conf_peer_profile profile;
 	char **allow;
 	size_t n_allow;
 	char **deny;
 	size_t n_deny;
+};
+
+// `auth`, and each of `realms`.
+struct raw_realm {
+	char *name;
+	char **listen; // of `realms` only, as the limits and peers
+	size_t n_listen;
+	struct raw_limits *limits;
+	struct raw_peers *peers;
+	struct raw_user *users;
+	size_t n_users;
+	char **rest_secrets;
+	size_t n_rest_secrets;
+	char **rest_secrets_sha256;
+	size_t n_rest_secrets_sha256;
+	enum raw_algorithms password_algorithms;
+	enum raw_switch username_anonymity;
+	uint32_t *nonce_lifetime_s;
+};
+
+struct raw_stun {
+	char *alternate_address;
+	char *software;
 };
 
 struct raw_workers {
@@ -128,7 +133,9 @@ struct raw {
 	size_t n_listen;
 	struct raw_relay *relay;
 	size_t n_relay;
-	struct raw_auth auth;
+	struct raw_realm auth;
+	struct raw_realm *realms;
+	size_t n_realms;
 	struct raw_limits limits;
 	struct raw_stun stun;
 	struct raw_peers peers;

@@ -44,19 +44,30 @@ static int take_ports(struct conf *conf, struct raw *raw, struct source *source)
 	return 0;
 }
 
-static int take_listen(struct conf *conf, struct raw *raw, struct source *source)
+static int take_endpoints(
+	struct endpoint *out, char **texts, size_t n, struct source *source, const struct place *in)
 {
-	conf->listen = values_make_array(raw->n_listen, sizeof(*conf->listen));
-	if (conf->listen == NULL)
-		return -ENOMEM;
-	conf->n_listen = raw->n_listen;
-	for (size_t i = 0; i < raw->n_listen; i++) {
-		const struct place place = {NULL, "listen", i + 1};
+	for (size_t i = 0; i < n; i++) {
+		const struct place place = {in, "listen", i + 1};
 
-		if (text_take_endpoint(&conf->listen[i], source, &place, raw->listen[i]) < 0)
+		if (text_take_endpoint(&out[i], source, &place, texts[i]) < 0)
 			return -EINVAL;
 	}
 	return 0;
+}
+
+// Those of all realms, one behind the other.
+static int take_listen(struct conf *conf, struct raw *raw, struct source *source)
+{
+	size_t n = raw->n_listen;
+
+	for (size_t i = 0; i < raw->n_realms; i++)
+		n += raw->realms[i].n_listen;
+	conf->listen = values_make_array(n, sizeof(*conf->listen));
+	if (conf->listen == NULL)
+		return -ENOMEM;
+	conf->n_listen = raw->n_listen;
+	return take_endpoints(conf->listen, raw->listen, raw->n_listen, source, NULL);
 }
 
 static int take_relay(struct conf *conf, struct raw *raw, struct source *source)
@@ -128,19 +139,18 @@ static int take_keys(struct conf_user *user, struct raw_user *raw, struct source
 	return 0;
 }
 
-static int take_users(struct conf *conf, struct raw_auth *raw, struct source *source)
+static int take_users(struct conf_realm *realm, struct raw_realm *raw, struct source *source,
+	const struct place *in)
 {
-	const struct place auth = {NULL, "auth", 0};
-
-	conf->users = values_make_array(raw->n_users, sizeof(*conf->users));
-	if (conf->users == NULL)
+	realm->users = values_make_array(raw->n_users, sizeof(*realm->users));
+	if (realm->users == NULL)
 		return -ENOMEM;
-	conf->n_users = raw->n_users;
+	realm->n_users = raw->n_users;
 	for (size_t i = 0; i < raw->n_users; i++) {
-		const struct place here = {&auth, "users", i + 1};
+		const struct place here = {in, "users", i + 1};
 		const struct place name = {&here, "name", 0};
 		const struct place password = {&here, "password", 0};
-		struct conf_user *user = &conf->users[i];
+		struct conf_user *user = &realm->users[i];
 		int rc;
 
 		if (take_keys(user, &raw->users[i], source, &here) < 0)
@@ -156,16 +166,16 @@ static int take_users(struct conf *conf, struct raw_auth *raw, struct source *so
 }
 
 // Nothing is offered that a user could not take.
-static int take_offers(struct conf *conf, const struct raw_auth *raw, struct source *source)
+static int take_offers(struct conf_realm *realm, const struct raw_realm *raw, struct source *source,
+	const struct place *in)
 {
-	const struct place auth = {NULL, "auth", 0};
-	const struct place anonymity = {&auth, "username-anonymity", 0};
+	const struct place anonymity = {in, "username-anonymity", 0};
 
-	conf->asks_userhash = raw->username_anonymity == RAW_ON;
-	conf->offers_sha256 = raw->password_algorithms != RAW_ALGORITHMS_MD5;
-	for (size_t i = 0; i < conf->n_users && conf->offers_sha256; i++) {
-		const struct place here = {&auth, "users", i + 1};
-		const struct conf_user *user = &conf->users[i];
+	realm->asks_userhash = raw->username_anonymity == RAW_ON;
+	realm->offers_sha256 = raw->password_algorithms != RAW_ALGORITHMS_MD5;
+	for (size_t i = 0; i < realm->n_users && realm->offers_sha256; i++) {
+		const struct place here = {in, "users", i + 1};
+		const struct conf_user *user = &realm->users[i];
 
 		if (user->password || user->has_key_sha256)
 			continue;
@@ -173,9 +183,9 @@ static int take_offers(struct conf *conf, const struct raw_auth *raw, struct sou
 			return source_fail(source, &here, NULL,
 				"no key-sha256, which password-algorithms: sha256 needs; allowed: "
 				"a password, or both key and key-sha256");
-		conf->offers_sha256 = false;
+		realm->offers_sha256 = false;
 	}
-	if (conf->asks_userhash && conf->n_rest_secrets + conf->n_rest_secrets_sha256 > 0)
+	if (realm->asks_userhash && realm->n_rest_secrets + realm->n_rest_secrets_sha256 > 0)
 		return source_fail(source, &anonymity, NULL,
 			"names of REST users cannot be hidden from us; allowed: off, or no "
 			"rest-secrets");
@@ -190,23 +200,112 @@ static void steal_secrets(char ***out, size_t *n_out, char ***raw, size_t *n_raw
 	*n_raw = 0;
 }
 
+static int take_networks(struct prefix **out, size_t *n_out, char **texts, size_t n,
+	struct source *source, const struct place *list)
+{
+	*out = values_make_array(n, sizeof(**out));
+	if (*out == NULL)
+		return -ENOMEM;
+	for (; *n_out < n; (*n_out)++) {
+		const struct place place = {list->in, list->key, *n_out + 1};
+
+		if (text_take_network(&(*out)[*n_out], source, &place, texts[*n_out]) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int take_peers(struct conf_peers *peers, const struct raw_peers *raw, struct source *source,
+	const struct place *in)
+{
+	const struct place allow = {in, "allow", 0};
+	const struct place deny = {in, "deny", 0};
+	int rc;
+
+	peers->profile = raw->profile;
+	rc = take_networks(
+		&peers->allow, &peers->n_allow, raw->allow, raw->n_allow, source, &allow);
+	return rc ? rc
+		  : take_networks(
+			    &peers->deny, &peers->n_deny, raw->deny, raw->n_deny, source, &deny);
+}
+
+// What stands in `auth` and in a realm alike.
+static int take_credentials(struct conf_realm *realm, struct raw_realm *raw, struct source *source,
+	const struct place *here, const char *name_key)
+{
+	const struct place name = {here, name_key, 0};
+	int rc;
+
+	rc = take_opaque(&realm->name, &raw->name, REALM_BYTES_MAX, source, &name);
+	if (rc < 0)
+		return rc;
+	steal_secrets(&realm->rest_secrets, &realm->n_rest_secrets, &raw->rest_secrets,
+		&raw->n_rest_secrets);
+	steal_secrets(&realm->rest_secrets_sha256, &realm->n_rest_secrets_sha256,
+		&raw->rest_secrets_sha256, &raw->n_rest_secrets_sha256);
+	rc = take_users(realm, raw, source, here);
+	return rc ? rc : take_offers(realm, raw, source, here);
+}
+
 static int take_auth(struct conf *conf, struct raw *raw, struct source *source)
 {
 	const struct place here = {NULL, "auth", 0};
-	const struct place realm = {&here, "realm", 0};
-	struct raw_auth *auth = &raw->auth;
+	const struct place peers = {NULL, "peers", 0};
+	struct conf_realm *realm;
 	int rc;
 
-	rc = take_opaque(&conf->realm, &auth->realm, REALM_BYTES_MAX, source, &realm);
+	conf->realms = values_make_array(1 + raw->n_realms, sizeof(*conf->realms));
+	if (conf->realms == NULL)
+		return -ENOMEM;
+	conf->n_realms = 1;
+	realm = &conf->realms[0];
+	realm->n_allocations_per_user =
+		values_number(raw->limits.allocations_per_user, "allocations-per-user");
+	conf->nonce_lifetime_s = values_number(raw->auth.nonce_lifetime_s, "nonce-lifetime-s");
+	rc = take_credentials(realm, &raw->auth, source, &here, "realm");
+	return rc ? rc : take_peers(&realm->peers, &raw->peers, source, &peers);
+}
+
+static int take_realm(
+	struct conf *conf, const struct raw *all, struct raw_realm *raw, struct source *source)
+{
+	const struct place here = {NULL, "realms", conf->n_realms};
+	const struct place own_peers = {&here, "peers", 0};
+	const struct place peers = {NULL, "peers", 0};
+	struct conf_realm *realm = &conf->realms[conf->n_realms++];
+	int rc;
+
+	realm->n_allocations_per_user = conf->realms[0].n_allocations_per_user;
+	if (raw->limits && raw->limits->allocations_per_user)
+		realm->n_allocations_per_user = *raw->limits->allocations_per_user;
+	if (raw->limits && raw->limits->allocations)
+		realm->n_allocations_max = *raw->limits->allocations;
+	realm->listen = values_make_array(raw->n_listen, sizeof(*realm->listen));
+	if (realm->listen == NULL)
+		return -ENOMEM;
+	realm->n_listen = raw->n_listen;
+	rc = take_endpoints(realm->listen, raw->listen, raw->n_listen, source, &here);
 	if (rc < 0)
 		return rc;
-	steal_secrets(&conf->rest_secrets, &conf->n_rest_secrets, &auth->rest_secrets,
-		&auth->n_rest_secrets);
-	steal_secrets(&conf->rest_secrets_sha256, &conf->n_rest_secrets_sha256,
-		&auth->rest_secrets_sha256, &auth->n_rest_secrets_sha256);
-	conf->nonce_lifetime_s = values_number(auth->nonce_lifetime_s, "nonce-lifetime-s");
-	rc = take_users(conf, auth, source);
-	return rc ? rc : take_offers(conf, auth, source);
+	for (size_t i = 0; i < realm->n_listen; i++)
+		conf->listen[conf->n_listen++] = realm->listen[i];
+	rc = take_credentials(realm, raw, source, &here, "name");
+	if (rc < 0)
+		return rc;
+	return raw->peers ? take_peers(&realm->peers, raw->peers, source, &own_peers)
+			  : take_peers(&realm->peers, &all->peers, source, &peers);
+}
+
+static int take_realms(struct conf *conf, struct raw *raw, struct source *source)
+{
+	for (size_t i = 0; i < raw->n_realms; i++) {
+		const int rc = take_realm(conf, raw, &raw->realms[i], source);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 // As many allocations as there are relayed ports, where that is less than the usual default.
@@ -221,8 +320,6 @@ static int take_limits(struct conf *conf, struct raw *raw, struct source *source
 	conf->n_allocations_max = n_ports < preset ? n_ports : preset;
 	if (raw->limits.allocations != NULL)
 		conf->n_allocations_max = *raw->limits.allocations;
-	conf->n_allocations_per_user =
-		values_number(raw->limits.allocations_per_user, "allocations-per-user");
 	conf->allocation_lifetime_s = values_number(raw->limits.lifetime_s, "lifetime-s");
 	conf->allocation_lifetime_max_s =
 		values_number(raw->limits.lifetime_max_s, "lifetime-max-s");
@@ -247,36 +344,6 @@ static int take_stun(struct conf *conf, struct raw *raw, struct source *source)
 		return 0;
 	return text_take_endpoint(
 		&conf->discovery_alternate, source, &alternate, raw->stun.alternate_address);
-}
-
-static int take_networks(
-	struct prefix *out, char **texts, size_t n, const char *key, struct source *source)
-{
-	const struct place peers = {NULL, "peers", 0};
-
-	for (size_t i = 0; i < n; i++) {
-		const struct place place = {&peers, key, i + 1};
-
-		if (text_take_network(&out[i], source, &place, texts[i]) < 0)
-			return -EINVAL;
-	}
-	return 0;
-}
-
-static int take_peers(struct conf *conf, struct raw *raw, struct source *source)
-{
-	const struct raw_peers *peers = &raw->peers;
-
-	conf->peer_profile = peers->profile;
-	conf->peer_allow = values_make_array(peers->n_allow, sizeof(*conf->peer_allow));
-	conf->peer_deny = values_make_array(peers->n_deny, sizeof(*conf->peer_deny));
-	if (conf->peer_allow == NULL || conf->peer_deny == NULL)
-		return -ENOMEM;
-	conf->n_peer_allow = peers->n_allow;
-	conf->n_peer_deny = peers->n_deny;
-	if (take_networks(conf->peer_allow, peers->allow, peers->n_allow, "allow", source) < 0)
-		return -EINVAL;
-	return take_networks(conf->peer_deny, peers->deny, peers->n_deny, "deny", source);
 }
 
 static int take_workers(struct conf *conf, struct raw *raw, struct source *source)
@@ -317,7 +384,7 @@ static int take_rest(struct conf *conf, struct raw *raw, struct source *source)
 int values_take(struct conf *conf, struct raw *raw, struct source *source)
 {
 	static int (*const takes[])(struct conf *, struct raw *, struct source *) = {take_ports,
-		take_listen, take_relay, take_auth, take_limits, take_stun, take_peers,
+		take_listen, take_relay, take_auth, take_realms, take_limits, take_stun,
 		take_workers, take_rest};
 
 	for (size_t i = 0; i < N_ELEMENTS(takes); i++) {

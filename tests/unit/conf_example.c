@@ -57,14 +57,14 @@ Test(conf_example, it_has_a_demo_user_and_the_labs_peers)
 	struct conf *conf = load_example();
 	char text[ADDR_TEXT_BYTES];
 
-	cr_expect_str_eq(conf->realm, "turnpike.example");
-	cr_assert_eq(conf->n_users, 1);
-	cr_expect_str_eq(conf->users[0].name, "demo");
-	cr_expect_str_eq(conf->users[0].password, "change-me");
-	cr_expect_eq(conf->n_rest_secrets, 0);
-	cr_expect_eq(conf->peer_profile, CONF_PEERS_PUBLIC);
-	cr_assert_eq(conf->n_peer_allow, 1);
-	cr_expect_str_eq(prefix_format(&conf->peer_allow[0], text), "198.18.0.0/15");
+	cr_expect_str_eq(conf->realms[0].name, "turnpike.example");
+	cr_assert_eq(conf->realms[0].n_users, 1);
+	cr_expect_str_eq(conf->realms[0].users[0].name, "demo");
+	cr_expect_str_eq(conf->realms[0].users[0].password, "change-me");
+	cr_expect_eq(conf->realms[0].n_rest_secrets, 0);
+	cr_expect_eq(conf->realms[0].peers.profile, CONF_PEERS_PUBLIC);
+	cr_assert_eq(conf->realms[0].peers.n_allow, 1);
+	cr_expect_str_eq(prefix_format(&conf->realms[0].peers.allow[0], text), "198.18.0.0/15");
 	cr_expect_eq(conf->n_workers, 1);
 	cr_expect_eq(conf->poll, CONF_POLL_ADAPTIVE);
 	conf_destroy(conf);
@@ -106,13 +106,16 @@ static size_t check_allowed_keys(const char *text)
 
 Test(conf_example, every_key_is_in_it)
 {
-	cr_expect_eq(check_allowed_keys("x: 1"), 10);
+	cr_expect_eq(check_allowed_keys("x: 1"), 11);
 	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("relay: [{x: 1}]"), 2);
 	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 7);
 	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 4);
+	cr_expect_eq(check_allowed_keys("realms: [{x: 1}]"), 9);
+	cr_expect_eq(check_allowed_keys("realms: [{limits: {x: 1}}]"), 2);
+	cr_expect_eq(check_allowed_keys("realms: [{peers: {x: 1}}]"), 3);
 	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 6);
 	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 2);
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 3);
@@ -151,7 +154,8 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 	cr_expect_eq(written->ports[0].mtu_bytes, by_default->ports[0].mtu_bytes);
 	cr_expect_eq(written->ports[0].vlan, by_default->ports[0].vlan);
 	cr_expect_eq(written->nonce_lifetime_s, by_default->nonce_lifetime_s);
-	cr_expect_eq(written->n_allocations_per_user, by_default->n_allocations_per_user);
+	cr_expect_eq(written->realms[0].n_allocations_per_user,
+		by_default->realms[0].n_allocations_per_user);
 	cr_expect_eq(written->allocation_lifetime_s, by_default->allocation_lifetime_s);
 	cr_expect_eq(written->allocation_lifetime_max_s, by_default->allocation_lifetime_max_s);
 	cr_expect_eq(written->n_mbufs, by_default->n_mbufs);
@@ -171,6 +175,41 @@ static void add_addresses(void)
 	at += strlen(first);
 	memmove(at + strlen(second), at, strlen(at) + 1);
 	memcpy(at, second, strlen(second));
+}
+
+// The same for the lines from "# KEY:" to the first that is no comment.
+static void uncomment_block(const char *key)
+{
+	char commented[64];
+	char *at;
+
+	snprintf(commented, sizeof(commented), "\n# %s:\n", key);
+	at = strstr(example, commented);
+	cr_assert_not_null(at, "%s", key);
+	for (at++; at[0] == '#' && at[1] == ' '; at = strchr(at, '\n') + 1)
+		memmove(at, at + 2, strlen(at + 2) + 1);
+}
+
+Test(conf_example, the_realms_in_comments_are_accepted)
+{
+	char error[CONF_ERROR_BYTES];
+	char text[ADDR_TEXT_BYTES];
+	const struct conf_realm *realm;
+	struct conf *conf;
+
+	uncomment_block("realms");
+	cr_assert_eq(conf_load_bytes(&conf, "t", (const uint8_t *)example, strlen(example), error),
+		0, "%s", error);
+	cr_assert_eq(conf->n_realms, 2);
+	realm = &conf->realms[1];
+	cr_expect_str_eq(realm->name, "customer.example");
+	cr_assert_eq(realm->n_listen, 1);
+	cr_expect_str_eq(endpoint_format(&realm->listen[0], text), "198.18.0.2:3479");
+	cr_expect_eq(realm->n_users, 1);
+	cr_expect_eq(realm->n_allocations_max, 1000);
+	cr_expect_eq(realm->n_allocations_per_user, 10);
+	cr_expect_eq(realm->peers.n_allow, 1);
+	conf_destroy(conf);
 }
 
 Test(conf_example, the_examples_in_comments_are_accepted)
@@ -199,8 +238,8 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 	cr_expect_eq(conf->ports[0].n_routes, 2);
 	cr_expect_eq(conf->ports[0].n_neighbours, 2);
 	cr_expect_eq(conf->n_relay, 2);
-	cr_expect_eq(conf->n_users, 3);
+	cr_expect_eq(conf->realms[0].n_users, 3);
 	cr_expect_str_eq(conf->software, "relay of example.org");
-	cr_expect(conf->users[2].has_key_sha256);
+	cr_expect(conf->realms[0].users[2].has_key_sha256);
 	conf_destroy(conf);
 }

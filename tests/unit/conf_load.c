@@ -53,14 +53,14 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->ports[0].n_neighbours, 0);
 	cr_expect_eq(conf->relay[0].port_min, 49152);
 	cr_expect_eq(conf->relay[0].port_max, 65535);
-	cr_expect_eq(conf->n_users, 0);
+	cr_expect_eq(conf->realms[0].n_users, 0);
 	cr_expect_eq(conf->nonce_lifetime_s, 600);
 	cr_expect_eq(conf->allocation_lifetime_s, 600);
 	cr_expect_eq(conf->allocation_lifetime_max_s, 3600);
 	cr_expect_eq(conf->n_allocations_max, 16384);
-	cr_expect_eq(conf->peer_profile, CONF_PEERS_PUBLIC);
-	cr_expect_eq(conf->n_peer_allow, 0);
-	cr_expect_eq(conf->n_peer_deny, 0);
+	cr_expect_eq(conf->realms[0].peers.profile, CONF_PEERS_PUBLIC);
+	cr_expect_eq(conf->realms[0].peers.n_allow, 0);
+	cr_expect_eq(conf->realms[0].peers.n_deny, 0);
 	cr_expect_eq(conf->n_workers, 1);
 	cr_expect_null(conf->worker_cpus);
 	cr_expect_eq(conf->control_cpu, -1);
@@ -155,20 +155,20 @@ Test(conf_load, services_and_credentials_are_as_written)
 	cr_expect_eq(conf->relay[0].port_max, 50000);
 	cr_expect_eq(conf->relay[1].port_min, 1024);
 	cr_expect_eq(conf->relay[1].port_max, 1024);
-	cr_expect_str_eq(conf->realm, "K\xc3\xb6ln");
-	cr_assert_eq(conf->n_users, 2);
-	cr_expect_str_eq(conf->users[0].name, "ann");
-	cr_expect_str_eq(conf->users[0].password, "p w");
-	cr_expect_not(conf->users[0].has_key);
-	cr_expect_str_eq(conf->users[1].name, "bob");
-	cr_expect_null(conf->users[1].password);
-	cr_expect(conf->users[1].has_key);
-	cr_expect_arr_eq(conf->users[1].key, key, 16);
-	cr_assert_eq(conf->n_rest_secrets, 2);
-	cr_expect_str_eq(conf->rest_secrets[0], "one");
-	cr_expect_str_eq(conf->rest_secrets[1], "two");
-	cr_assert_eq(conf->n_rest_secrets_sha256, 1);
-	cr_expect_str_eq(conf->rest_secrets_sha256[0], "three");
+	cr_expect_str_eq(conf->realms[0].name, "K\xc3\xb6ln");
+	cr_assert_eq(conf->realms[0].n_users, 2);
+	cr_expect_str_eq(conf->realms[0].users[0].name, "ann");
+	cr_expect_str_eq(conf->realms[0].users[0].password, "p w");
+	cr_expect_not(conf->realms[0].users[0].has_key);
+	cr_expect_str_eq(conf->realms[0].users[1].name, "bob");
+	cr_expect_null(conf->realms[0].users[1].password);
+	cr_expect(conf->realms[0].users[1].has_key);
+	cr_expect_arr_eq(conf->realms[0].users[1].key, key, 16);
+	cr_assert_eq(conf->realms[0].n_rest_secrets, 2);
+	cr_expect_str_eq(conf->realms[0].rest_secrets[0], "one");
+	cr_expect_str_eq(conf->realms[0].rest_secrets[1], "two");
+	cr_assert_eq(conf->realms[0].n_rest_secrets_sha256, 1);
+	cr_expect_str_eq(conf->realms[0].rest_secrets_sha256[0], "three");
 	conf_destroy(conf);
 }
 
@@ -206,8 +206,8 @@ Test(conf_load, sha256_is_offered_where_every_user_can)
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		struct conf *conf = load_auth(rows[i].auth);
 
-		cr_expect_eq(conf->offers_sha256, rows[i].offered, "%s", rows[i].auth);
-		cr_expect_not(conf->asks_userhash);
+		cr_expect_eq(conf->realms[0].offers_sha256, rows[i].offered, "%s", rows[i].auth);
+		cr_expect_not(conf->realms[0].asks_userhash);
 		conf_destroy(conf);
 	}
 }
@@ -217,10 +217,10 @@ Test(conf_load, both_keys_of_a_user_and_hidden_names_are_as_written)
 	struct conf *conf = load_auth("auth: {realm: r, username-anonymity: on, users: "
 				      "[{name: b, key: " HEX_32 ", key-sha256: " HEX_64 "}]}");
 
-	cr_expect(conf->asks_userhash);
-	cr_expect(conf->users[0].has_key_sha256);
-	cr_expect_eq(conf->users[0].key_sha256[0], 0x01);
-	cr_expect_eq(conf->users[0].key_sha256[31], 0xef);
+	cr_expect(conf->realms[0].asks_userhash);
+	cr_expect(conf->realms[0].users[0].has_key_sha256);
+	cr_expect_eq(conf->realms[0].users[0].key_sha256[0], 0x01);
+	cr_expect_eq(conf->realms[0].users[0].key_sha256[31], 0xef);
 	conf_destroy(conf);
 }
 
@@ -232,19 +232,19 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->n_allocations_max, 46002);
 	cr_expect_eq(conf->allocation_lifetime_s, 3600);
 	cr_expect_eq(conf->allocation_lifetime_max_s, 86400);
-	cr_expect_eq(conf->n_allocations_per_user, 7);
+	cr_expect_eq(conf->realms[0].n_allocations_per_user, 7);
 	expect_ip(&conf->alternates[0].ip, "192.0.2.9");
 	cr_expect_eq(conf->alternates[0].port, 3479);
 	cr_expect_eq(conf->alternates[1].ip.family, FAMILY_NONE);
 	cr_expect_str_eq(conf->software, "a relay");
 	expect_ip(&conf->discovery_alternate.ip, "192.0.2.1");
 	cr_expect_eq(conf->discovery_alternate.port, 3000);
-	cr_expect_eq(conf->peer_profile, CONF_PEERS_LAN);
-	cr_assert_eq(conf->n_peer_allow, 2);
-	expect_prefix(&conf->peer_allow[0], "2001:db8::/32");
-	expect_prefix(&conf->peer_allow[1], "10.0.0.7/32");
-	cr_assert_eq(conf->n_peer_deny, 1);
-	expect_prefix(&conf->peer_deny[0], "0.0.0.0/0");
+	cr_expect_eq(conf->realms[0].peers.profile, CONF_PEERS_LAN);
+	cr_assert_eq(conf->realms[0].peers.n_allow, 2);
+	expect_prefix(&conf->realms[0].peers.allow[0], "2001:db8::/32");
+	expect_prefix(&conf->realms[0].peers.allow[1], "10.0.0.7/32");
+	cr_assert_eq(conf->realms[0].peers.n_deny, 1);
+	expect_prefix(&conf->realms[0].peers.deny[0], "0.0.0.0/0");
 	cr_assert_eq(conf->n_workers, 2);
 	cr_expect_eq(conf->worker_cpus[0], 3);
 	cr_expect_eq(conf->worker_cpus[1], 3);
@@ -298,6 +298,80 @@ Test(conf_load, a_box_of_ipv6_alone_is_as_written)
 	conf_destroy(conf);
 }
 
+static const char two_realms[] =
+	"ports: [{name: a, device: af_packet:e0, addresses: [10.0.0.1/8]}]\n"
+	"listen: [10.0.0.1:3478]\n"
+	"relay: [{address: 10.0.0.1}]\n"
+	"auth: {realm: r, rest-secrets: [s]}\n"
+	"realms:\n"
+	"  - {name: blue, listen: [10.0.0.1:1, 10.0.0.1:2], rest-secrets-sha256: [t]}\n"
+	"  - name: Ko\u0308ln\n"
+	"    listen: [10.0.0.1:3]\n"
+	"    users: [{name: ann, password: p}]\n"
+	"    password-algorithms: md5\n"
+	"    username-anonymity: on\n"
+	"    limits: {allocations: 4, allocations-per-user: 5}\n"
+	"    peers: {deny: [10.0.0.0/8]}\n"
+	"limits: {allocations-per-user: 6}\n"
+	"peers: {profile: lan, allow: [192.0.2.0/24]}\n";
+
+Test(conf_load, what_a_realm_does_not_say_is_as_in_the_first)
+{
+	struct conf *conf = load(two_realms);
+	const struct conf_realm *blue = &conf->realms[1];
+
+	cr_assert_eq(conf->n_realms, 3);
+	cr_expect_str_eq(blue->name, "blue");
+	cr_expect_eq(blue->n_users, 0);
+	cr_expect_eq(blue->n_rest_secrets, 0);
+	cr_assert_eq(blue->n_rest_secrets_sha256, 1);
+	cr_expect_str_eq(blue->rest_secrets_sha256[0], "t");
+	cr_expect(blue->offers_sha256);
+	cr_expect_not(blue->asks_userhash);
+	cr_expect_eq(blue->n_allocations_max, 0);
+	cr_expect_eq(blue->n_allocations_per_user, 6);
+	cr_expect_eq(blue->peers.profile, CONF_PEERS_LAN);
+	cr_assert_eq(blue->peers.n_allow, 1);
+	expect_prefix(&blue->peers.allow[0], "192.0.2.0/24");
+	conf_destroy(conf);
+}
+
+Test(conf_load, a_realm_has_its_own_users_limits_and_peers)
+{
+	struct conf *conf = load(two_realms);
+	const struct conf_realm *koeln = &conf->realms[2];
+
+	cr_assert_eq(conf->n_realms, 3);
+	cr_expect_str_eq(koeln->name, "K\u00f6ln");
+	cr_assert_eq(koeln->n_users, 1);
+	cr_expect_str_eq(koeln->users[0].name, "ann");
+	cr_expect_not(koeln->offers_sha256);
+	cr_expect(koeln->asks_userhash);
+	cr_expect_eq(koeln->n_allocations_max, 4);
+	cr_expect_eq(koeln->n_allocations_per_user, 5);
+	cr_expect_eq(koeln->peers.profile, CONF_PEERS_PUBLIC);
+	cr_expect_eq(koeln->peers.n_allow, 0);
+	cr_assert_eq(koeln->peers.n_deny, 1);
+	expect_prefix(&koeln->peers.deny[0], "10.0.0.0/8");
+	conf_destroy(conf);
+}
+
+Test(conf_load, listeners_of_all_realms_are_listeners)
+{
+	static const uint16_t ports[] = {3478, 1, 2, 3};
+	struct conf *conf = load(two_realms);
+
+	cr_assert_eq(conf->n_listen, N_ELEMENTS(ports));
+	for (size_t i = 0; i < N_ELEMENTS(ports); i++)
+		cr_expect_eq(conf->listen[i].port, ports[i]);
+	cr_expect_eq(conf->realms[0].n_listen, 0);
+	cr_assert_eq(conf->realms[1].n_listen, 2);
+	cr_expect_eq(conf->realms[1].listen[1].port, 2);
+	cr_assert_eq(conf->realms[2].n_listen, 1);
+	cr_expect_eq(conf->realms[2].listen[0].port, 3);
+	conf_destroy(conf);
+}
+
 struct device_row {
 	const char *text;
 	enum conf_device_kind kind;
@@ -339,7 +413,7 @@ Test(conf_load, a_user_name_of_508_bytes)
 	snprintf(text, sizeof(text), "%.*susers: [{name: %s, password: p}]}\n",
 		(int)(strstr(least, "rest-secrets") - least), least, name);
 	conf = load(text);
-	cr_expect_str_eq(conf->users[0].name, name);
+	cr_expect_str_eq(conf->realms[0].users[0].name, name);
 	conf_destroy(conf);
 }
 
@@ -380,7 +454,7 @@ Test(conf_load, a_file_is_read_whole)
 	rc = conf_load(&conf, path, error);
 	unlink(path);
 	cr_assert_eq(rc, 0, "%s", error);
-	cr_expect_str_eq(conf->realm, "r");
+	cr_expect_str_eq(conf->realms[0].name, "r");
 	conf_destroy(conf);
 }
 

@@ -26,7 +26,7 @@ static void expect_password(const char *written, const char *want)
 	struct conf *conf;
 
 	cr_assert_eq(load(&conf, "r", "n", written), 0, "%s", error);
-	cr_expect_str_eq(conf->users[0].password, want);
+	cr_expect_str_eq(conf->realms[0].users[0].password, want);
 	conf_destroy(conf);
 }
 
@@ -71,8 +71,8 @@ Test(conf_opaque, names_and_realms_too)
 	struct conf *conf;
 
 	cr_assert_eq(load(&conf, "Ko\u0308ln", "Ame\u0301lie\u00a0x", "p"), 0, "%s", error);
-	cr_expect_str_eq(conf->realm, "K\u00f6ln");
-	cr_expect_str_eq(conf->users[0].name, "Am\u00e9lie x");
+	cr_expect_str_eq(conf->realms[0].name, "K\u00f6ln");
+	cr_expect_str_eq(conf->realms[0].users[0].name, "Am\u00e9lie x");
 	conf_destroy(conf);
 	cr_expect_eq(load(&conf, "r\u200d", "n", "p"), -EINVAL);
 	cr_expect_not_null(strstr(error, "auth.realm: "), "%s", error);

@@ -47,6 +47,11 @@ Test(conf_refuse, values_that_are_none)
 	expect_rows_refused(rows_values, N_ELEMENTS(rows_values));
 }
 
+Test(conf_refuse, realms_that_cannot_be)
+{
+	expect_rows_refused(rows_realms, N_ELEMENTS(rows_realms));
+}
+
 Test(conf_refuse, values_that_contradict_each_other)
 {
 	expect_rows_refused(rows_rules, N_ELEMENTS(rows_rules));

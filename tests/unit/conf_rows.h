@@ -34,7 +34,7 @@ struct row {
 #define DEVICE "af_packet:eth0"
 #define A16 "aaaaaaaaaaaaaaaa"
 #define A128 A16 A16 A16 A16 A16 A16 A16 A16
-#define ROOT_KEYS "ports, listen, relay, auth, limits, stun, peers, workers, memory, log"
+#define ROOT_KEYS "ports, listen, relay, auth, realms, limits, stun, peers, workers, memory, log"
 #define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
 #define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
 #define SOCKET                                                                                   \
@@ -307,6 +307,56 @@ static const struct row rows_values[] = {
 		"2001:db8::/32"},
 	{"", "peers: {deny: [10.0.0.0/8, all]}\n",
 		"t:18: peers.deny[1]: all is not a network; allowed: one like 198.18.0.0/15"},
+};
+
+#define REALM "realms:\n  - name: blue\n    listen: [10.1.0.2:3479]\n"
+#define BLUE REALM "    users: [{name: ann, password: azure}]\n"
+
+// Realms beside that of `auth`.
+static const struct row rows_realms[] = {
+	{"", "realms: [{}]\n", "t:18: realms[0].name: the key is missing; allowed: exactly one"},
+	{"", "realms: [{name: blue, listen: []}]\n",
+		"t:18: realms[0].listen: a list of 0 items; allowed: 1..64"},
+	{"", BLUE "    realm: blue\n",
+		"t:22: realms[0].realm: no such key; allowed: name, listen, users, rest-secrets, "
+		"rest-secrets-sha256, password-algorithms, username-anonymity, limits, peers"},
+	{"", BLUE "    limits: {lifetime-s: 600}\n",
+		"t:22: realms[0].limits.lifetime-s: no such key; allowed: allocations, "
+		"allocations-per-user"},
+	{"", BLUE "    limits: {allocations: 0}\n",
+		"t:22: realms[0].limits.allocations: 0 is out of range; allowed: 1..4194304"},
+	{"", REALM,
+		"t:19: realms[0]: nobody could log in; allowed: at least one of users and "
+		"rest-secrets"},
+	{"", REALM "    users: [{name: ann, password: a}, {name: ann, password: b}]\n",
+		"t:21: realms[0].users[1].name: ann is taken by realms[0].users[0].name; allowed: "
+		"a different one"},
+	{"", REALM "    users: [{name: ann}]\n",
+		"t:21: realms[0].users[0]: neither password nor key; allowed: exactly one of "
+		"password and key"},
+	{"", REALM "    rest-secrets: [s]\n    username-anonymity: on\n",
+		"t:22: realms[0].username-anonymity: names of REST users cannot be hidden from us; "
+		"allowed: off, or no rest-secrets"},
+	{"", BLUE "  - {name: blue, listen: [10.1.0.2:3480], rest-secrets: [s]}\n",
+		"t:22: realms[1].name: blue is taken by realms[0].name; allowed: a different one"},
+	{"", "realms: [{name: example.org, listen: [10.1.0.2:3479], rest-secrets: [s]}]\n",
+		"t:18: realms[0].name: example.org is taken by auth.realm; allowed: a different "
+		"one"},
+	{"", "realms: [{name: blue, listen: [10.1.0.2:3478], rest-secrets: [s]}]\n",
+		"t:18: realms[0].listen[0]: 10.1.0.2:3478 is taken by listen[1]; allowed: a "
+		"different one"},
+	{"", BLUE "  - {name: red, listen: [10.1.0.2:3480, 10.1.0.2:3479], rest-secrets: [s]}\n",
+		"t:22: realms[1].listen[1]: 10.1.0.2:3479 is taken by realms[0].listen[0]; "
+		"allowed: a different one"},
+	{"", "realms: [{name: blue, listen: [10.1.0.3:3478], rest-secrets: [s]}]\n",
+		"t:18: realms[0].listen[0]: 10.1.0.3 is no port's address; allowed: one of the "
+		"addresses under ports"},
+	{"", "realms: [{name: blue, listen: [198.18.0.2:50000], rest-secrets: [s]}]\n",
+		"t:18: realms[0].listen[0]: 198.18.0.2:50000 is within the ports of relay[0]; "
+		"allowed: a port outside 50000-50999"},
+	{"", BLUE "    peers: {allow: [all]}\n",
+		"t:22: realms[0].peers.allow[0]: all is not a network; allowed: one like "
+		"198.18.0.0/15"},
 };
 
 // Values that cannot be beside each other.
