@@ -89,8 +89,8 @@ static void log_drops(const struct worker_stats *sum, const char *event)
 		log_event(LOG_INFO, name, "%s", text.bytes);
 }
 
-// Each realm has its own site: there may be more of them than one site may write. Where there is but
-// one realm, its numbers are those of all.
+// Each realm has its own site: there may be more of them than one site may write. Where there is
+// but one realm, its numbers are those of all.
 static void log_realms(struct report *report, const struct box *box, const char *event)
 {
 	struct turn_realm_stats realm;
