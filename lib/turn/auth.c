@@ -78,10 +78,15 @@ static void take_name(struct call *call, const struct stun_attr *name, const str
 {
 	const struct identity *user = NULL;
 
-	if (!name && hash->n_bytes == STUN_SHA256_BYTES)
+	if (name) {
+		call->principal.name = name->value;
+		call->principal.n_bytes = name->n_bytes;
+		return;
+	}
+	if (hash->n_bytes == STUN_SHA256_BYTES)
 		user = users_find_hash(&call->turn->users, call->realm, hash->value);
-	call->principal.name = name ? name->value : user ? user->name : NULL;
-	call->principal.n_bytes = name ? name->n_bytes : user ? user->n_bytes : 0;
+	call->principal.name = user ? user->name : (const uint8_t *)"";
+	call->principal.n_bytes = user ? user->n_bytes : 0;
 }
 
 // RFC 8489 §14.12: one algorithm and its parameters. MD5 and SHA-256 have none.
