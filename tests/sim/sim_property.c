@@ -182,24 +182,27 @@ static void open_turn(void)
 	struct turn_user users[DRAW_CONFIGURED_USERS];
 	struct user names[DRAW_CONFIGURED_USERS];
 	struct turn_config config = {
-		.realm = REALM,
-		.users = users,
-		.n_users = DRAW_CONFIGURED_USERS,
-		.rest_secrets = secrets,
-		.n_rest_secrets = rules->has_secrets ? 2 : 0,
-		.offers_sha256 = rules->offers_sha256,
-		.asks_userhash = rules->asks_userhash,
+		.realm =
+			{
+				.name = REALM,
+				.users = users,
+				.n_users = DRAW_CONFIGURED_USERS,
+				.rest_secrets = secrets,
+				.n_rest_secrets = rules->has_secrets ? 2 : 0,
+				.offers_sha256 = rules->offers_sha256,
+				.asks_userhash = rules->asks_userhash,
+				.n_allocations_per_user = rules->n_allocations_per_user,
+				.peers.allow_private = rules->allow_private,
+			},
 		.nonce_lifetime_s = rules->nonce_lifetime_s,
 		.lifetime_s = rules->lifetime_s,
 		.lifetime_max_s = rules->lifetime_max_s,
 		.n_allocations_max = rules->n_allocations_max,
-		.n_allocations_per_user = rules->n_allocations_per_user,
 		.relays = rules->relays,
 		.n_relays = rules->n_relays,
 		.services = rules->services,
 		.n_services = N_ELEMENTS(rules->services),
 		.alternates = {rules->alternate},
-		.peers.allow_private = rules->allow_private,
 		.rfc5766_channels = rules->rfc5766_channels,
 		.random_seed = run.seed | 1,
 	};
