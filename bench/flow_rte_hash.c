@@ -1,5 +1,5 @@
 // lib/flow's table on DPDK's rte_hash: the yardstick. Linked in front of lib/flow, it takes the
-// place of its table.c, so that the same pipeline runs on it.
+// place of its table4.c, so that the same pipeline runs on it.
 //
 // rte_hash gets what lib/flow has: half of its slots free, the same entries of one line, and each
 // found entry prefetched.
@@ -12,12 +12,17 @@
 
 #define SLOTS_PER_ENTRY 2
 
+static struct flow4_entry *entry_at(const struct flow_table *table, uint32_t idx)
+{
+	return (struct flow4_entry *)table->entries + idx;
+}
+
 static struct rte_hash *hash_of(const struct flow_table *table)
 {
 	return (struct rte_hash *)table->buckets;
 }
 
-int flow_table_create(struct flow_table *table, uint32_t capacity, int numa_node, bool try_huge,
+int flow4_table_create(struct flow_table *table, uint32_t capacity, int numa_node, bool try_huge,
 	const uint64_t seed[static 2])
 {
 	static unsigned n_tables;
@@ -32,7 +37,7 @@ int flow_table_create(struct flow_table *table, uint32_t capacity, int numa_node
 
 	*table = (struct flow_table){.capacity = capacity};
 	snprintf(name, sizeof(name), "flows%u", n_tables++);
-	table->buckets = (struct flow4_bucket *)rte_hash_create(&parameters);
+	table->buckets = (struct flow_bucket *)rte_hash_create(&parameters);
 	if (!table->buckets)
 		return -ENOMEM;
 	if (pages_map(&table->entry_pages, ((size_t)capacity + 1) * sizeof(struct flow4_entry),
@@ -41,32 +46,33 @@ int flow_table_create(struct flow_table *table, uint32_t capacity, int numa_node
 		return -ENOMEM;
 	}
 	table->entries = table->entry_pages.base;
-	table->entries[0].key.zero = 0xffff;
+	entry_at(table, 0)->key.zero = 0xffff;
 	return 0;
 }
 
-void flow_table_destroy(struct flow_table *table)
+void flow4_table_destroy(struct flow_table *table)
 {
 	rte_hash_free(hash_of(table));
 	pages_unmap(&table->entry_pages);
 	*table = (struct flow_table){0};
 }
 
+// An unused entry names the next one where its source would be.
 static struct flow4_entry *entry_take(struct flow_table *table)
 {
 	uint32_t idx = table->first_free[0];
 
 	if (idx)
-		table->first_free[0] = table->entries[idx].next_free;
+		table->first_free[0] = entry_at(table, idx)->source_ip;
 	else if (table->n_touched[0] < table->capacity)
 		idx = ++table->n_touched[0];
-	return idx ? &table->entries[idx] : NULL;
+	return idx ? entry_at(table, idx) : NULL;
 }
 
 static void entry_give(struct flow_table *table, struct flow4_entry *entry)
 {
-	*entry = (struct flow4_entry){.next_free = table->first_free[0]};
-	table->first_free[0] = (uint32_t)(entry - table->entries);
+	*entry = (struct flow4_entry){.source_ip = table->first_free[0]};
+	table->first_free[0] = (uint32_t)(entry - entry_at(table, 0));
 }
 
 int flow4_insert(struct flow_table *table, const struct flow4_entry *entry)
@@ -76,12 +82,12 @@ int flow4_insert(struct flow_table *table, const struct flow4_entry *entry)
 
 	if (rte_hash_lookup_data(hash_of(table), &entry->key, &found) >= 0) {
 		own = found;
-		const uint64_t n_packets = own->n_packets;
-		const uint64_t n_bytes = own->n_bytes;
+		const uint64_t n_packets = own->to.n_packets;
+		const uint64_t n_bytes = own->to.n_bytes;
 
 		*own = *entry;
-		own->n_packets = n_packets;
-		own->n_bytes = n_bytes;
+		own->to.n_packets = n_packets;
+		own->to.n_bytes = n_bytes;
 		return 0;
 	}
 	own = entry_take(table);
@@ -128,7 +134,7 @@ void flow4_guess_burst(const struct flow_table *table, const struct flow4_key *k
 	if (n)
 		rte_hash_lookup_bulk_data(hash_of(table), pointers, n, &hits, found);
 	for (unsigned i = 0; i < n; i++) {
-		out[i] = hits >> i & 1 ? found[i] : &table->entries[0];
+		out[i] = hits >> i & 1 ? found[i] : entry_at(table, 0);
 		__builtin_prefetch(out[i], 1);
 	}
 }
@@ -138,5 +144,5 @@ void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *
 {
 	flow4_guess_burst(table, keys, n, out);
 	for (unsigned i = 0; i < n; i++)
-		out[i] = out[i] == &table->entries[0] ? NULL : out[i];
+		out[i] = out[i] == entry_at(table, 0) ? NULL : out[i];
 }

@@ -77,7 +77,7 @@ static void install(struct subject *s)
 		flows_make(specs, idx);
 		for (size_t i = 0; i < FLOWS_PER_ALLOCATION; i++) {
 			msg = (struct msg){
-				.kind = MSG_FLOW_INSERT, .flow4 = flow4_entry_make(&specs[i])};
+				.kind = MSG_FLOW4_INSERT, .flow4 = flow4_entry_make(&specs[i])};
 			send_message(s, &msg);
 		}
 	}

@@ -203,10 +203,10 @@ static bool take_frame(struct frames *f, struct rte_mbuf *mbuf, struct datagram 
 	}
 	if (pkt_parse(&pkt, frame, mbuf->data_len, 0) != PKT_UDP || !is_intact(&pkt))
 		return false;
-	local = (struct endpoint){ip_from_u32_raw(pkt_target_ip(&pkt)), load_be16(pkt.l4 + 2)};
+	local = pkt_target(&pkt);
 	*out = (struct datagram){
 		.slot = find_slot(f, &local),
-		.remote = {ip_from_u32_raw(pkt_source_ip(&pkt)), load_be16(pkt.l4)},
+		.remote = pkt_source(&pkt),
 		.bytes = pkt.payload,
 		.n_bytes = pkt.payload_bytes,
 	};

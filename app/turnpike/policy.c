@@ -185,6 +185,17 @@ static void make_turn(struct policy *p, const struct conf *conf)
 	random_secret(p->turn.nonce_secret, sizeof(p->turn.nonce_secret));
 }
 
+static bool has_ipv6(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_listen; i++)
+		if (conf->listen[i].ip.family == FAMILY_IPV6)
+			return true;
+	for (size_t i = 0; i < conf->n_relay; i++)
+		if (conf->relay[i].ip.family == FAMILY_IPV6)
+			return true;
+	return false;
+}
+
 int policy_make(struct policy *out, const struct conf *conf, const struct port *ports)
 {
 	struct policy *p = out;
@@ -209,6 +220,7 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.discovery = discovery_of(conf),
 		.software = conf->software,
 		.n_flows = n_flows,
+		.n_flows6 = has_ipv6(conf) ? n_flows : 0,
 	};
 	p->control = (struct control_config){
 		.ports = p->control_ports,

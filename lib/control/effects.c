@@ -116,7 +116,7 @@ static bool is_removal(enum turn_effect_kind kind)
 static void apply(struct control *c, const struct turn_effect *e)
 {
 	struct flow_spec spec;
-	struct msg msg = {0};
+	struct msg msg;
 
 	if (e->kind == TURN_PORT_COOLING) {
 		cooling_add(c, &e->relayed);
@@ -125,12 +125,10 @@ static void apply(struct control *c, const struct turn_effect *e)
 	spec = spec_of(c, e);
 	if (is_removal(e->kind)) {
 		c->n_entries--;
-		msg.kind = MSG_FLOW_REMOVE;
-		msg.flow4_key = flow4_key_make(&spec);
+		msg = msg_flow_remove(&spec);
 	} else {
 		c->n_entries++;
-		msg.kind = MSG_FLOW_INSERT;
-		msg.flow4 = flow4_entry_make(&spec);
+		msg = msg_flow_insert(&spec);
 	}
 	broadcast(c, &msg);
 }

@@ -47,8 +47,9 @@ void kernel_packet(struct control *c, const struct msg *msg)
 	struct pkt p;
 
 	if (c->kernel_fd >= 0 &&
-		pkt_parse(&p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, vlan) == PKT_UDP) {
-		to.sin_addr.s_addr = pkt_target_ip(&p);
+		pkt_parse(&p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, vlan) == PKT_UDP &&
+		p.family == FAMILY_IPV4) {
+		to.sin_addr.s_addr = load_u32(pkt_target_ip(&p));
 		if (sendto(c->kernel_fd, p.l3, (size_t)(p.payload + p.payload_bytes - p.l3),
 			    MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)) >= 0) {
 			c->stats.n_kernel_sent++;

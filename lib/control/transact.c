@@ -7,7 +7,7 @@
 // Answers are never fragmented.
 static size_t answer_bytes_max(const struct control_port *port)
 {
-	const size_t room = port->mtu_bytes - PKT_IPV4_BYTES - PKT_UDP_BYTES;
+	const size_t room = port->mtu_bytes - PKT_IPV6_BYTES - PKT_UDP_BYTES;
 
 	return room < ANSWER_BYTES_MAX ? room : ANSWER_BYTES_MAX;
 }
@@ -15,8 +15,8 @@ static size_t answer_bytes_max(const struct control_port *port)
 static struct turn_request request_of(const struct pkt *p, const struct stun_view *view)
 {
 	return (struct turn_request){
-		.service = {ip_from_u32_raw(pkt_target_ip(p)), load_be16(p->l4 + 2)},
-		.client = {ip_from_u32_raw(pkt_source_ip(p)), load_be16(p->l4)},
+		.service = pkt_target(p),
+		.client = pkt_source(p),
 		.view = view,
 	};
 }
@@ -31,9 +31,9 @@ static bool tables_full(const struct control *c, const struct stun_view *view)
 // addresses are on the port that it came by.
 static void turn_towards(const struct pkt *p, const struct turn_answer *answer)
 {
-	const uint32_t target_ip = ip_to_u32_raw(&answer->from.ip);
+	uint8_t *target_ip = p->l3 + (pkt_target_ip(p) - p->l3);
 
-	memcpy(p->l3 + 16, &target_ip, sizeof(target_ip));
+	memcpy(target_ip, answer->from.ip.bytes, family_bytes(p->family));
 	store_be16(p->l4 + 2, answer->from.port);
 	store_be16(p->l4, answer->to.port);
 }

@@ -1,11 +1,6 @@
 // From a spec to a ready entry: network byte order and checksum differences.
 #include "flow.h"
 
-static uint32_t raw_ip(const struct endpoint *endpoint)
-{
-	return ip_to_u32_raw(&endpoint->ip);
-}
-
 static uint16_t raw_port(const struct endpoint *endpoint)
 {
 	return __builtin_bswap16(endpoint->port);
@@ -18,21 +13,50 @@ static uint16_t fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-static uint64_t words(uint32_t ip)
+// What an address adds to a checksum; nothing where there is none.
+static uint64_t words(const struct endpoint *endpoint)
 {
-	return (ip & 0xffff) + (ip >> 16);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < IPV6_BYTES; i += 2)
+		sum += load_u16(endpoint->ip.bytes + i);
+	return sum;
 }
 
-static uint64_t minus(uint64_t folded_word)
+static uint64_t minus(uint64_t sum)
 {
-	return (uint16_t)~folded_word;
+	return (uint16_t)~fold(sum);
+}
+
+static struct flow_rewrite rewrite_make(const struct flow_spec *spec)
+{
+	struct flow_rewrite to = {
+		.source_port_be = raw_port(&spec->source),
+		.target_port_be = raw_port(&spec->target),
+		.channel_be = spec->kind == FLOW_DOWN ? __builtin_bswap16(spec->channel) : 0,
+		.hop_idx = spec->hop_idx,
+		.peer_hop_idx = spec->peer_hop_idx,
+		.kind = (uint8_t)spec->kind,
+		.family = spec->source.ip.family,
+		.allocation_idx = spec->allocation_idx,
+	};
+	const uint16_t old_channel_be =
+		spec->kind == FLOW_UP ? __builtin_bswap16(spec->channel) : 0;
+	const uint64_t ip_sum = words(&spec->source) + words(&spec->target) +
+		minus(words(&spec->remote) + words(&spec->local));
+
+	to.ip_delta = fold(ip_sum);
+	to.udp_delta = fold(ip_sum + to.source_port_be + to.target_port_be + to.channel_be +
+		minus(raw_port(&spec->remote)) + minus(raw_port(&spec->local)) +
+		minus(old_channel_be));
+	return to;
 }
 
 struct flow4_key flow4_key_make(const struct flow_spec *spec)
 {
 	return (struct flow4_key){
-		.remote_ip = raw_ip(&spec->remote),
-		.local_ip = raw_ip(&spec->local),
+		.remote_ip = ip_to_u32_raw(&spec->remote.ip),
+		.local_ip = ip_to_u32_raw(&spec->local.ip),
 		.remote_port_be = raw_port(&spec->remote),
 		.local_port_be = raw_port(&spec->local),
 		.channel_be = spec->kind == FLOW_UP ? __builtin_bswap16(spec->channel) : 0,
@@ -41,24 +65,68 @@ struct flow4_key flow4_key_make(const struct flow_spec *spec)
 
 struct flow4_entry flow4_entry_make(const struct flow_spec *spec)
 {
-	struct flow4_entry entry = {
+	return (struct flow4_entry){
 		.key = flow4_key_make(spec),
-		.source_ip = raw_ip(&spec->source),
-		.target_ip = raw_ip(&spec->target),
-		.source_port_be = raw_port(&spec->source),
-		.target_port_be = raw_port(&spec->target),
-		.channel_be = spec->kind == FLOW_DOWN ? __builtin_bswap16(spec->channel) : 0,
-		.hop_idx = spec->hop_idx,
-		.peer_hop_idx = spec->peer_hop_idx,
-		.kind = (uint8_t)spec->kind,
-		.allocation_idx = spec->allocation_idx,
+		.source_ip = ip_to_u32_raw(&spec->source.ip),
+		.target_ip = ip_to_u32_raw(&spec->target.ip),
+		.to = rewrite_make(spec),
 	};
-	const uint64_t ip_sum = words(entry.source_ip) + words(entry.target_ip) +
-		minus(fold(words(entry.key.remote_ip) + words(entry.key.local_ip)));
+}
 
-	entry.ip_delta = fold(ip_sum);
-	entry.udp_delta = fold(ip_sum + entry.source_port_be + entry.target_port_be +
-		entry.channel_be + minus(entry.key.remote_port_be) +
-		minus(entry.key.local_port_be) + minus(entry.key.channel_be));
+static void write_key_ip(uint8_t out[static IPV6_BYTES], const struct ip_addr *ip)
+{
+	if (ip->family == FAMILY_IPV6)
+		memcpy(out, ip->bytes, IPV6_BYTES);
+	else
+		flow6_key_write_ipv4(out, ip->bytes);
+}
+
+struct flow6_key flow6_key_make(const struct flow_spec *spec)
+{
+	struct flow6_key key = {
+		.remote_port_be = raw_port(&spec->remote),
+		.local_port_be = raw_port(&spec->local),
+		.channel_be = spec->kind == FLOW_UP ? __builtin_bswap16(spec->channel) : 0,
+		.relayed_family = spec->kind == FLOW_OWNER ? spec->source.ip.family : 0,
+	};
+
+	write_key_ip(key.remote_ip, &spec->remote.ip);
+	write_key_ip(key.local_ip, &spec->local.ip);
+	return key;
+}
+
+struct flow6_entry flow6_entry_make(const struct flow_spec *spec)
+{
+	struct flow6_entry entry = {
+		.key = flow6_key_make(spec),
+		.to = rewrite_make(spec),
+	};
+
+	memcpy(entry.source_ip, spec->source.ip.bytes, IPV6_BYTES);
+	memcpy(entry.target_ip, spec->target.ip.bytes, IPV6_BYTES);
+	if (entry.to.family == FAMILY_IPV6)
+		entry.flow_label_be = flow_label_make(entry.source_ip, entry.target_ip,
+			entry.to.source_port_be, entry.to.target_port_be);
 	return entry;
+}
+
+#define FLOW_LABEL_MASK 0x000fffff
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	const unsigned __int128 product =
+		(unsigned __int128)(a ^ 0xa0761d6478bd642fULL) * (b ^ 0xe7037ed1a0b428dbULL);
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint32_t flow_label_make(const uint8_t *source_ip, const uint8_t *target_ip,
+	uint16_t source_port_be, uint16_t target_port_be)
+{
+	const uint64_t ports = (uint64_t)source_port_be << 16 | target_port_be;
+	const uint64_t hash = mix(mix(load_u64(source_ip), load_u64(source_ip + 8)) ^ ports,
+		mix(load_u64(target_ip), load_u64(target_ip + 8)));
+	const uint32_t label = (uint32_t)(hash >> 44);
+
+	return __builtin_bswap32(label ? label : FLOW_LABEL_MASK); // zero says that there is none
 }

@@ -1,13 +1,13 @@
-// The table of one worker: which packets may pass right now, and what each becomes.
+// The tables of one worker: which packets may pass right now, and what each becomes.
 //
 // An entry exists if and only if a matching packet may pass. One writer and reader, the worker that
 // owns the table; several tables never share a line. The control core prepares an entry with
-// flow4_entry_make() and sends it by value.
+// flow4_entry_make() or flow6_entry_make() and sends it by value.
 //
-// Layout: buckets of one cache line (eight 16-bit tags, eight 32-bit indices) point to entries of
-// one cache line. A look-up touches two lines. A bucket that overflowed says so; only then is its
-// alternate read. Entries of the IPv6 pairs will be a second size beside flow4_entry, not a change
-// to it.
+// Two tables of one layout: flow4 for an IPv4 client with an IPv4 relayed address, flow6 for the
+// three other pairs of families. Buckets of one cache line (eight 16-bit tags, eight 32-bit
+// indices) point to entries of one cache line, or of two for flow6. A bucket that overflowed says
+// so; only then is its alternate read.
 #ifndef FLOW_H
 #define FLOW_H
 
@@ -37,30 +37,60 @@ struct flow4_key {
 	uint16_t remote_port_be;
 	uint16_t local_port_be;
 	uint16_t channel_be;
-	uint16_t zero;
+	uint16_t zero; // all ones: of an entry that is not in use
 };
 
-// All that relaying needs in one line: key 16, rewrite 28, links 4, counters 16.
-struct flow4_entry {
-	struct flow4_key key;
-	uint32_t source_ip; // of the packet it becomes
-	uint32_t target_ip; // unknown (0) for FLOW_OWNER
+// The same; an IPv4 address is written as ::ffff:a.b.c.d.
+struct flow6_key {
+	uint8_t remote_ip[IPV6_BYTES];
+	uint8_t local_ip[IPV6_BYTES];
+	uint16_t remote_port_be;
+	uint16_t local_port_be;
+	uint16_t channel_be;
+	// Of FLOW_OWNER: enum family of the relayed address, of which a client may have two. Else
+	// 0; all ones: of an entry that is not in use.
+	uint16_t relayed_family;
+};
+
+// What a packet becomes, but for its addresses.
+struct flow_rewrite {
 	uint16_t source_port_be;
-	uint16_t target_port_be;
-	uint16_t ip_delta; // addresses: new minus old
+	uint16_t target_port_be; // unknown (0) for FLOW_OWNER, as its address
+	uint16_t ip_delta; // flow4 only: addresses, new minus old
 	uint16_t udp_delta; // addresses, ports and channel: new minus old
 	uint16_t channel_be; // FLOW_DOWN: the channel to write
 	uint16_t hop_idx; // where the new packet goes
 	uint16_t peer_hop_idx; // FLOW_PERMISSION: where Send indications to that peer go
 	uint8_t kind; // enum flow_kind
-	uint8_t spare;
+	uint8_t family; // enum family of the new packet
 	uint32_t allocation_idx;
-	uint32_t next_free; // index of the next unused entry, while this one is unused
+	uint32_t spare;
 	uint64_t n_packets;
 	uint64_t n_bytes; // of application data
 };
+static_assert(sizeof(struct flow_rewrite) == 40, "without holes");
+
+// All that relaying needs in one line.
+struct flow4_entry {
+	struct flow4_key key;
+	uint32_t source_ip; // of the packet it becomes
+	uint32_t target_ip;
+	struct flow_rewrite to;
+};
 static_assert(sizeof(struct flow4_key) == 16, "two words");
 static_assert(sizeof(struct flow4_entry) == CACHE_LINE_BYTES, "one cache line");
+
+// The same in two lines. Addresses of the new packet's family; those of IPv4 fill four bytes.
+struct flow6_entry {
+	struct flow6_key key;
+	uint8_t source_ip[IPV6_BYTES];
+	uint8_t target_ip[IPV6_BYTES];
+	struct flow_rewrite to;
+	uint32_t flow_label_be; // of an IPv6 packet whose peer is known, in its place in the header
+	uint8_t spare[12];
+};
+static_assert(sizeof(struct flow6_key) == 40, "five words");
+static_assert(sizeof(struct flow6_entry) == 2 * CACHE_LINE_BYTES, "two cache lines");
 
 // What an entry is made of, whatever the family. Unused parts are zero.
 struct flow_spec {
@@ -85,37 +115,66 @@ enum flow_end {
 struct flow_table {
 	struct pages bucket_pages;
 	struct pages entry_pages;
-	struct flow4_bucket *buckets;
-	struct flow4_entry *entries; // [0] is never used
+	struct flow_bucket *buckets;
+	void *entries; // of flow4 or flow6; the first is never used
 	uint32_t bucket_mask;
 	uint32_t n_entries;
 	uint32_t capacity;
-	uint32_t first_free[FLOW_ENDS]; // lists through next_free
+	uint32_t first_free[FLOW_ENDS]; // lists; the next stands behind the key
 	uint32_t n_touched[FLOW_ENDS]; // ever used; between the ends the pages were never written
 	uint64_t seed[2];
 };
 
-// Key and entry from a spec. IPv4 only: both ends of the spec must be FAMILY_IPV4.
+// Whether this is one for flow4: an IPv4 packet that becomes an IPv4 packet.
+static inline bool flow_spec_is_ipv4(const struct flow_spec *spec)
+{
+	return spec->local.ip.family == FAMILY_IPV4 && spec->source.ip.family == FAMILY_IPV4;
+}
+
+// Key and entry from a spec that is IPv4 throughout, or from one that is not. FLOW_OWNER has no
+// target but says its family, that of the relayed address.
 struct flow4_key flow4_key_make(const struct flow_spec *spec);
 struct flow4_entry flow4_entry_make(const struct flow_spec *spec);
+struct flow6_key flow6_key_make(const struct flow_spec *spec);
+struct flow6_entry flow6_entry_make(const struct flow_spec *spec);
+
+// An IPv4 address in a flow6_key; `ip` holds its four bytes.
+static inline void flow6_key_write_ipv4(uint8_t out[static IPV6_BYTES], const void *ip)
+{
+	memset(out, 0, 10);
+	memset(out + 10, 0xff, 2);
+	memcpy(out + 12, ip, IPV4_BYTES);
+}
+
+// The IPv6 flow label of a relayed flow, in its place in the first word of the header (RFC 6437 §3:
+// the same for every packet of a flow, and like no other's). Addresses as they lie in the packet.
+uint32_t flow_label_make(const uint8_t *source_ip, const uint8_t *target_ip,
+	uint16_t source_port_be, uint16_t target_port_be);
 
 // Memory for `capacity` entries on that NUMA node, with 2 MiB pages if asked for and to be had.
 // `seed` should be secret: it keeps an attacker from choosing addresses that collide.
 //
 // Returns 0; -EINVAL for a capacity of 0 or above 2^28; -ENOMEM.
-int flow_table_create(struct flow_table *table, uint32_t capacity, int numa_node, bool try_huge,
+int flow4_table_create(struct flow_table *table, uint32_t capacity, int numa_node, bool try_huge,
 	const uint64_t seed[static 2]);
-void flow_table_destroy(struct flow_table *table);
+void flow4_table_destroy(struct flow_table *table);
+int flow6_table_create(struct flow_table *table, uint32_t capacity, int numa_node, bool try_huge,
+	const uint64_t seed[static 2]);
+void flow6_table_destroy(struct flow_table *table);
 
 // Add an entry, or replace the one with the same key and keep its counters. Returns 0; -ENOSPC.
 int flow4_insert(struct flow_table *table, const struct flow4_entry *entry);
+int flow6_insert(struct flow_table *table, const struct flow6_entry *entry);
 // Returns whether there was one.
 bool flow4_remove(struct flow_table *table, const struct flow4_key *key);
+bool flow6_remove(struct flow_table *table, const struct flow6_key *key);
 
 // Find up to FLOW_BURST_MAX keys at once; `out[i]` is NULL on a miss. The entries are prefetched
 // and stay valid until the next insert or remove.
 void flow4_lookup_burst(const struct flow_table *table, const struct flow4_key *keys, unsigned n,
 	struct flow4_entry **out);
+void flow6_lookup_burst(const struct flow_table *table, const struct flow6_key *keys, unsigned n,
+	struct flow6_entry **out);
 
 // The same in two steps, for a caller that reads an entry later than it asks for it. First where
 // each key is in nearly all cases, if it is anywhere; never NULL, and prefetched, not read:

@@ -7,6 +7,20 @@
 
 // The ring lies in our own memory, on the consumer's node, so that it works before and without the
 // EAL.
+struct msg msg_flow_insert(const struct flow_spec *spec)
+{
+	if (flow_spec_is_ipv4(spec))
+		return (struct msg){.kind = MSG_FLOW4_INSERT, .flow4 = flow4_entry_make(spec)};
+	return (struct msg){.kind = MSG_FLOW6_INSERT, .flow6 = flow6_entry_make(spec)};
+}
+
+struct msg msg_flow_remove(const struct flow_spec *spec)
+{
+	if (flow_spec_is_ipv4(spec))
+		return (struct msg){.kind = MSG_FLOW4_REMOVE, .flow4_key = flow4_key_make(spec)};
+	return (struct msg){.kind = MSG_FLOW6_REMOVE, .flow6_key = flow6_key_make(spec)};
+}
+
 int msg_channel_create(struct msg_channel *channel, unsigned n_messages, int numa_node)
 {
 	const unsigned n_slots = (unsigned)next_power_of_two(n_messages + 1UL);

@@ -24,8 +24,10 @@ enum msg_kind {
 	MSG_MIRROR, // mbuf: a frame for the kernel
 	MSG_KERNEL, // mbuf: a relayed packet whose neighbour is unknown yet
 	// control to worker
-	MSG_FLOW_INSERT, // flow4
-	MSG_FLOW_REMOVE, // flow4_key
+	MSG_FLOW4_INSERT, // flow4
+	MSG_FLOW4_REMOVE, // flow4_key
+	MSG_FLOW6_INSERT, // flow6
+	MSG_FLOW6_REMOVE, // flow6_key
 	MSG_HOP_SET, // hop_idx, hop
 	MSG_SEND, // mbuf, port_idx
 };
@@ -39,11 +41,17 @@ struct msg {
 	union {
 		struct flow4_entry flow4;
 		struct flow4_key flow4_key;
+		struct flow6_entry flow6;
+		struct flow6_key flow6_key;
 		struct flow_hop hop;
 		struct rte_mbuf *mbuf;
 	};
 };
-static_assert(sizeof(struct msg) == 80, "a line and a quarter");
+static_assert(sizeof(struct msg) == 144, "two lines and a quarter");
+
+// For the table that the spec belongs to.
+struct msg msg_flow_insert(const struct flow_spec *spec);
+struct msg msg_flow_remove(const struct flow_spec *spec);
 
 struct msg_channel {
 	struct rte_ring *ring;

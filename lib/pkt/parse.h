@@ -6,6 +6,7 @@
 
 // As they lie in memory.
 #define PKT_TYPE_IPV4 __builtin_bswap16(0x0800)
+#define PKT_TYPE_IPV6 __builtin_bswap16(0x86dd)
 #define PKT_FRAGMENT_MASK __builtin_bswap16(0x3fff) // more fragments, or an offset
 #define PKT_PROTOCOL_UDP 17u
 
@@ -13,8 +14,8 @@
 enum pkt_kind pkt_parse_odd(struct pkt *out, uint8_t *frame, size_t frame_bytes, uint16_t vlan);
 
 // Read a frame. `vlan` is the tag that every frame of this port carries, or 0 for a port of
-// untagged frames; the priority tag 0 counts as untagged (802.1Q). l3 and l2_bytes are also right
-// for PKT_FOREIGN and PKT_FRAGMENT where the frame is IPv4.
+// untagged frames; the priority tag 0 counts as untagged (802.1Q). family, l3 and l2_bytes are also
+// right for PKT_FOREIGN and PKT_FRAGMENT; l4 is where the extension headers of IPv6 end.
 static inline enum pkt_kind pkt_parse(
 	struct pkt *out, uint8_t *frame, size_t frame_bytes, uint16_t vlan)
 {
@@ -40,6 +41,7 @@ static inline enum pkt_kind pkt_parse(
 		.l2_bytes = PKT_ETHER_BYTES,
 		.l3_bytes = PKT_IPV4_BYTES,
 		.payload_bytes = (uint16_t)(udp_bytes - PKT_UDP_BYTES),
+		.family = FAMILY_IPV4,
 	};
 	return PKT_UDP;
 }

@@ -17,17 +17,19 @@
 #define PKT_VLAN_BYTES 4
 #define PKT_L2_BYTES_MAX (PKT_ETHER_BYTES + PKT_VLAN_BYTES)
 #define PKT_IPV4_BYTES 20
+#define PKT_IPV6_BYTES 40
 #define PKT_UDP_BYTES 8
 #define PKT_CHANNEL_BYTES 4
 // What a Data indication puts before the data: header, XOR-PEER-ADDRESS, DATA's header.
 #define PKT_DATA_INDICATION_BYTES (20 + 12 + 4)
+#define PKT_DATA_INDICATION_IPV6_BYTES (20 + 24 + 4)
 #define PKT_HEADROOM_BYTES 64
 #define PKT_TTL_DEFAULT 64
 
 enum pkt_kind {
-	PKT_UDP, // a whole IPv4 UDP datagram
-	PKT_FOREIGN, // not ours to read: ARP, TCP, ICMP, IPv6 ...
-	PKT_FRAGMENT, // a fragment of an IPv4 UDP datagram
+	PKT_UDP, // a whole UDP datagram, IPv4 or IPv6
+	PKT_FOREIGN, // not ours to read: ARP, TCP, ICMP ...
+	PKT_FRAGMENT, // a fragment of a UDP datagram
 	PKT_TRUNCATED, // the frame is shorter than its IP header says
 	PKT_MALFORMED, // header lengths that cannot be
 	PKT_WRONG_VLAN,
@@ -35,13 +37,20 @@ enum pkt_kind {
 
 struct pkt {
 	uint8_t *frame; // the Ethernet header
-	uint8_t *l3; // the IPv4 header
+	uint8_t *l3; // the IP header
 	uint8_t *l4; // the UDP header
 	uint8_t *payload; // what follows it
 	uint16_t l2_bytes;
-	uint16_t l3_bytes; // with options
+	uint16_t l3_bytes; // with options or extension headers
 	uint16_t payload_bytes;
+	uint8_t family; // enum family; none where the frame is neither
 };
+
+// Of the IP header that we write.
+static inline uint16_t pkt_ip_bytes(uint8_t family)
+{
+	return family == FAMILY_IPV4 ? PKT_IPV4_BYTES : PKT_IPV6_BYTES;
+}
 
 // Bytes from the Ethernet header to the end of the payload.
 static inline uint16_t pkt_frame_bytes(const struct pkt *p)
@@ -65,9 +74,10 @@ void pkt_foreign_checksum_finish(struct pkt *p, size_t frame_bytes);
 uint8_t *pkt_vlan_strip(uint8_t *frame);
 uint8_t *pkt_vlan_insert(uint8_t *frame, uint16_t vlan);
 
+// The hop limit is IPv6's name for it.
 static inline uint8_t pkt_ttl(const struct pkt *p)
 {
-	return p->l3[8];
+	return p->family == FAMILY_IPV4 ? p->l3[8] : p->l3[7];
 }
 
 static inline uint16_t pkt_udp_checksum(const struct pkt *p)
@@ -75,14 +85,31 @@ static inline uint16_t pkt_udp_checksum(const struct pkt *p)
 	return load_u16(p->l4 + 6);
 }
 
-static inline uint32_t pkt_source_ip(const struct pkt *p)
+// 4 or 16 bytes, as the packet has them.
+static inline const uint8_t *pkt_source_ip(const struct pkt *p)
 {
-	return load_u32(p->l3 + 12);
+	return p->family == FAMILY_IPV4 ? p->l3 + 12 : p->l3 + 8;
 }
 
-static inline uint32_t pkt_target_ip(const struct pkt *p)
+static inline const uint8_t *pkt_target_ip(const struct pkt *p)
 {
-	return load_u32(p->l3 + 16);
+	return p->family == FAMILY_IPV4 ? p->l3 + 16 : p->l3 + 24;
+}
+
+static inline struct endpoint pkt_source(const struct pkt *p)
+{
+	return (struct endpoint){
+		.ip = ip_from_bytes((enum family)p->family, pkt_source_ip(p)),
+		.port = load_be16(p->l4),
+	};
+}
+
+static inline struct endpoint pkt_target(const struct pkt *p)
+{
+	return (struct endpoint){
+		.ip = ip_from_bytes((enum family)p->family, pkt_target_ip(p)),
+		.port = load_be16(p->l4 + 2),
+	};
 }
 
 #include "parse.h"

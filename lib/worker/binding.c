@@ -14,26 +14,10 @@ static bool is_plain(const struct stun_view *view)
 		stun_unknown(view, NULL, 0, unknown) == 0;
 }
 
-static struct endpoint client_of(const struct pkt *p)
-{
-	return (struct endpoint){
-		.ip = ip_from_u32_raw(pkt_source_ip(p)),
-		.port = load_be16(p->l4),
-	};
-}
-
-static struct endpoint service_of(const struct pkt *p)
-{
-	return (struct endpoint){
-		.ip = ip_from_u32_raw(pkt_target_ip(p)),
-		.port = load_be16(p->l4 + 2),
-	};
-}
-
 static void put_discovery(const struct worker *w, struct stun_writer *writer, const struct pkt *p)
 {
-	const struct endpoint client = client_of(p);
-	const struct endpoint service = service_of(p);
+	const struct endpoint client = pkt_source(p);
+	const struct endpoint service = pkt_target(p);
 	struct endpoint other;
 
 	if (stun_discovery_other(&w->discovery, &service, &other))
@@ -43,7 +27,7 @@ static void put_discovery(const struct worker *w, struct stun_writer *writer, co
 static void answer(struct worker *w, struct burst_item *item, const struct stun_view *view)
 {
 	struct pkt *p = &item->pkt;
-	const struct endpoint client = client_of(p);
+	const struct endpoint client = pkt_source(p);
 	const bool with_fingerprint = view->fingerprint_offset != 0;
 	struct stun_writer writer;
 

@@ -47,7 +47,7 @@ static void classify_item(struct worker *w, struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
 	const uint16_t port = load_be16(p->l4 + 2);
-	const struct local *local = locals_find(&w->locals, pkt_target_ip(p));
+	const struct local *local = locals_find(&w->locals, p);
 
 	if (is_relayed(local, port)) {
 		item->lane = LANE_DOWN;
@@ -71,7 +71,7 @@ static void classify_looped(struct worker *w, struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
 
-	if (is_relayed(locals_find(&w->locals, pkt_target_ip(p)), load_be16(p->l4 + 2)))
+	if (is_relayed(locals_find(&w->locals, p), load_be16(p->l4 + 2)))
 		item->lane = LANE_DOWN;
 	else
 		item_drop(item, DROP_LOOP_NOT_RELAYED);

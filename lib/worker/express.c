@@ -152,8 +152,8 @@ struct passage {
 
 static inline uint32_t ip_checksum(const struct passage *p, uint16_t id)
 {
-	const uint32_t sum = p->direction->ip_sum + p->entry->ip_delta - load_u16(p->l3 + 10) + id -
-		load_u16(p->l3 + 4);
+	const uint32_t sum = p->direction->ip_sum + p->entry->to.ip_delta - load_u16(p->l3 + 10) +
+		id - load_u16(p->l3 + 4);
 
 	return ~csum_fold_high(sum) & 0xffff0000;
 }
@@ -162,7 +162,7 @@ static inline uint32_t ip_checksum(const struct passage *p, uint16_t id)
 static inline uint32_t udp_checksum(const struct passage *p, uint32_t channel_length)
 {
 	const uint32_t field = load_u16(p->l3 + PKT_IPV4_BYTES + 6);
-	const uint32_t sum = p->direction->udp_sum + p->entry->udp_delta - field +
+	const uint32_t sum = p->direction->udp_sum + p->entry->to.udp_delta - field +
 		(channel_length ^ p->direction->channel_mask);
 	const uint32_t negated = ~csum_fold_high(sum) & 0xffff0000;
 
@@ -184,11 +184,11 @@ static inline void rewrite(const struct passage *p, const struct flow_hop *hop, 
 	const uint32_t ip_csum = ip_checksum(p, id);
 	const uint32_t udp_csum = udp_checksum(p, channel_length);
 
-	store_u32(l3 + HEADERS_BYTES - PKT_CHANNEL_BYTES, e->channel_be | channel_length << 16);
+	store_u32(l3 + HEADERS_BYTES - PKT_CHANNEL_BYTES, e->to.channel_be | channel_length << 16);
 	l3 += p->direction->moved;
 	store_u64(l3, first | ip_length << 16 | (uint64_t)id << 32);
 	store_u64(l3 + 8, (ttl_protocol - HOP_LIMIT_STEP) | ip_csum | (uint64_t)e->source_ip << 32);
-	memcpy(l3 + 16, &e->target_ip, 8); // and both ports
+	memcpy(l3 + 16, (const uint8_t *)e + offsetof(struct flow4_entry, target_ip), 8);
 	store_u32(l3 + PKT_IPV4_BYTES + 4, udp_length | udp_csum);
 	if (hop->header_bytes == PKT_ETHER_BYTES)
 		memcpy(l3 - PKT_ETHER_BYTES, hop->header, PKT_ETHER_BYTES);
@@ -235,8 +235,8 @@ static inline bool relay(
 	struct worker *w, struct rte_mbuf *mbuf, struct flow4_entry *e, struct outcome *o)
 {
 	static_assert((FLOW_UP & 1) == 1 && (FLOW_DOWN & 1) == 0, "the direction as a number");
-	const unsigned up = e->kind & 1;
-	const struct flow_hop *hop = &w->hops[e->hop_idx];
+	const unsigned up = e->to.kind & 1;
+	const struct flow_hop *hop = &w->hops[e->to.hop_idx];
 	uint8_t *l3 = l3_of(mbuf);
 	const uint32_t payload_bytes = payload_bytes_of(l3);
 	const struct passage p = {
@@ -250,7 +250,7 @@ static inline bool relay(
 	const int32_t data_off =
 		mbuf->data_off + PKT_ETHER_BYTES + p.direction->moved - hop->header_bytes;
 
-	if (e->kind > FLOW_DOWN || hop->kind != FLOW_HOP_WIRE || hop->port_idx >= w->n_ports ||
+	if (e->to.kind > FLOW_DOWN || hop->kind != FLOW_HOP_WIRE || hop->port_idx >= w->n_ports ||
 		!(o->open >> hop->port_idx & 1) || l3[8] <= 1 || p.ip_bytes > hop->mtu_bytes ||
 		data_off < 0)
 		return false;
@@ -260,8 +260,8 @@ static inline bool relay(
 	mbuf->data_len = (uint16_t)(hop->header_bytes + p.ip_bytes);
 	mbuf->ol_flags = 0;
 	*o->tx_end[hop->port_idx]++ = mbuf;
-	e->n_packets++;
-	e->n_bytes += p.data_bytes;
+	e->to.n_packets++;
+	e->to.n_bytes += p.data_bytes;
 	o->n_packets[up]++;
 	o->n_bytes[up] += p.data_bytes;
 	return true;
@@ -276,10 +276,10 @@ void express_burst(struct worker *w, struct burst *b)
 	for (unsigned i = 0; i < b->n_rx; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(b->rx[i], void *));
 	find_keys(w, b, &x);
-	flow4_guess_burst(&w->flows, x.keys, x.n, x.entries);
+	flow4_guess_burst(&w->flows4, x.keys, x.n, x.entries);
 	outcome_open(&outcome, w);
 	for (unsigned i = 0; i < x.n; i++) {
-		struct flow4_entry *entry = flow4_confirm(&w->flows, &x.keys[i], x.entries[i]);
+		struct flow4_entry *entry = flow4_confirm(&w->flows4, &x.keys[i], x.entries[i]);
 
 		if (!entry || !relay(w, x.mbufs[i], entry, &outcome))
 			burst_leave(b, x.mbufs[i], !entry && x.keys[i].channel_be == 0);

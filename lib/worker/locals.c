@@ -1,23 +1,60 @@
-// Our own addresses: few, found for every packet.
+// Our own addresses: few, found for every packet that the express lane left.
 #include "state.h"
 
 #include <errno.h>
 
 #define LOCALS_MAX (LOCALS_SLOTS * 3 / 4)
 
+static unsigned first_slot(const uint8_t *ip, uint8_t family)
+{
+	uint64_t hash = load_u32(ip);
+
+	static_assert(LOCALS_SLOTS == 256, "eight bits of the product");
+	if (family == FAMILY_IPV6)
+		hash = load_u64(ip) * 3 ^ load_u64(ip + 8);
+	return (unsigned)(hash * 0x9e3779b97f4a7c15ULL >> 56);
+}
+
+static bool is_same(const struct local *local, const uint8_t *ip, uint8_t family)
+{
+	if (local->family != family)
+		return false;
+	if (family == FAMILY_IPV4)
+		return load_u32(local->ip) == load_u32(ip);
+	return ((load_u64(local->ip) ^ load_u64(ip)) |
+		       (load_u64(local->ip + 8) ^ load_u64(ip + 8))) == 0;
+}
+
+// The slot of an address, or a free one where it would be.
+static unsigned slot_of(const struct locals *locals, const uint8_t *ip, uint8_t family)
+{
+	unsigned slot = first_slot(ip, family);
+
+	while (locals->slots[slot].family && !is_same(&locals->slots[slot], ip, family))
+		slot = (slot + 1) % LOCALS_SLOTS;
+	return slot;
+}
+
+const struct local *locals_find(const struct locals *locals, const struct pkt *p)
+{
+	const struct local *local = &locals->slots[slot_of(locals, pkt_target_ip(p), p->family)];
+
+	return local->family ? local : NULL;
+}
+
 static struct local *find_or_add(struct locals *locals, const struct ip_addr *address)
 {
-	const uint32_t ip = ip_to_u32_raw(address);
-	struct local *local = (struct local *)locals_find(locals, ip);
-	unsigned slot = locals_slot(ip);
+	const struct ip_addr unspecified = {.family = address->family};
+	struct local *local = &locals->slots[slot_of(locals, address->bytes, address->family)];
 
-	if (local || address->family != FAMILY_IPV4 || ip == 0 || locals->n == LOCALS_MAX)
+	if (local->family)
 		return local;
-	while (locals->slots[slot].ip)
-		slot = (slot + 1) % LOCALS_SLOTS;
+	if (family_bytes(address->family) == 0 || ip_equal(address, &unspecified) ||
+		locals->n == LOCALS_MAX)
+		return NULL;
 	locals->n++;
-	local = &locals->slots[slot];
-	*local = (struct local){.ip = ip, .relay_min = 1, .relay_max = 0};
+	*local = (struct local){.family = address->family, .relay_min = 1, .relay_max = 0};
+	memcpy(local->ip, address->bytes, sizeof(local->ip));
 	return local;
 }
 

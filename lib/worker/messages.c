@@ -4,15 +4,25 @@
 #define MESSAGES_BURST 32
 #define MESSAGES_MAX 2048 // in one go: packets must not starve
 
+static void count_full(struct worker *w, int rc)
+{
+	w->pub.stats.n_table_full += rc != 0;
+}
+
 static void apply(struct worker *w, const struct msg *msg)
 {
 	switch ((enum msg_kind)msg->kind) {
-	case MSG_FLOW_INSERT:
-		if (flow4_insert(&w->flows, &msg->flow4))
-			w->pub.stats.n_table_full++;
+	case MSG_FLOW4_INSERT:
+		count_full(w, flow4_insert(&w->flows4, &msg->flow4));
 		break;
-	case MSG_FLOW_REMOVE:
-		flow4_remove(&w->flows, &msg->flow4_key);
+	case MSG_FLOW4_REMOVE:
+		flow4_remove(&w->flows4, &msg->flow4_key);
+		break;
+	case MSG_FLOW6_INSERT:
+		count_full(w, flow6_insert(&w->flows6, &msg->flow6));
+		break;
+	case MSG_FLOW6_REMOVE:
+		flow6_remove(&w->flows6, &msg->flow6_key);
 		break;
 	case MSG_HOP_SET:
 		w->hops[msg->hop_idx] = msg->hop;

@@ -47,13 +47,15 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 		return;
 	}
 	if (kind == PKT_FRAGMENT) {
-		if (locals_find(&w->locals, pkt_target_ip(p)))
+		if (locals_find(&w->locals, p))
 			return item_drop(item, DROP_FRAGMENT);
 		item->lane = LANE_MIRROR;
 		return;
 	}
 	if (is_marked_bad(mbuf))
 		return item_drop(item, DROP_BAD_CHECKSUM);
+	if (p->family == FAMILY_IPV6 && pkt_udp_checksum(p) == 0)
+		return item_drop(item, DROP_BAD_CHECKSUM); // RFC 8200 §8.1
 	if (port->kernel_wire && pkt_checksum_unfinished(p)) {
 		pkt_checksum_finish(p);
 		w->pub.stats.n_checksums_finished++;

@@ -4,7 +4,8 @@
 #include "stun/stun.h"
 
 #define FIRST_OPTIONAL 0x8000 // attribute types from here on may be unknown (RFC 8489 §14)
-#define PEER_BYTES 8 // of an IPv4 XOR-PEER-ADDRESS
+#define IPV4_PEER_BYTES 8 // of XOR-PEER-ADDRESS
+#define IPV6_PEER_BYTES 20
 
 // What a message says; `value` is NULL where an attribute is missing.
 struct found {
@@ -58,23 +59,36 @@ static inline bool walk(struct found *found, const uint8_t *buf, size_t n_bytes)
 	return true;
 }
 
+// The mask is the cookie and, for IPv6, the transaction id behind it (RFC 8489 §14.2). False where
+// it is no address.
+static inline bool read_peer(
+	struct send_request *send, const struct stun_attr *peer, const uint8_t *message)
+{
+	const uint8_t *value = peer->value;
+	const size_t n_bytes = peer->n_bytes;
+
+	if (!value || (n_bytes != IPV4_PEER_BYTES && n_bytes != IPV6_PEER_BYTES) ||
+		value[1] != (n_bytes == IPV4_PEER_BYTES ? FAMILY_IPV4 : FAMILY_IPV6))
+		return false;
+	send->peer_family = value[1];
+	send->peer_port_be = load_u16(value + 2) ^ __builtin_bswap16(STUN_MAGIC_COOKIE >> 16);
+	store_u32(send->peer_ip, load_u32(value + 4) ^ load_u32(message + 4));
+	for (size_t at = 4; n_bytes == IPV6_PEER_BYTES && at < IPV6_BYTES; at += 4)
+		store_u32(
+			send->peer_ip + at, load_u32(value + 4 + at) ^ load_u32(message + 4 + at));
+	return true;
+}
+
 void send_request_read(struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
-	const uint8_t *peer;
 	struct found found = {0};
 
 	if (!walk(&found, p->payload, p->payload_bytes))
 		return item_drop(item, DROP_BAD_STUN);
-	peer = found.peer.value;
-	if (!peer || !found.data.value || found.unknown || found.peer.n_bytes != PEER_BYTES ||
-		peer[1] != FAMILY_IPV4)
+	if (!read_peer(&item->send, &found.peer, p->payload) || !found.data.value || found.unknown)
 		return item_drop(item, DROP_BAD_SEND);
-	item->send = (struct send_request){
-		.peer_ip = load_u32(peer + 4) ^ __builtin_bswap32(STUN_MAGIC_COOKIE),
-		.peer_port_be = load_u16(peer + 2) ^ __builtin_bswap16(STUN_MAGIC_COOKIE >> 16),
-		.data_bytes = found.data.n_bytes,
-		.dont_fragment = found.dont_fragment,
-		.data = p->payload + (found.data.value - p->payload),
-	};
+	item->send.data = p->payload + (found.data.value - p->payload);
+	item->send.data_bytes = found.data.n_bytes;
+	item->send.dont_fragment = found.dont_fragment;
 }

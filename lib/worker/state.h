@@ -29,18 +29,27 @@ enum lane {
 
 // What a Send indication says.
 struct send_request {
-	uint32_t peer_ip; // network byte order
+	uint8_t peer_ip[IPV6_BYTES]; // of IPv4 the first four
+	uint8_t peer_family; // enum family
+	bool dont_fragment;
 	uint16_t peer_port_be;
 	uint16_t data_bytes;
-	bool dont_fragment;
 	uint8_t *data;
+};
+
+// An entry of either table; `to` is NULL where none was found.
+struct flow {
+	struct flow_rewrite *to;
+	const uint8_t *source_ip; // 4 or 16 bytes, by the family of `to`
+	const uint8_t *target_ip;
+	uint32_t flow_label_be;
 };
 
 struct burst_item {
 	struct rte_mbuf *mbuf;
 	struct pkt pkt;
-	struct flow4_entry *entry; // of the look-up; for a Send indication its owner
-	struct flow4_entry *permission;
+	struct flow flow; // of the look-up; for a Send indication its owner
+	const struct flow_rewrite *permission; // for a Send indication
 	struct send_request send;
 	uint8_t lane;
 	uint8_t drop; // enum drop, with LANE_DROP
@@ -57,9 +66,10 @@ struct burst {
 	struct burst_item items[WORKER_BURST_MAX];
 };
 
-// One of our addresses, in network byte order, and its UDP ports in host order.
+// One of our addresses, as it lies in a packet, and its UDP ports in host order.
 struct local {
-	uint32_t ip;
+	uint8_t ip[IPV6_BYTES]; // of IPv4 the first four, the rest zero
+	uint8_t family; // none: the slot is free
 	uint16_t relay_min; // above relay_max where nothing is relayed
 	uint16_t relay_max;
 	uint16_t services[4]; // 0 ends
@@ -68,7 +78,7 @@ struct local {
 #define LOCALS_SLOTS 256
 
 struct locals {
-	struct local slots[LOCALS_SLOTS]; // open addressing; ip 0 is free
+	struct local slots[LOCALS_SLOTS]; // open addressing
 	unsigned n;
 };
 
@@ -80,7 +90,8 @@ struct worker_port {
 };
 
 struct worker {
-	struct flow_table flows;
+	struct flow_table flows4;
+	struct flow_table flows6;
 	struct locals locals;
 	uint64_t service_ports; // four of them, as they lie in a packet
 	struct msg_channel *punts;
@@ -123,26 +134,16 @@ static inline void item_drop(struct burst_item *item, enum drop drop)
 int locals_add_service(struct locals *locals, const struct endpoint *service);
 int locals_add_relay(struct locals *locals, const struct relay_range *relay);
 
-static inline unsigned locals_slot(uint32_t ip)
-{
-	static_assert(LOCALS_SLOTS == 256, "eight bits of the product");
-	return (ip * 0x9e3779b1u) >> 24;
-}
-
-// NULL where the address is not ours.
-static inline const struct local *locals_find(const struct locals *locals, uint32_t ip)
-{
-	unsigned slot = locals_slot(ip);
-
-	while (locals->slots[slot].ip != ip && locals->slots[slot].ip != 0)
-		slot = (slot + 1) % LOCALS_SLOTS;
-	return ip && locals->slots[slot].ip ? &locals->slots[slot] : NULL;
-}
+// Which of our addresses the packet is for; NULL where it is none.
+const struct local *locals_find(const struct locals *locals, const struct pkt *p);
 
 void express_burst(struct worker *w, struct burst *b);
 void parse_burst(struct worker *w, struct burst *b);
 void classify_burst(struct worker *w, struct burst *b);
 void lookup_burst(struct worker *w, struct burst *b);
+// Its two halves: find the flows of what is not dropped and has none yet.
+void lookup4_burst(struct worker *w, struct burst *b);
+void lookup6_burst(struct worker *w, struct burst *b);
 void relay_burst(struct worker *w, struct burst *b);
 void binding_burst(struct worker *w, struct burst *b);
 void flush_burst(struct worker *w, struct burst *b);

@@ -35,6 +35,22 @@ static int add_locals(struct worker *w, const struct worker_config *config)
 	return rc;
 }
 
+static int create_tables(struct worker *w, const struct worker_config *config)
+{
+	// One entry where none is asked for: a look-up need not ask whether there is a table.
+	const uint32_t n_flows6 = config->n_flows6 ? config->n_flows6 : 1;
+	int rc = flow4_table_create(
+		&w->flows4, config->n_flows, config->numa_node, config->try_huge, config->seed);
+
+	if (rc)
+		return rc;
+	rc = flow6_table_create(
+		&w->flows6, n_flows6, config->numa_node, config->try_huge, config->seed);
+	if (rc)
+		flow4_table_destroy(&w->flows4);
+	return rc;
+}
+
 int worker_create(struct worker **out, const struct worker_config *config)
 {
 	struct pages pages;
@@ -70,8 +86,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	set_service_ports(w, config);
 	rc = add_locals(w, config);
 	if (!rc)
-		rc = flow_table_create(&w->flows, config->n_flows, config->numa_node,
-			config->try_huge, config->seed);
+		rc = create_tables(w, config);
 	if (rc) {
 		pages_unmap(&pages);
 		return rc;
@@ -89,7 +104,8 @@ void worker_destroy(struct worker *worker)
 	for (uint16_t i = 0; i < worker->n_ports; i++)
 		rte_pktmbuf_free_bulk(worker->ports[i].tx, worker->ports[i].n_tx);
 	rte_pktmbuf_free_bulk(worker->loop, worker->n_loop);
-	flow_table_destroy(&worker->flows);
+	flow4_table_destroy(&worker->flows4);
+	flow6_table_destroy(&worker->flows6);
 	pages = worker->own_pages;
 	pages_unmap(&pages);
 }
@@ -101,5 +117,5 @@ const struct worker_pub *worker_public(const struct worker *worker)
 
 const struct flow_table *worker_flows(const struct worker *worker)
 {
-	return &worker->flows;
+	return &worker->flows4;
 }

@@ -38,7 +38,8 @@ struct worker_config {
 	size_t n_services; // up to 4 for each address
 	const struct relay_range *relays;
 	size_t n_relays; // addresses of services and relays together: at most 192
-	uint32_t n_flows; // room in the table
+	uint32_t n_flows; // room in the table of IPv4
+	uint32_t n_flows6; // room in the table of the pairs with IPv6; 0: they are not served
 	uint16_t n_burst; // packets taken at once, up to WORKER_BURST_MAX; 0: WORKER_BURST
 	int numa_node;
 	bool try_huge;
@@ -69,7 +70,7 @@ void worker_destroy(struct worker *worker);
 unsigned worker_poll(struct worker *worker);
 
 const struct worker_pub *worker_public(const struct worker *worker);
-// For tests and benches: the table, while nobody polls.
+// For tests and benches: the table of IPv4, while nobody polls.
 const struct flow_table *worker_flows(const struct worker *worker);
 
 #endif

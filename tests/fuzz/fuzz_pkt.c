@@ -16,32 +16,40 @@ static void expect(bool truth)
 static void expect_inside(const struct pkt *p, const uint8_t *frame, size_t n)
 {
 	expect(p->l3 == frame + p->l2_bytes);
-	expect(p->l3_bytes >= PKT_IPV4_BYTES);
+	expect(p->l3_bytes >= pkt_ip_bytes(p->family));
 	expect(p->l4 == p->l3 + p->l3_bytes);
 	expect(p->payload == p->l4 + PKT_UDP_BYTES);
 	expect(p->payload + p->payload_bytes <= frame + n);
 }
 
-static void relay(struct pkt *p)
+static void relay(struct pkt *p, uint8_t family)
 {
 	static const uint8_t header[PKT_L2_BYTES_MAX];
+	static const uint8_t ip[IPV6_BYTES] = {1};
 	const struct pkt_origin origin = pkt_origin_load(p);
+	const uint16_t n_before = PKT_CHANNEL_BYTES;
 	const struct pkt_rewrite rewrite = {
-		.payload = p->payload - PKT_DATA_INDICATION_BYTES,
-		.payload_bytes = (uint16_t)(p->payload_bytes + PKT_DATA_INDICATION_BYTES),
+		.source_ip = ip,
+		.target_ip = ip,
+		.family = family,
+		.payload = p->payload - n_before,
+		.payload_bytes = (uint16_t)(p->payload_bytes + n_before),
 		.l2 = header,
 		.l2_bytes = sizeof(header),
 		.udp_delta = csum_sum(p->payload, p->payload_bytes),
 	};
 
-	pkt_relay(p, &origin, &rewrite);
+	if (p->family == FAMILY_IPV4 && family == FAMILY_IPV4)
+		pkt_relay(p, &origin, &rewrite);
+	else
+		pkt_relay_ipv6(p, &origin, &rewrite);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	const uint16_t vlan = n && data[0] & 1 ? 100 : 0;
+	const uint16_t vlan = n > 0 && (data[0] & 1) ? 100 : 0;
 	uint8_t *buffer;
 	uint8_t *frame;
 	struct pkt p;
@@ -58,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		if (pkt_checksum_unfinished(&p))
 			pkt_checksum_finish(&p);
 		if (pkt_ttl(&p) > 1)
-			relay(&p);
+			relay(&p, data[n - 1] & 1 ? FAMILY_IPV4 : FAMILY_IPV6);
 		pkt_reply(&p, p.payload_bytes, 1);
 		break;
 	case PKT_FOREIGN:

@@ -33,10 +33,11 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 	struct rig_worker *own = &rig->workers[idx];
 	const struct endpoint service = rig_endpoint(SERVICE);
 	const struct endpoint alternate = rig_endpoint(ALTERNATE);
-	const struct endpoint services[] = {
-		service, {service.ip, alternate.port}, {alternate.ip, service.port}, alternate};
+	const struct endpoint services[] = {service, rig_endpoint(SERVICE6),
+		{service.ip, alternate.port}, {alternate.ip, service.port}, alternate};
 	const struct relay_range relays[] = {
-		{service.ip, 49152, 65535},
+		{services[0].ip, 49152, 65535},
+		{services[1].ip, 49152, 65535},
 		{rig_endpoint(RELAYED_AT_SERVICE_PORT).ip, 1024, 65535},
 	};
 	struct worker_port_config port = {
@@ -49,11 +50,12 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.ports = &port,
 		.n_ports = 1,
 		.services = services,
-		.n_services = options->with_discovery ? N_ELEMENTS(services) : 1,
+		.n_services = options->with_discovery ? N_ELEMENTS(services) : 2,
 		.relays = relays,
 		.n_relays = N_ELEMENTS(relays),
 		.software = options->software,
 		.n_flows = 1024,
+		.n_flows6 = 1024,
 		.numa_node = NUMA_NODE_ANY,
 		.seed = {1, 2},
 		.punts = &own->punts,
@@ -143,20 +145,21 @@ void rig_hop(struct rig *rig, uint16_t hop_idx, enum flow_hop_kind kind)
 
 void rig_flow(struct rig *rig, const struct flow_spec *spec)
 {
-	rig_send(rig, (struct msg){.kind = MSG_FLOW_INSERT, .flow4 = flow4_entry_make(spec)});
+	rig_send(rig, msg_flow_insert(spec));
 }
 
 void rig_allocation(struct rig *rig, const char *client, const char *relayed, const char *peer,
 	uint16_t channel)
 {
-	const struct endpoint service = rig_endpoint(SERVICE);
+	const bool ipv4 = rig_endpoint(client).ip.family == FAMILY_IPV4;
+	const struct endpoint service = rig_endpoint(ipv4 ? SERVICE : SERVICE6);
 	struct endpoint peer_ip = rig_endpoint(peer);
 	struct flow_spec spec = {
 		.kind = FLOW_OWNER,
 		.local = service,
 		.remote = rig_endpoint(client),
 		.source = rig_endpoint(relayed),
-		.target.ip.family = FAMILY_IPV4,
+		.target.ip.family = rig_endpoint(relayed).ip.family,
 		.hop_idx = 1,
 		.peer_hop_idx = 1,
 	};
@@ -188,12 +191,15 @@ static uint16_t sum_bytes(const uint8_t *bytes, size_t n, uint32_t sum)
 	return (uint16_t)sum;
 }
 
+// Behind IPv4's or IPv6's header, whichever stands there.
 static uint16_t pseudo_sum(const uint8_t *ip, size_t udp_bytes)
 {
-	return sum_bytes(ip + 12, 8, (uint32_t)(17 + udp_bytes));
+	if (ip[0] >> 4 == 4)
+		return sum_bytes(ip + 12, 8, (uint32_t)(17 + udp_bytes));
+	return sum_bytes(ip + 8, 32, (uint32_t)(17 + udp_bytes));
 }
 
-static void write_udp_checksum(const struct datagram *d, uint8_t *ip, uint8_t *udp)
+static void write_udp_checksum(const struct datagram *d, const uint8_t *ip, uint8_t *udp)
 {
 	const size_t n = 8 + d->n;
 	uint16_t csum;
@@ -209,66 +215,122 @@ static void write_udp_checksum(const struct datagram *d, uint8_t *ip, uint8_t *u
 	store_be16(udp + 6, d->bad_checksum ? (uint16_t)(csum ^ 0x0101) : csum);
 }
 
-struct frame frame_udp(const struct datagram *d)
+// Both return the bytes of the header with its options.
+static size_t write_ipv4(const struct datagram *d, uint8_t *ip)
 {
-	const struct endpoint from = rig_endpoint(d->from);
-	const struct endpoint to = rig_endpoint(d->to);
-	const size_t l2 = d->vlan ? 18 : 14;
-	const size_t l3 = 20U + d->n_options;
-	struct frame frame = {.n = l2 + l3 + 8 + d->n};
-	uint8_t *ip = frame.bytes + l2;
-	uint8_t *udp = ip + l3;
+	const size_t n = 20U + d->n_options;
 
-	memcpy(frame.bytes, rig_port_mac, 6);
-	memcpy(frame.bytes + 6, rig_gateway_mac, 6);
-	store_be16(frame.bytes + 12, d->vlan ? 0x8100 : 0x0800);
-	if (d->vlan) {
-		store_be16(frame.bytes + 14, d->vlan);
-		store_be16(frame.bytes + 16, 0x0800);
-	}
-	ip[0] = (uint8_t)(0x40 | l3 / 4);
+	ip[0] = (uint8_t)(0x40 | n / 4);
 	ip[1] = d->tos;
-	store_be16(ip + 2, (uint16_t)(l3 + 8 + d->n));
+	store_be16(ip + 2, (uint16_t)(n + 8 + d->n));
 	store_be16(ip + 4, 0x1234);
 	store_be16(ip + 6, d->dont_fragment ? 0x4000 : 0);
 	ip[8] = d->ttl ? d->ttl : 64;
 	ip[9] = 17;
-	memcpy(ip + 12, from.ip.bytes, 4);
-	memcpy(ip + 16, to.ip.bytes, 4);
+	memcpy(ip + 12, rig_endpoint(d->from).ip.bytes, 4);
+	memcpy(ip + 16, rig_endpoint(d->to).ip.bytes, 4);
 	memset(ip + 20, 1, d->n_options);
-	store_be16(ip + 10, (uint16_t)~sum_bytes(ip, l3, 0));
+	store_be16(ip + 10, (uint16_t)~sum_bytes(ip, n, 0));
+	return n;
+}
+
+static size_t write_ipv6(const struct datagram *d, uint8_t *ip)
+{
+	const size_t n = 40U + d->n_options;
+
+	store_be32(ip, 6u << 28 | (uint32_t)d->tos << 20 | 0xabcde);
+	store_be16(ip + 4, (uint16_t)(d->n_options + 8 + d->n));
+	ip[6] = d->n_options ? 60 : 17;
+	ip[7] = d->ttl ? d->ttl : 64;
+	memcpy(ip + 8, rig_endpoint(d->from).ip.bytes, 16);
+	memcpy(ip + 24, rig_endpoint(d->to).ip.bytes, 16);
+	if (d->n_options) {
+		ip[40] = 17;
+		ip[41] = (uint8_t)(d->n_options / 8 - 1);
+		ip[42] = 1; // PadN
+		ip[43] = (uint8_t)(d->n_options - 4);
+	}
+	return n;
+}
+
+struct frame frame_udp(const struct datagram *d)
+{
+	const struct endpoint from = rig_endpoint(d->from);
+	const bool ipv4 = from.ip.family == FAMILY_IPV4;
+	const uint16_t type = ipv4 ? 0x0800 : 0x86dd;
+	const size_t l2 = d->vlan ? 18 : 14;
+	struct frame frame = {0};
+	uint8_t *ip = frame.bytes + l2;
+	uint8_t *udp = ip + (ipv4 ? write_ipv4(d, ip) : write_ipv6(d, ip));
+
+	frame.n = (size_t)(udp + 8 + d->n - frame.bytes);
+	memcpy(frame.bytes, rig_port_mac, 6);
+	memcpy(frame.bytes + 6, rig_gateway_mac, 6);
+	store_be16(frame.bytes + 12, d->vlan ? 0x8100 : type);
+	if (d->vlan) {
+		store_be16(frame.bytes + 14, d->vlan);
+		store_be16(frame.bytes + 16, type);
+	}
 	store_be16(udp, from.port);
-	store_be16(udp + 2, to.port);
+	store_be16(udp + 2, rig_endpoint(d->to).port);
 	store_be16(udp + 4, (uint16_t)(8 + d->n));
 	memcpy(udp + 8, d->payload, d->n);
 	write_udp_checksum(d, ip, udp);
 	return frame;
 }
 
+// The parts of frame_read(); `n` bytes stand from the IP header to the end of the frame.
+static bool read_ipv4(const uint8_t *ip, size_t n, struct datagram *out)
+{
+	if (ip[0] != 0x45 || ip[9] != 17 || sum_bytes(ip, 20, 0) != 0xffff ||
+		load_be16(ip + 2) != n)
+		return false;
+	out->ttl = ip[8];
+	out->tos = ip[1];
+	out->dont_fragment = load_be16(ip + 6) == 0x4000;
+	return true;
+}
+
+static bool read_ipv6(const uint8_t *ip, size_t n, struct datagram *out)
+{
+	if (ip[0] >> 4 != 6 || ip[6] != 17 || 40U + load_be16(ip + 4) != n)
+		return false;
+	out->ttl = ip[7];
+	out->tos = (uint8_t)(load_be16(ip) >> 4);
+	out->has_flow_label = (load_be32(ip) & 0xfffff) != 0;
+	return true;
+}
+
+static void format(char text[64], enum family family, const uint8_t *ip, const uint8_t *port)
+{
+	const struct endpoint endpoint = {ip_from_bytes(family, ip), load_be16(port)};
+
+	endpoint_format(&endpoint, text);
+}
+
 bool frame_read(const struct frame *frame, struct datagram *out, char from[64], char to[64])
 {
 	const size_t l2 = load_be16(frame->bytes + 12) == 0x8100 ? 18 : 14;
 	const uint8_t *ip = frame->bytes + l2;
-	const uint8_t *udp = ip + 20;
+	const bool ipv4 = load_be16(ip - 2) == 0x0800;
+	const enum family family = ipv4 ? FAMILY_IPV4 : FAMILY_IPV6;
+	const uint8_t *source = ip + (ipv4 ? 12 : 8);
+	const uint8_t *udp = ip + (ipv4 ? 20 : 40);
 	const size_t udp_bytes = load_be16(udp + 4);
 
-	if (load_be16(frame->bytes + l2 - 2) != 0x0800 || ip[0] != 0x45 || ip[9] != 17 ||
-		sum_bytes(ip, 20, 0) != 0xffff || load_be16(ip + 2) != 20 + udp_bytes ||
-		frame->n != l2 + 20 + udp_bytes)
-		return false;
-	snprintf(from, 64, "%u.%u.%u.%u:%u", ip[12], ip[13], ip[14], ip[15], load_be16(udp));
-	snprintf(to, 64, "%u.%u.%u.%u:%u", ip[16], ip[17], ip[18], ip[19], load_be16(udp + 2));
 	*out = (struct datagram){
 		.from = from,
 		.to = to,
 		.payload = udp + 8,
 		.n = udp_bytes - 8,
-		.ttl = ip[8],
-		.tos = ip[1],
-		.dont_fragment = load_be16(ip + 6) == 0x4000,
 		.no_checksum = load_be16(udp + 6) == 0,
 		.vlan = l2 == 18 ? load_be16(frame->bytes + 14) : 0,
 	};
+	if ((!ipv4 && load_be16(ip - 2) != 0x86dd) || udp + udp_bytes != frame->bytes + frame->n ||
+		!(ipv4 ? read_ipv4(ip, frame->n - l2, out) : read_ipv6(ip, frame->n - l2, out)))
+		return false;
+	format(from, family, source, udp);
+	format(to, family, source + family_bytes(family), udp + 2);
 	out->bad_checksum =
 		!out->no_checksum && sum_bytes(udp, udp_bytes, pseudo_sum(ip, udp_bytes)) != 0xffff;
 	return true;

@@ -22,6 +22,11 @@
 #define RELAYED "198.18.0.2:50000"
 #define PEER "198.18.0.20:6000"
 #define CHANNEL 0x4001
+// The same parties over IPv6.
+#define CLIENT6 "[2001:db8:1::10]:5000"
+#define SERVICE6 "[2001:db8::2]:3478"
+#define RELAYED6 "[2001:db8::2]:50000"
+#define PEER6 "[2001:db8:2::20]:6000"
 // A second allocation on the same box, and its client.
 #define CLIENT_B "198.18.0.11:5001"
 #define RELAYED_B "198.18.0.2:50001"
@@ -51,20 +56,22 @@ struct frame {
 	size_t n;
 };
 
-// An IPv4 UDP datagram as a test describes it.
+// A UDP datagram as a test describes it.
 struct datagram {
 	const char *from; // "IP:port"
 	const char *to;
 	const void *payload;
 	size_t n;
-	uint8_t ttl; // 0: 64
-	uint8_t tos;
+	uint8_t ttl; // 0: 64; the hop limit of IPv6
+	uint8_t tos; // the traffic class of IPv6
 	bool dont_fragment;
 	bool no_checksum; // UDP checksum 0
 	bool bad_checksum; // one off
 	bool unfinished; // only the pseudo header's sum, as a kernel leaves it to hardware
 	uint16_t vlan; // a tag, if not 0
-	uint8_t n_options; // bytes of IP options (no-operation)
+	// Bytes of IPv4 options (no-operation), or of an IPv6 destination options header (8 or 16).
+	uint8_t n_options;
+	bool has_flow_label; // only where a frame is read
 };
 
 extern const uint8_t rig_port_mac[6];
@@ -89,7 +96,7 @@ void rig_send(struct rig *rig, struct msg msg);
 void rig_hop(struct rig *rig, uint16_t hop_idx, enum flow_hop_kind kind);
 void rig_flow(struct rig *rig, const struct flow_spec *spec);
 struct endpoint rig_endpoint(const char *text);
-// The entries of one allocation with one channel and one permission, hop 1.
+// The entries of one allocation with one channel and one permission, hop 1, of any families.
 void rig_allocation(struct rig *rig, const char *client, const char *relayed, const char *peer,
 	uint16_t channel);
 

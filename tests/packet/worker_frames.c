@@ -7,6 +7,11 @@
 
 static const struct datagram hello = {CLIENT, SERVICE, .payload = "\x40\x01\x00\x05hello", .n = 9};
 
+static const struct datagram hello6 = {
+	CLIENT6, SERVICE6, .payload = "\x40\x01\x00\x05hello", .n = 9};
+static const struct datagram extended6 = {
+	CLIENT6, SERVICE6, .payload = "\x40\x01\x00\x05hello", .n = 9, .n_options = 8};
+
 static struct rig rig;
 
 static void open_rig(void)
@@ -14,6 +19,7 @@ static void open_rig(void)
 	rig_open(&rig, &(struct rig_options){0});
 	rig_hop(&rig, 1, FLOW_HOP_WIRE);
 	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
+	rig_allocation(&rig, CLIENT6, RELAYED6, PEER6, CHANNEL);
 }
 
 static void close_rig(void)
@@ -48,16 +54,21 @@ static void expect_mirrored(const struct frame *frame, const char *what)
 
 Test(frames, every_truncation_is_dropped)
 {
-	const struct frame whole = frame_udp(&hello);
+	static const struct datagram *const datagrams[] = {&hello, &hello6, &extended6};
 
-	for (size_t n = 0; n < whole.n; n++) {
-		struct frame cut = whole;
-		const uint64_t before = worker_stats_drops(rig_stats(&rig));
+	for (size_t i = 0; i < N_ELEMENTS(datagrams); i++) {
+		const struct frame whole = frame_udp(datagrams[i]);
 
-		cut.n = n;
-		rig_receive(&rig, &cut);
-		worker_poll(rig.worker);
-		cr_expect_eq(worker_stats_drops(rig_stats(&rig)), before + 1, "%zu bytes", n);
+		for (size_t n = 0; n < whole.n; n++) {
+			struct frame cut = whole;
+			const uint64_t before = worker_stats_drops(rig_stats(&rig));
+
+			cut.n = n;
+			rig_receive(&rig, &cut);
+			worker_poll(rig.worker);
+			cr_expect_eq(worker_stats_drops(rig_stats(&rig)), before + 1,
+				"%zu: %zu bytes", i, n);
+		}
 	}
 }
 
@@ -87,6 +98,54 @@ Test(frames, lengths_that_lie)
 	expect_drop(&frame, DROP_MALFORMED, "a UDP length beyond the IP length");
 }
 
+// IPv6's header ends at byte 54; `extended6` has 8 bytes of destination options there.
+Test(frames, lengths_of_ipv6_that_lie)
+{
+	struct frame frame = frame_udp(&hello6);
+
+	frame.bytes[14] = 0x45;
+	expect_drop(&frame, DROP_MALFORMED, "IP version 4 under the type of IPv6");
+	frame = frame_udp(&hello6);
+	store_be16(frame.bytes + 18, 7);
+	expect_drop(&frame, DROP_MALFORMED, "no room for a UDP header");
+	frame = frame_udp(&hello6);
+	store_be16(frame.bytes + 18, 18);
+	expect_drop(&frame, DROP_TRUNCATED, "a payload length beyond the frame");
+	frame = frame_udp(&hello6);
+	store_be16(frame.bytes + 58, 7);
+	expect_drop(&frame, DROP_MALFORMED, "a UDP length below its header");
+	frame = frame_udp(&hello6);
+	store_be16(frame.bytes + 58, 18);
+	expect_drop(&frame, DROP_MALFORMED, "a UDP length beyond the payload length");
+	frame = frame_udp(&extended6);
+	frame.bytes[55] = 200;
+	expect_drop(&frame, DROP_MALFORMED, "options longer than the packet");
+	frame = frame_udp(&extended6);
+	frame.bytes[55] = 2;
+	expect_drop(&frame, DROP_MALFORMED, "options that leave no room for UDP");
+}
+
+// RFC 8200 §4.4: a routing header with nothing left to visit is passed over. What is on its way
+// through, or has no UDP behind, is for Linux to judge.
+Test(frames, extension_headers_of_ipv6)
+{
+	struct frame frame = frame_udp(&extended6);
+	struct frame out;
+
+	frame.bytes[20] = 43;
+	frame.bytes[57] = 0;
+	rig_receive(&rig, &frame);
+	worker_poll(rig.worker);
+	cr_expect(rig_sent(&rig, &out), "a routing header without segments left");
+	frame.bytes[57] = 1;
+	expect_mirrored(&frame, "a routing header with a segment left");
+	frame = frame_udp(&extended6);
+	frame.bytes[54] = 6;
+	expect_mirrored(&frame, "TCP behind options");
+	frame.bytes[54] = 50;
+	expect_mirrored(&frame, "ESP behind options");
+}
+
 Test(frames, padding_of_short_frames_is_cut)
 {
 	struct frame frame = frame_udp(&hello);
@@ -113,6 +172,26 @@ Test(frames, fragments_to_us_are_dropped_and_others_mirrored)
 	expect_mirrored(&frame, "a fragment to another address");
 }
 
+// A fragment header in the place of the options: offset and more-fragments in bytes 56 and 57.
+Test(frames, fragments_of_ipv6)
+{
+	struct frame frame = frame_udp(&extended6);
+	struct frame out;
+
+	frame.bytes[20] = 44;
+	store_be16(frame.bytes + 56, 1);
+	expect_drop(&frame, DROP_FRAGMENT, "a first fragment");
+	store_be16(frame.bytes + 56, 8);
+	expect_drop(&frame, DROP_FRAGMENT, "a last fragment");
+	store_be16(frame.bytes + 56, 0);
+	rig_receive(&rig, &frame);
+	worker_poll(rig.worker);
+	cr_expect(rig_sent(&rig, &out), "a fragment that is the whole (RFC 6946)");
+	frame.bytes[54] = 6;
+	store_be16(frame.bytes + 56, 1);
+	expect_mirrored(&frame, "a fragment of TCP");
+}
+
 Test(frames, other_stations_and_protocols)
 {
 	struct frame frame = frame_udp(&hello);
@@ -125,8 +204,9 @@ Test(frames, other_stations_and_protocols)
 	frame = frame_udp(&hello);
 	store_be16(frame.bytes + 12, 0x0806);
 	expect_mirrored(&frame, "ARP");
-	store_be16(frame.bytes + 12, 0x86dd);
-	expect_mirrored(&frame, "IPv6");
+	frame = frame_udp(&hello6);
+	frame.bytes[20] = 58;
+	expect_mirrored(&frame, "ICMPv6");
 	frame = frame_udp(&hello);
 	frame.bytes[23] = 6;
 	expect_mirrored(&frame, "TCP");

@@ -1,24 +1,10 @@
 // What one packet becomes: rows of {name, packet in, verdict, packet out} through the whole
 // worker_poll().
-#include "rig.h"
+#include "rows.h"
 
 #include <criterion/criterion.h>
 
-enum verdict { SENT, PUNTED, MIRRORED, BY_KERNEL, DROPPED };
-
-struct row {
-	const char *name;
-	struct datagram in;
-	enum verdict verdict;
-	enum drop drop;
-	struct datagram out;
-};
-
-#define BYTES(text) .payload = text, .n = sizeof(text) - 1
 #define CHANNEL_DATA(length, text) BYTES("\x40\x01" length text)
-#define STUN_COOKIE "\x21\x12\xa4\x42"
-#define TRANSACTION "0123456789ab"
-
 // XOR-PEER-ADDRESS of 198.18.0.20:6000 and of .21: port 6000 = 0x1770 ^ 0x2112; c6.12.00.14 ^
 // 21.12.a4.42.
 #define XOR_PEER "\x00\x12\x00\x08\x00\x01\x36\x62\xe7\x00\xa4\x56"
@@ -200,78 +186,6 @@ static const struct row rows[] = {
 	{"another address is the kernel's", {CLIENT, "198.18.0.9:3478", BYTES("?")}, MIRRORED},
 };
 
-static void check_sent(struct rig *rig, const struct row *row)
-{
-	char from[64];
-	char to[64];
-	struct frame frame;
-	struct datagram got;
-
-	cr_assert(rig_sent(rig, &frame), "%s: nothing was sent", row->name);
-	cr_assert(frame_read(&frame, &got, from, to), "%s: not a datagram", row->name);
-	cr_expect_str_eq(got.from, row->out.from, "%s: from %s", row->name, got.from);
-	cr_expect_str_eq(got.to, row->out.to, "%s: to %s", row->name, got.to);
-	cr_expect_eq(got.n, row->out.n, "%s: %zu bytes", row->name, got.n);
-	cr_expect(got.n != row->out.n || !memcmp(got.payload, row->out.payload, got.n),
-		"%s: payload", row->name);
-	cr_expect_eq(got.ttl, row->out.ttl, "%s: hop limit %u", row->name, got.ttl);
-	cr_expect_eq(got.tos, row->out.tos, "%s: DSCP and ECN", row->name);
-	cr_expect_eq(got.dont_fragment, row->out.dont_fragment, "%s: DF", row->name);
-	cr_expect_eq(got.no_checksum, row->out.no_checksum, "%s: checksum 0", row->name);
-	cr_expect_eq(got.bad_checksum, row->out.bad_checksum, "%s: checksum", row->name);
-	cr_expect_eq(got.vlan, row->out.vlan, "%s: tag %u", row->name, got.vlan);
-	cr_expect(!memcmp(frame.bytes, rig_gateway_mac, 6), "%s: to the wrong station", row->name);
-	cr_expect(
-		!memcmp(frame.bytes + 6, rig_port_mac, 6), "%s: from the wrong station", row->name);
-}
-
-static void check_message(struct rig *rig, const struct row *row)
-{
-	struct msg_channel *channel =
-		row->verdict == PUNTED ? &rig->workers[0].punts : &rig->workers[0].others;
-	const enum msg_kind kind = row->verdict == PUNTED ? MSG_PUNT
-		: row->verdict == MIRRORED                ? MSG_MIRROR
-							  : MSG_KERNEL;
-	struct msg msg;
-
-	cr_assert(rig_control(rig, channel, &msg), "%s: nothing came to control", row->name);
-	cr_expect_eq(msg.kind, kind, "%s: kind %u", row->name, msg.kind);
-	rte_pktmbuf_free(msg.mbuf);
-}
-
-static void run_row(struct rig *rig, const struct row *row)
-{
-	const struct frame in = frame_udp(&row->in);
-	const uint64_t n_dropped = rig_stats(rig)->n_drops[row->drop];
-	struct frame extra;
-	struct msg msg;
-
-	rig_receive(rig, &in);
-	worker_poll(rig->worker);
-	if (row->verdict == SENT)
-		check_sent(rig, row);
-	else if (row->verdict != DROPPED)
-		check_message(rig, row);
-	else
-		cr_expect_eq(rig_stats(rig)->n_drops[row->drop], n_dropped + 1,
-			"%s: not dropped as %s", row->name, drop_name(row->drop));
-	cr_expect(!rig_sent(rig, &extra), "%s: a frame too many", row->name);
-	cr_expect(
-		!rig_control(rig, &rig->workers[0].punts, &msg), "%s: a punt too many", row->name);
-	cr_expect(!rig_control(rig, &rig->workers[0].others, &msg), "%s: a mirrored frame too many",
-		row->name);
-}
-
-static void expect_balance(const struct rig *rig)
-{
-	const struct worker_stats *s = rig_stats(rig);
-
-	cr_expect_eq(s->n_rx + s->n_looped_in + s->n_from_control,
-		s->n_tx + s->n_looped + s->n_punted + s->n_mirrored + s->n_kernel +
-			worker_stats_drops(s),
-		"packets are unaccounted for");
-}
-
 Test(worker, rows_on_an_untagged_port)
 {
 	struct rig rig;
@@ -281,7 +195,7 @@ Test(worker, rows_on_an_untagged_port)
 	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)
 		run_row(&rig, &rows[i]);
-	expect_balance(&rig);
+	rig_expect_balance(&rig);
 	rig_close(&rig);
 }
 
@@ -305,7 +219,7 @@ Test(worker, rows_on_a_tagged_port)
 		row.out.vlan = RIG_VLAN;
 		run_row(&rig, &row);
 	}
-	expect_balance(&rig);
+	rig_expect_balance(&rig);
 	rig_close(&rig);
 }
 
@@ -345,7 +259,7 @@ Test(worker, ways_out_of_the_box)
 	row = (struct row){"a neighbour that was found", in, SENT, 0,
 		{RELAYED, PEER, BYTES("hello"), .ttl = 63}};
 	run_row(&rig, &row);
-	expect_balance(&rig);
+	rig_expect_balance(&rig);
 	rig_close(&rig);
 }
 
@@ -406,7 +320,7 @@ Test(worker, clients_of_one_box_reach_each_other)
 	rig_flow(&rig, &up);
 	run_row(&rig, &row);
 	cr_expect_eq(rig_stats(&rig)->n_looped, 1);
-	expect_balance(&rig);
+	rig_expect_balance(&rig);
 	rig_close(&rig);
 }
 
@@ -434,7 +348,7 @@ Test(worker, loop_reaches_relayed_addresses_only)
 		rig_flow(&rig, &up);
 		run_row(&rig, &row);
 	}
-	expect_balance(&rig);
+	rig_expect_balance(&rig);
 	rig_close(&rig);
 }
 
@@ -460,6 +374,8 @@ Test(worker, removed_entry_stops_the_next_packet)
 		.local = rig_endpoint(SERVICE),
 		.remote = rig_endpoint(CLIENT),
 		.channel = CHANNEL,
+		.source = rig_endpoint(RELAYED),
+		.target = rig_endpoint(PEER),
 	};
 	const struct row row = {"after the removal",
 		{CLIENT, SERVICE, CHANNEL_DATA("\x00\x05", "hello")}, DROPPED, DROP_NO_CHANNEL};
@@ -468,7 +384,7 @@ Test(worker, removed_entry_stops_the_next_packet)
 	rig_open(&rig, &(struct rig_options){0});
 	rig_hop(&rig, 1, FLOW_HOP_WIRE);
 	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
-	rig_send(&rig, (struct msg){.kind = MSG_FLOW_REMOVE, .flow4_key = flow4_key_make(&spec)});
+	rig_send(&rig, msg_flow_remove(&spec));
 	run_row(&rig, &row);
 	cr_expect_eq(worker_public(rig.worker)->applied_seq, rig.seq);
 	rig_close(&rig);

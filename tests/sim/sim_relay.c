@@ -115,7 +115,7 @@ static void take_messages(struct world_worker *own, unsigned *entry_place, unsig
 	for (unsigned place = 1; msg_receive_burst(&own->inbox, &msg, 1); place++) {
 		cr_assert_gt(msg.seq, seq);
 		seq = msg.seq;
-		if (msg.kind == MSG_FLOW_INSERT)
+		if (msg.kind == MSG_FLOW4_INSERT)
 			*entry_place = place;
 		if (msg.kind != MSG_SEND)
 			continue;

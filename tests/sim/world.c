@@ -233,7 +233,8 @@ static void land_at_relay(struct world *world, const struct datagram *d)
 		.l4 = frame + 34,
 		.payload = frame + 42,
 		.l2_bytes = 14,
-		.l3_bytes = 20};
+		.l3_bytes = 20,
+		.family = FAMILY_IPV4};
 	p.l3[0] = 0x45;
 	p.l3[9] = 17;
 	memcpy(p.l3 + 12, d->to.ip.bytes, 4);
@@ -275,8 +276,8 @@ static void collect_sent(struct world *world, uint16_t queue)
 		cr_assert_eq(pkt_parse(&p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, 0),
 			PKT_UDP);
 		cr_assert_leq(p.payload_bytes, WORLD_DATAGRAM_MAX);
-		d.from = (struct endpoint){ip_from_u32_raw(pkt_source_ip(&p)), load_be16(p.l4)};
-		d.to = (struct endpoint){ip_from_u32_raw(pkt_target_ip(&p)), load_be16(p.l4 + 2)};
+		d.from = pkt_source(&p);
+		d.to = pkt_target(&p);
 		d.n = p.payload_bytes;
 		memcpy(d.payload, p.payload, d.n);
 		rte_pktmbuf_free(mbuf);

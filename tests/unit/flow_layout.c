@@ -28,7 +28,7 @@ static struct flow_table full_table(void)
 	const uint64_t seed[2] = {1, 2};
 	struct flow_table table;
 
-	cr_assert_eq(flow_table_create(&table, CAPACITY, NUMA_NODE_ANY, false, seed), 0);
+	cr_assert_eq(flow4_table_create(&table, CAPACITY, NUMA_NODE_ANY, false, seed), 0);
 	for (uint32_t i = 0; i < CAPACITY; i++) {
 		const struct flow4_entry entry = entry_of(i);
 
@@ -75,7 +75,7 @@ Test(flow_layout, a_look_up_in_a_full_table_needs_one_line_of_buckets_for_49_of_
 		n_found += found[i];
 	cr_expect_geq(n_found, CAPACITY - CAPACITY / 50, "%u of %d", n_found, CAPACITY);
 	free(whole);
-	flow_table_destroy(&table);
+	flow4_table_destroy(&table);
 }
 
 Test(flow_layout, buckets_and_entries_begin_at_a_line)
@@ -85,7 +85,7 @@ Test(flow_layout, buckets_and_entries_begin_at_a_line)
 	cr_expect_eq((uintptr_t)table.bucket_pages.base % LINE, 0);
 	for (uint32_t i = 0; i < CAPACITY; i++)
 		cr_assert_eq((uintptr_t)find(&table, i) % LINE, 0);
-	flow_table_destroy(&table);
+	flow4_table_destroy(&table);
 }
 
 Test(flow_layout, a_look_up_needs_no_entry_but_its_own)
@@ -97,7 +97,7 @@ Test(flow_layout, a_look_up_needs_no_entry_but_its_own)
 	memset(table.entry_pages.base, 0xff, table.entry_pages.n_bytes);
 	*own = kept;
 	cr_expect_eq(find(&table, 7), own);
-	flow_table_destroy(&table);
+	flow4_table_destroy(&table);
 }
 
 // Two workers write their counters into entries: no line may belong to two tables.
@@ -112,6 +112,6 @@ Test(flow_layout, tables_share_no_line)
 		b_first + b.entry_pages.n_bytes <= a_first);
 	cr_expect_eq((uintptr_t)a_first % LINE, 0);
 	cr_expect_eq((uintptr_t)b_first % LINE, 0);
-	flow_table_destroy(&a);
-	flow_table_destroy(&b);
+	flow4_table_destroy(&a);
+	flow4_table_destroy(&b);
 }

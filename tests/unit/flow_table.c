@@ -13,8 +13,8 @@ static struct flow4_entry numbered(uint32_t n)
 			.local_ip = 7,
 			.remote_port_be = (uint16_t)n,
 			.channel_be = 3},
-		.kind = FLOW_UP,
-		.allocation_idx = n,
+		.to.kind = FLOW_UP,
+		.to.allocation_idx = n,
 	};
 }
 
@@ -39,7 +39,7 @@ Test(flow_table, holds_its_capacity_and_not_one_more)
 	struct flow_table table;
 	struct flow4_entry entry;
 
-	cr_assert_eq(flow_table_create(&table, capacity, NUMA_NODE_ANY, false, seed), 0);
+	cr_assert_eq(flow4_table_create(&table, capacity, NUMA_NODE_ANY, false, seed), 0);
 	for (uint32_t n = 1; n <= capacity; n++) {
 		entry = numbered(n);
 		cr_assert_eq(flow4_insert(&table, &entry), 0, "entry %u", n);
@@ -47,9 +47,10 @@ Test(flow_table, holds_its_capacity_and_not_one_more)
 	entry = numbered(capacity + 1);
 	cr_expect_eq(flow4_insert(&table, &entry), -ENOSPC);
 	for (uint32_t n = 1; n <= capacity; n++)
-		cr_assert(find(&table, n) && find(&table, n)->allocation_idx == n, "entry %u", n);
+		cr_assert(
+			find(&table, n) && find(&table, n)->to.allocation_idx == n, "entry %u", n);
 	cr_expect_null(find(&table, capacity + 1));
-	flow_table_destroy(&table);
+	flow4_table_destroy(&table);
 }
 
 Test(flow_table, replaces_and_keeps_counters)
@@ -57,17 +58,17 @@ Test(flow_table, replaces_and_keeps_counters)
 	struct flow_table table;
 	struct flow4_entry entry = numbered(5);
 
-	cr_assert_eq(flow_table_create(&table, 16, NUMA_NODE_ANY, false, seed), 0);
+	cr_assert_eq(flow4_table_create(&table, 16, NUMA_NODE_ANY, false, seed), 0);
 	cr_assert_eq(flow4_insert(&table, &entry), 0);
-	find(&table, 5)->n_packets = 42;
-	find(&table, 5)->n_bytes = 4200;
-	entry.hop_idx = 9;
+	find(&table, 5)->to.n_packets = 42;
+	find(&table, 5)->to.n_bytes = 4200;
+	entry.to.hop_idx = 9;
 	cr_assert_eq(flow4_insert(&table, &entry), 0);
 	cr_expect_eq(table.n_entries, 1);
-	cr_expect_eq(find(&table, 5)->hop_idx, 9);
-	cr_expect_eq(find(&table, 5)->n_packets, 42);
-	cr_expect_eq(find(&table, 5)->n_bytes, 4200);
-	flow_table_destroy(&table);
+	cr_expect_eq(find(&table, 5)->to.hop_idx, 9);
+	cr_expect_eq(find(&table, 5)->to.n_packets, 42);
+	cr_expect_eq(find(&table, 5)->to.n_bytes, 4200);
+	flow4_table_destroy(&table);
 }
 
 Test(flow_table, removed_is_not_found_and_not_removed_twice)
@@ -75,14 +76,14 @@ Test(flow_table, removed_is_not_found_and_not_removed_twice)
 	struct flow_table table;
 	struct flow4_entry entry = numbered(5);
 
-	cr_assert_eq(flow_table_create(&table, 16, NUMA_NODE_ANY, false, seed), 0);
+	cr_assert_eq(flow4_table_create(&table, 16, NUMA_NODE_ANY, false, seed), 0);
 	cr_expect_not(flow4_remove(&table, &entry.key));
 	cr_assert_eq(flow4_insert(&table, &entry), 0);
 	cr_expect(flow4_remove(&table, &entry.key));
 	cr_expect_null(find(&table, 5));
 	cr_expect_not(flow4_remove(&table, &entry.key));
 	cr_expect_eq(table.n_entries, 0);
-	flow_table_destroy(&table);
+	flow4_table_destroy(&table);
 }
 
 // Against a plain array: random inserts and removes in a table that is always nearly full, so that
@@ -95,7 +96,7 @@ Test(flow_table, agrees_with_an_array_over_random_changes)
 	struct flow_table table;
 	uint32_t n_present = 0;
 
-	cr_assert_eq(flow_table_create(&table, CAPACITY, NUMA_NODE_ANY, false, seed), 0);
+	cr_assert_eq(flow4_table_create(&table, CAPACITY, NUMA_NODE_ANY, false, seed), 0);
 	for (int step = 0; step < N_STEPS; step++) {
 		const uint32_t n = random_below(&random, RANGE);
 		const struct flow4_entry entry = numbered(n);
@@ -113,7 +114,7 @@ Test(flow_table, agrees_with_an_array_over_random_changes)
 		}
 		cr_assert_eq(table.n_entries, n_present);
 	}
-	flow_table_destroy(&table);
+	flow4_table_destroy(&table);
 }
 
 Test(flow_table, burst_finds_hits_and_misses_in_place)
@@ -122,7 +123,7 @@ Test(flow_table, burst_finds_hits_and_misses_in_place)
 	struct flow4_entry *found[FLOW_BURST_MAX];
 	struct flow_table table;
 
-	cr_assert_eq(flow_table_create(&table, 100, NUMA_NODE_ANY, false, seed), 0);
+	cr_assert_eq(flow4_table_create(&table, 100, NUMA_NODE_ANY, false, seed), 0);
 	for (uint32_t n = 0; n < FLOW_BURST_MAX; n++) {
 		const struct flow4_entry entry = numbered(n + 1);
 
@@ -133,18 +134,18 @@ Test(flow_table, burst_finds_hits_and_misses_in_place)
 	flow4_lookup_burst(&table, keys, FLOW_BURST_MAX, found);
 	for (uint32_t n = 0; n < FLOW_BURST_MAX; n++) {
 		cr_expect_eq(found[n] != NULL, n % 3 == 0, "key %u", n);
-		cr_expect(!found[n] || found[n]->allocation_idx == n + 1);
+		cr_expect(!found[n] || found[n]->to.allocation_idx == n + 1);
 	}
-	flow_table_destroy(&table);
+	flow4_table_destroy(&table);
 }
 
 Test(flow_table, refuses_impossible_capacities)
 {
 	struct flow_table table;
 
-	cr_expect_eq(flow_table_create(&table, 0, NUMA_NODE_ANY, false, seed), -EINVAL);
-	cr_expect_eq(flow_table_create(&table, UINT32_MAX, NUMA_NODE_ANY, false, seed), -EINVAL);
-	flow_table_destroy(&table);
+	cr_expect_eq(flow4_table_create(&table, 0, NUMA_NODE_ANY, false, seed), -EINVAL);
+	cr_expect_eq(flow4_table_create(&table, UINT32_MAX, NUMA_NODE_ANY, false, seed), -EINVAL);
+	flow4_table_destroy(&table);
 }
 
 static struct endpoint at(const char *text)
@@ -187,10 +188,10 @@ Test(flow_entry, deltas_of_a_channel_up)
 	static const uint16_t new_all[] = {0xc612, 0x0002, 0xcb00, 0x7107, 50000, 6000, 0};
 	static const uint16_t old_all[] = {0xc612, 0x000a, 0xc612, 0x0002, 5000, 3478, 0x4001, 0};
 
-	cr_expect_eq(__builtin_bswap16(entry.ip_delta), difference(new_ips, old_ips));
-	cr_expect_eq(__builtin_bswap16(entry.udp_delta), difference(new_all, old_all));
+	cr_expect_eq(__builtin_bswap16(entry.to.ip_delta), difference(new_ips, old_ips));
+	cr_expect_eq(__builtin_bswap16(entry.to.udp_delta), difference(new_all, old_all));
 	cr_expect_eq(entry.key.channel_be, __builtin_bswap16(0x4001));
-	cr_expect_eq(entry.channel_be, 0);
-	cr_expect_eq(entry.hop_idx, 12);
-	cr_expect_eq(entry.allocation_idx, 34);
+	cr_expect_eq(entry.to.channel_be, 0);
+	cr_expect_eq(entry.to.hop_idx, 12);
+	cr_expect_eq(entry.to.allocation_idx, 34);
 }

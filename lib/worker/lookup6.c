@@ -1,0 +1,111 @@
+// The same two passes over the table of the pairs with IPv6, for what the table of IPv4 left.
+#include "state.h"
+
+struct query {
+	struct flow6_key keys[WORKER_BURST_MAX];
+	struct burst_item *items[WORKER_BURST_MAX];
+	struct flow6_entry *found[WORKER_BURST_MAX];
+	unsigned n;
+};
+
+static void flow_set(struct flow *flow, struct flow6_entry *entry)
+{
+	flow->to = &entry->to;
+	flow->source_ip = entry->source_ip;
+	flow->target_ip = entry->target_ip;
+	flow->flow_label_be = entry->flow_label_be;
+}
+
+static struct flow6_key *query_add(struct query *q, struct burst_item *item)
+{
+	struct flow6_key *key = &q->keys[q->n];
+
+	q->items[q->n++] = item;
+	memset(key, 0, sizeof(*key));
+	return key;
+}
+
+static void write_key_ip(uint8_t out[static IPV6_BYTES], const uint8_t *ip, uint8_t family)
+{
+	if (family == FAMILY_IPV6)
+		memcpy(out, ip, IPV6_BYTES);
+	else
+		flow6_key_write_ipv4(out, ip);
+}
+
+static void ask_flow(struct query *q, struct burst_item *item)
+{
+	const struct pkt *p = &item->pkt;
+	struct flow6_key *key = query_add(q, item);
+
+	write_key_ip(key->remote_ip, pkt_source_ip(p), p->family);
+	write_key_ip(key->local_ip, pkt_target_ip(p), p->family);
+	memcpy(&key->remote_port_be, p->l4, 4);
+	if (item->lane == LANE_UP_CHANNEL)
+		key->channel_be = load_u16(p->payload);
+	else if (item->lane == LANE_UP_SEND)
+		key->relayed_family = item->send.peer_family;
+}
+
+static void first_pass(struct worker *w, struct burst *b)
+{
+	struct query q;
+
+	q.n = 0;
+	for (unsigned i = 0; i < b->n; i++)
+		if (b->items[i].lane <= LANE_DOWN && !b->items[i].flow.to)
+			ask_flow(&q, &b->items[i]);
+	flow6_lookup_burst(&w->flows6, q.keys, q.n, q.found);
+	for (unsigned i = 0; i < q.n; i++)
+		if (q.found[i])
+			flow_set(&q.items[i]->flow, q.found[i]);
+}
+
+static void ask_permission_down(struct query *q, struct burst_item *item)
+{
+	const struct pkt *p = &item->pkt;
+	struct flow6_key *key = query_add(q, item);
+
+	write_key_ip(key->remote_ip, pkt_source_ip(p), p->family);
+	write_key_ip(key->local_ip, pkt_target_ip(p), p->family);
+	key->local_port_be = load_u16(p->l4 + 2);
+}
+
+static void ask_permission_up(struct query *q, struct burst_item *item)
+{
+	struct flow6_key *key = query_add(q, item);
+
+	write_key_ip(key->remote_ip, item->send.peer_ip, item->send.peer_family);
+	write_key_ip(key->local_ip, item->flow.source_ip, item->flow.to->family);
+	key->local_port_be = item->flow.to->source_port_be;
+}
+
+static void second_pass(struct worker *w, struct burst *b)
+{
+	struct query q;
+
+	q.n = 0;
+	for (unsigned i = 0; i < b->n; i++) {
+		struct burst_item *item = &b->items[i];
+
+		if (item->lane == LANE_UP_SEND && item->flow.to && !item->permission)
+			ask_permission_up(&q, item);
+		else if (item->lane == LANE_DOWN && !item->flow.to)
+			ask_permission_down(&q, item);
+	}
+	flow6_lookup_burst(&w->flows6, q.keys, q.n, q.found);
+	for (unsigned i = 0; i < q.n; i++) {
+		struct burst_item *item = q.items[i];
+
+		if (q.found[i] && item->lane == LANE_UP_SEND)
+			item->permission = &q.found[i]->to;
+		else if (q.found[i])
+			flow_set(&item->flow, q.found[i]);
+	}
+}
+
+void lookup6_burst(struct worker *w, struct burst *b)
+{
+	first_pass(w, b);
+	second_pass(w, b);
+}
