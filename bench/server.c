@@ -57,7 +57,8 @@ static void open_network(struct server *server)
 
 static void open_turn(struct server *server, uint32_t n_allocations)
 {
-	static const struct prefix peers = {{FAMILY_IPV4, {203, 0, 113}}, 24};
+	static const struct ip_range peers = {
+		{FAMILY_IPV4, {203, 0, 113}}, {FAMILY_IPV4, {203, 0, 113, 255}}};
 	static const struct turn_rest_secret secrets[] = {{.text = CLIENTS_SECRET}};
 	const struct endpoint service = flows_service();
 	struct turn_config config = {

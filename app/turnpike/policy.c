@@ -39,14 +39,20 @@ static void make_secrets(struct turn_rest_secret *next, const struct conf_realm 
 			.text = realm->rest_secrets_sha256[i], .sha256 = true};
 }
 
-static struct turn_peer_policy peers_of(const struct conf_peers *peers)
+static struct turn_peer_policy peers_of(const struct own *own, const struct conf_peers *peers)
 {
 	return (struct turn_peer_policy){
 		.allow_private = peers->profile == CONF_PEERS_LAN,
+		.never = own->ranges,
+		.n_never = own->n,
 		.allow = peers->allow,
 		.n_allow = peers->n_allow,
 		.deny = peers->deny,
 		.n_deny = peers->n_deny,
+		.dry_run = peers->dry_run,
+		.n_dry_run = peers->n_dry_run,
+		.nat64 = peers->nat64,
+		.n_nat64 = peers->n_nat64,
 	};
 }
 
@@ -74,7 +80,6 @@ static int make_realm(struct policy_realm *own, struct turn_realm_config *out,
 		.asks_userhash = realm->asks_userhash,
 		.n_allocations_max = realm->n_allocations_max,
 		.n_allocations_per_user = realm->n_allocations_per_user,
-		.peers = peers_of(&realm->peers),
 	};
 	return 0;
 }
@@ -92,8 +97,10 @@ static int make_realms(struct policy *p, const struct conf *conf)
 	rc = stun_mac_create(&mac);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < conf->n_realms && !rc; i++)
+	for (size_t i = 0; i < conf->n_realms && !rc; i++) {
 		rc = make_realm(&p->realms[i], &p->turn_realms[i], &conf->realms[i], mac);
+		p->turn_realms[i].peers = peers_of(&p->own, &conf->realms[i].peers);
+	}
 	stun_mac_destroy(mac);
 	p->turn.realm = p->turn_realms[0];
 	p->turn.more_realms = p->turn_realms + 1;
@@ -200,6 +207,7 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 {
 	struct policy *p = out;
 	const uint32_t n_flows = FLOWS_MIN + FLOWS_PER_ALLOCATION * conf->n_allocations_max;
+	int rc;
 
 	*p = (struct policy){0};
 	p->relays = calloc(conf->n_relay, sizeof(*p->relays));
@@ -209,6 +217,9 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 	make_services(p, conf);
 	make_relays(p, conf);
 	make_ports(p, conf, ports);
+	rc = own_find(&p->own, conf);
+	if (rc)
+		return rc;
 	make_turn(p, conf);
 	p->worker = (struct worker_config){
 		.ports = p->worker_ports,
@@ -246,4 +257,5 @@ void policy_free(struct policy *policy)
 	free(policy->turn_realms);
 	free(policy->relays);
 	free(policy->services);
+	own_free(&policy->own);
 }

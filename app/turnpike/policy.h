@@ -6,6 +6,7 @@
 #include "conf/conf.h"
 #include "control/control.h"
 #include "drivers/drivers.h"
+#include "own.h"
 #include "turn/turn.h"
 #include "worker/worker.h"
 
@@ -28,10 +29,11 @@ struct policy {
 	struct control_relay *relays;
 	struct endpoint *services;
 	size_t n_services;
+	struct own own;
 };
 
-// `ports` are open, as many as conf->n_ports. Returns 0; -ENOMEM; -ENOTSUP without MD5.
-// policy_free() is due in any case.
+// `ports` are open, as many as conf->n_ports. Returns 0; -ENOMEM; -ENOTSUP without MD5;
+// -errno where the kernel does not tell its addresses. policy_free() is due in any case.
 int policy_make(struct policy *out, const struct conf *conf, const struct port *ports);
 void policy_free(struct policy *policy);
 

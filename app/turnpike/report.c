@@ -109,8 +109,53 @@ static void log_realms(struct report *report, const struct box *box, const char 
 			realm.n_quota_reached);
 }
 
+#define PEER_RULES_MAX 16 // in one line
+
+// The rules about peers that decided most, with how often: "deny[203.0.113.0/24]=7". What else
+// decided is summed up.
+static void log_peers(
+	struct report *report, const struct turn *turn, size_t realm_idx, const char *event)
+{
+	struct turn_peer_rule most[PEER_RULES_MAX + 1];
+	struct turn_peer_rule rule;
+	struct text text = {0};
+	uint64_t n_others = 0;
+	char name[RANGE_TEXT_BYTES + 32];
+	char range[RANGE_TEXT_BYTES];
+	size_t n = 0;
+
+	for (size_t i = 0; turn_peer_rule_get(turn, realm_idx, i, &rule); i++) {
+		size_t at = n;
+
+		if (rule.n_hits == 0)
+			continue;
+		for (; at > 0 && most[at - 1].n_hits < rule.n_hits; at--)
+			most[at] = most[at - 1];
+		most[at] = rule;
+		if (n < PEER_RULES_MAX)
+			n++;
+		else
+			n_others += most[n].n_hits;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (most[i].range.first.family == FAMILY_NONE)
+			snprintf(name, sizeof(name), "%s", most[i].name);
+		else
+			snprintf(name, sizeof(name), "%s[%s]", most[i].name,
+				range_format(&most[i].range, range));
+		add(&text, name, most[i].n_hits);
+	}
+	if (n_others)
+		add(&text, "others", n_others);
+	snprintf(name, sizeof(name), "%s.peers", event);
+	if (text.n)
+		log_write(&report->peer_sites[realm_idx], LOG_INFO, name, "realm=%zu %s", realm_idx,
+			text.bytes);
+}
+
 void report_log(struct report *report, const struct box *box, const char *event)
 {
+	struct turn_realm_stats realm;
 	struct text text = {0};
 
 	report->sum = (struct worker_stats){0};
@@ -124,4 +169,6 @@ void report_log(struct report *report, const struct box *box, const char *event)
 	log_event(LOG_INFO, event, "%s", text.bytes);
 	log_drops(&report->sum, event);
 	log_realms(report, box, event);
+	for (size_t i = 0; turn_realm_stats_get(box->turn, i, &realm) && log_enabled(LOG_INFO); i++)
+		log_peers(report, box->turn, i, event);
 }

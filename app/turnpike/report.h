@@ -9,11 +9,13 @@ struct report {
 	struct turn_stats turn; // too large for the stack of a callback
 	struct worker_stats sum;
 	struct log_site realm_sites[TURN_REALMS_MAX];
+	struct log_site peer_sites[TURN_REALMS_MAX];
 };
 
 void report_ready(const struct box *box);
-// All counters, under the event's name, and the drops by name in a line of their own where there
-// are any; of several realms, one line each.
+// All counters, under the event's name; in lines of their own, where there are any, the drops by
+// name and of each realm the rules about peers that decided something; of several realms, one line
+// each. Realms have numbers there, `auth` being 0.
 void report_log(struct report *report, const struct box *box, const char *event);
 
 #endif

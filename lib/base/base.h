@@ -7,6 +7,7 @@
 #include "log.h"
 #include "pages.h"
 #include "random.h"
+#include "range.h"
 #include "units.h"
 
 #endif

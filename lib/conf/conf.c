@@ -121,6 +121,8 @@ static void destroy_realm(struct conf_realm *realm)
 	free(realm->users);
 	free(realm->peers.allow);
 	free(realm->peers.deny);
+	free(realm->peers.dry_run);
+	free(realm->peers.nat64);
 }
 
 void conf_destroy(struct conf *conf)

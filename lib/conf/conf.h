@@ -70,10 +70,14 @@ enum conf_peer_profile {
 
 struct conf_peers {
 	enum conf_peer_profile profile;
-	struct prefix *allow;
+	struct ip_range *allow;
 	size_t n_allow;
-	struct prefix *deny;
+	struct ip_range *deny;
 	size_t n_deny;
+	struct ip_range *dry_run; // would be denied, and is only counted
+	size_t n_dry_run;
+	struct prefix *nat64; // of 32, 40, 48, 56, 64 or 96 bits
+	size_t n_nat64;
 };
 
 // Who may log in, and for what. What a realm of `realms` does not say itself is as in the first.

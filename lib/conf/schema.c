@@ -10,6 +10,7 @@
 #define SECRETS_MAX 16
 #define ENDPOINTS_MAX 64
 #define REALMS_MAX 63 // beside that of `auth`
+#define NAT64_MAX 16
 
 #define FIELD_TEXT(key, type, member, max) \
 	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, member, 1, max)
@@ -177,6 +178,9 @@ static const cyaml_schema_field_t peers_fields[] = {
 		profile, profiles, N_ELEMENTS(profiles)),
 	FIELD_LIST("allow", OPTIONAL, struct raw_peers, allow, &text_entry, 0, LIST_MAX),
 	FIELD_LIST("deny", OPTIONAL, struct raw_peers, deny, &text_entry, 0, LIST_MAX),
+	FIELD_LIST("dry-run", OPTIONAL, struct raw_peers, dry_run, &text_entry, 0, LIST_MAX),
+	FIELD_LIST("nat64-prefixes", OPTIONAL, struct raw_peers, nat64_prefixes, &text_entry, 0,
+		NAT64_MAX),
 	CYAML_FIELD_END,
 };
 

@@ -83,6 +83,10 @@ struct raw_peers {
 	size_t n_allow;
 	char **deny;
 	size_t n_deny;
+	char **dry_run;
+	size_t n_dry_run;
+	char **nat64_prefixes;
+	size_t n_nat64_prefixes;
 };
 
 // `auth`, and each of `realms`.

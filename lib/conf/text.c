@@ -119,6 +119,23 @@ int text_take_network(
 	return 0;
 }
 
+int text_take_range(
+	struct ip_range *out, struct source *source, const struct place *place, const char *text)
+{
+	struct prefix network;
+
+	if (strchr(text, '-') != NULL) {
+		if (range_parse(out, text) == 0)
+			return 0;
+		return source_fail(source, place, text,
+			"is not FIRST-LAST; allowed: two addresses of one family, the lower first");
+	}
+	if (text_take_network(&network, source, place, text) < 0)
+		return -EINVAL;
+	*out = range_of_prefix(&network);
+	return 0;
+}
+
 int text_take_endpoint(
 	struct endpoint *out, struct source *source, const struct place *place, const char *text)
 {

@@ -16,7 +16,10 @@ int text_take_address(
 // A network of either family: no bits behind its length.
 int text_take_network(
 	struct prefix *out, struct source *source, const struct place *place, const char *text);
-// The same with a port.
+// A network as above, one address, or FIRST-LAST.
+int text_take_range(
+	struct ip_range *out, struct source *source, const struct place *place, const char *text);
+// A global address with a port.
 int text_take_endpoint(
 	struct endpoint *out, struct source *source, const struct place *place, const char *text);
 // One station's address, not zero.

@@ -200,36 +200,6 @@ static void steal_secrets(char ***out, size_t *n_out, char ***raw, size_t *n_raw
 	*n_raw = 0;
 }
 
-static int take_networks(struct prefix **out, size_t *n_out, char **texts, size_t n,
-	struct source *source, const struct place *list)
-{
-	*out = values_make_array(n, sizeof(**out));
-	if (*out == NULL)
-		return -ENOMEM;
-	for (; *n_out < n; (*n_out)++) {
-		const struct place place = {list->in, list->key, *n_out + 1};
-
-		if (text_take_network(&(*out)[*n_out], source, &place, texts[*n_out]) < 0)
-			return -EINVAL;
-	}
-	return 0;
-}
-
-static int take_peers(struct conf_peers *peers, const struct raw_peers *raw, struct source *source,
-	const struct place *in)
-{
-	const struct place allow = {in, "allow", 0};
-	const struct place deny = {in, "deny", 0};
-	int rc;
-
-	peers->profile = raw->profile;
-	rc = take_networks(
-		&peers->allow, &peers->n_allow, raw->allow, raw->n_allow, source, &allow);
-	return rc ? rc
-		  : take_networks(
-			    &peers->deny, &peers->n_deny, raw->deny, raw->n_deny, source, &deny);
-}
-
 // What stands in `auth` and in a realm alike.
 static int take_credentials(struct conf_realm *realm, struct raw_realm *raw, struct source *source,
 	const struct place *here, const char *name_key)
@@ -264,7 +234,7 @@ static int take_auth(struct conf *conf, struct raw *raw, struct source *source)
 		values_number(raw->limits.allocations_per_user, "allocations-per-user");
 	conf->nonce_lifetime_s = values_number(raw->auth.nonce_lifetime_s, "nonce-lifetime-s");
 	rc = take_credentials(realm, &raw->auth, source, &here, "realm");
-	return rc ? rc : take_peers(&realm->peers, &raw->peers, source, &peers);
+	return rc ? rc : values_take_peers(&realm->peers, &raw->peers, source, &peers);
 }
 
 static int take_realm(
@@ -293,8 +263,8 @@ static int take_realm(
 	rc = take_credentials(realm, raw, source, &here, "name");
 	if (rc < 0)
 		return rc;
-	return raw->peers ? take_peers(&realm->peers, raw->peers, source, &own_peers)
-			  : take_peers(&realm->peers, &all->peers, source, &peers);
+	return raw->peers ? values_take_peers(&realm->peers, raw->peers, source, &own_peers)
+			  : values_take_peers(&realm->peers, &all->peers, source, &peers);
 }
 
 static int take_realms(struct conf *conf, struct raw *raw, struct source *source)

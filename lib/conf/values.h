@@ -12,6 +12,10 @@ int values_take(struct conf *conf, struct raw *raw, struct source *source);
 int values_take_port(
 	struct conf_port *port, struct raw_port *raw, struct source *source, size_t nth);
 
+// `peers`, which stands in `in`. For values_take().
+int values_take_peers(struct conf_peers *peers, const struct raw_peers *raw, struct source *source,
+	const struct place *in);
+
 // The number, or its default.
 uint32_t values_number(const uint32_t *number, const char *key);
 // Room for `n` zeroed items, also where that is none; NULL without memory.

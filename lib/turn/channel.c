@@ -140,7 +140,7 @@ static bool has_room(const struct call *call, bool new_channel, bool new_permiss
 enum stun_code channel_handle(struct call *call)
 {
 	const struct allocation *allocation = call->allocation;
-	const struct turn *turn = call->turn;
+	struct turn *turn = call->turn;
 	const struct endpoint *relayed;
 	struct endpoint peer;
 	uint16_t number;

@@ -102,6 +102,7 @@ static int init_realms(struct turn *turn, const struct turn_config *config)
 		struct realm *realm = &turn->realms[turn->n_realms];
 
 		rc = realm_init(realm, from, turn->mac, config->nonce_secret);
+		rc = rc ? rc : peers_init(&realm->peers, &from->peers, config);
 		rc = rc ? rc : add_users(turn, realm, from);
 	}
 	return rc ? rc : users_hash(&turn->users, turn->mac);

@@ -1,13 +1,46 @@
 // Which addresses may be a peer: the one place that decides, for every method.
+//
+// Rules stand in one list, in the order in which they are asked; the first that fits an address
+// decides and counts. An IPv6 address that carries an IPv4 address is judged as both.
 #ifndef TURN_PEER_H
 #define TURN_PEER_H
 
 #include "base/base.h"
+#include "turn/turn.h"
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum peer_verdict {
+	PEER_REFUSED, // whatever the operator says
+	PEER_DENIED,
+	PEER_ALLOWED,
+	PEER_WATCHED, // would be denied
+};
+
+struct peer_rule {
+	struct ip_range range; // of no family: asked elsewhere
+	const char *name;
+	uint64_t n_hits;
+	uint8_t verdict; // enum peer_verdict
+	bool listed; // by the operator: holds for relayed addresses too
+};
+
+struct peers {
+	struct peer_rule *rules;
+	size_t n_rules;
+	struct prefix *nat64;
+	size_t n_nat64;
+};
 
 struct realm;
-struct turn;
+
+// Of a realm. `config` says what this box is. Returns 0; -ENOMEM; -EINVAL for a NAT64 prefix of a
+// length that RFC 6052 does not know.
+int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
+	const struct turn_config *config);
+void peers_fini(struct peers *peers);
 
 // May `relayed`, of that realm, talk to this transport address?
 bool peer_is_allowed(const struct turn *turn, const struct realm *realm,

@@ -84,7 +84,7 @@ static enum stun_code read_peers(const struct call *call, struct ip_addr *ips, s
 	return *n_ips > 0 ? STUN_CODE_NONE : STUN_BAD_REQUEST;
 }
 
-static enum stun_code check_policy(const struct call *call, const struct ip_addr *ips, size_t n_ips)
+static enum stun_code check_policy(struct call *call, const struct ip_addr *ips, size_t n_ips)
 {
 	for (size_t i = 0; i < n_ips; i++) {
 		if (!relayed_find(call->turn, call->allocation, ips[i].family))

@@ -74,20 +74,13 @@ static bool copy(void *out, const void *items, size_t n, size_t item_bytes)
 
 static int copy_lists(struct realm *realm, const struct turn_realm_config *config)
 {
-	const struct turn_peer_policy *peers = &config->peers;
-
 	realm->name = strdup(config->name);
 	if (!realm->name ||
 		!copy(&realm->services, config->services, config->n_services,
-			sizeof(*config->services)) ||
-		!copy(&realm->peers.allow, peers->allow, peers->n_allow, sizeof(*peers->allow)) ||
-		!copy(&realm->peers.deny, peers->deny, peers->n_deny, sizeof(*peers->deny)))
+			sizeof(*config->services)))
 		return -ENOMEM;
 	realm->name_bytes = strlen(realm->name);
 	realm->n_services = config->n_services;
-	realm->peers.n_allow = peers->n_allow;
-	realm->peers.n_deny = peers->n_deny;
-	realm->peers.allow_private = peers->allow_private;
 	return copy_secrets(realm, config);
 }
 
@@ -109,8 +102,7 @@ void realm_fini(struct realm *realm)
 		free(realm->rest_secrets[i].bytes);
 	}
 	free(realm->rest_secrets);
-	free((void *)realm->peers.allow);
-	free((void *)realm->peers.deny);
+	peers_fini(&realm->peers);
 	free(realm->services);
 	free(realm->name);
 	explicit_bzero(realm, sizeof(*realm));

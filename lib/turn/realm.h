@@ -4,6 +4,7 @@
 #ifndef TURN_REALM_H
 #define TURN_REALM_H
 
+#include "turn/peer.h"
 #include "turn/turn.h"
 
 #include "stun/stun.h"
@@ -33,7 +34,7 @@ struct realm {
 	uint8_t nonce_secret[STUN_SHA256_BYTES]; // of this realm: its nonces are stale in others
 	uint32_t n_allocations_max; // 0: no limit
 	uint32_t n_allocations_per_user; // 0: no limit
-	struct turn_peer_policy peers; // its lists are ours
+	struct peers peers;
 
 	uint32_t n_allocations;
 	uint64_t n_created;
@@ -43,7 +44,7 @@ struct realm {
 
 // False where it is no realm, or asks for what its users cannot give.
 bool realm_is_possible(const struct turn_realm_config *config);
-// A zeroed realm, without its users. Returns 0; -ENOMEM; realm_fini() is due in any case.
+// A zeroed realm, without its users and peers. Returns 0; -ENOMEM; realm_fini() is due in any case.
 int realm_init(struct realm *realm, const struct turn_realm_config *config, struct stun_mac *mac,
 	const uint8_t nonce_secret[static 32]);
 void realm_fini(struct realm *realm);

@@ -57,12 +57,29 @@ struct turn_rest_secret {
 	bool sha256; // password = base64(HMAC-SHA256()); else HMAC-SHA1, as in the draft
 };
 
+// Who may be a peer. What stands further up wins.
 struct turn_peer_policy {
-	bool allow_private; // RFC 1918, RFC 6598, unique local IPv6
-	const struct prefix *allow; // wins over every refusal but the hard ones
+	const struct ip_range
+		*never; // beside what never is one: addresses of this box, and the like
+	size_t n_never;
+	const struct ip_range *allow;
 	size_t n_allow;
-	const struct prefix *deny; // wins over the profile
+	const struct ip_range *deny;
 	size_t n_deny;
+	bool allow_private; // RFC 1918, RFC 6598, unique local IPv6
+	const struct ip_range *dry_run; // would be denied, and is only counted
+	size_t n_dry_run;
+	// Prefixes of 32, 40, 48, 56, 64 or 96 bits behind which a translator puts IPv4 (RFC 6052).
+	const struct prefix *nat64;
+	size_t n_nat64;
+};
+
+// A rule about peers and how often it decided. `range` is of no family where the rule is none.
+struct turn_peer_rule {
+	const char *name; // "allow", "deny", "dry_run", or of a built-in rule
+	struct ip_range range;
+	bool refuses;
+	uint64_t n_hits;
 };
 
 // Who may ask, and for what. A user of one realm is nobody in another, whatever the name.
@@ -199,6 +216,9 @@ bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects
 void turn_stats_get(const struct turn *turn, struct turn_stats *out);
 // Realms are numbered as in the configuration, `realm` being 0. False past the last.
 bool turn_realm_stats_get(const struct turn *turn, size_t realm_idx, struct turn_realm_stats *out);
+// Rule `idx` about peers of a realm, in the order in which they are asked. False past the last.
+bool turn_peer_rule_get(
+	const struct turn *turn, size_t realm_idx, size_t idx, struct turn_peer_rule *out);
 
 // For tests and debug builds: every relayed port is free, used, reserved or cooling; every index
 // points at what points back; counters equal what is counted. Returns NULL, or what is wrong.

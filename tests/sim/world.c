@@ -96,10 +96,10 @@ static void open_turn(struct world *world)
 		.discovery = {world->services[0], world->services[3]},
 		.random_seed = random_next(&world->random) | 1,
 	};
-	struct prefix lab;
+	struct ip_range lab;
 	struct stun_mac *mac;
 
-	cr_assert_eq(prefix_parse(&lab, "198.18.0.0/15"), 0);
+	cr_assert_eq(range_parse(&lab, "198.18.0.0/15"), 0);
 	config.realm.peers.allow = &lab;
 	config.realm.peers.n_allow = 1;
 	cr_assert_eq(stun_mac_create(&mac), 0);

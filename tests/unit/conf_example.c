@@ -55,7 +55,7 @@ Test(conf_example, it_has_one_port_in_the_lab)
 Test(conf_example, it_has_a_demo_user_and_the_labs_peers)
 {
 	struct conf *conf = load_example();
-	char text[ADDR_TEXT_BYTES];
+	char range[RANGE_TEXT_BYTES];
 
 	cr_expect_str_eq(conf->realms[0].name, "turnpike.example");
 	cr_assert_eq(conf->realms[0].n_users, 1);
@@ -64,7 +64,7 @@ Test(conf_example, it_has_a_demo_user_and_the_labs_peers)
 	cr_expect_eq(conf->realms[0].n_rest_secrets, 0);
 	cr_expect_eq(conf->realms[0].peers.profile, CONF_PEERS_PUBLIC);
 	cr_assert_eq(conf->realms[0].peers.n_allow, 1);
-	cr_expect_str_eq(prefix_format(&conf->realms[0].peers.allow[0], text), "198.18.0.0/15");
+	cr_expect_str_eq(range_format(&conf->realms[0].peers.allow[0], range), "198.18.0.0/15");
 	cr_expect_eq(conf->n_workers, 1);
 	cr_expect_eq(conf->poll, CONF_POLL_ADAPTIVE);
 	conf_destroy(conf);
@@ -115,10 +115,10 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 4);
 	cr_expect_eq(check_allowed_keys("realms: [{x: 1}]"), 9);
 	cr_expect_eq(check_allowed_keys("realms: [{limits: {x: 1}}]"), 2);
-	cr_expect_eq(check_allowed_keys("realms: [{peers: {x: 1}}]"), 3);
+	cr_expect_eq(check_allowed_keys("realms: [{peers: {x: 1}}]"), 5);
 	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 6);
 	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 2);
-	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 3);
+	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 5);
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
 	cr_expect_eq(check_allowed_keys("log: {x: 1}"), 2);
@@ -215,7 +215,7 @@ Test(conf_example, the_realms_in_comments_are_accepted)
 Test(conf_example, the_examples_in_comments_are_accepted)
 {
 	static const char *const keys[] = {"mac", "rest-secrets", "rest-secrets-sha256",
-		"alternate-servers", "deny", "cpus", "control-cpu"};
+		"alternate-servers", "deny", "dry-run", "nat64-prefixes", "cpus", "control-cpu"};
 	struct conf *conf;
 	char error[CONF_ERROR_BYTES];
 

@@ -61,6 +61,8 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->realms[0].peers.profile, CONF_PEERS_PUBLIC);
 	cr_expect_eq(conf->realms[0].peers.n_allow, 0);
 	cr_expect_eq(conf->realms[0].peers.n_deny, 0);
+	cr_expect_eq(conf->realms[0].peers.n_dry_run, 0);
+	cr_expect_eq(conf->realms[0].peers.n_nat64, 0);
 	cr_expect_eq(conf->n_workers, 1);
 	cr_expect_null(conf->worker_cpus);
 	cr_expect_eq(conf->control_cpu, -1);
@@ -73,6 +75,13 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->log_level, LOG_INFO);
 	cr_expect_eq(conf->stats_interval_s, 60);
 	conf_destroy(conf);
+}
+
+static void expect_range(const struct ip_range *range, const char *want)
+{
+	char text[RANGE_TEXT_BYTES];
+
+	cr_expect_str_eq(range_format(range, text), want);
 }
 
 static const char full[] =
@@ -103,7 +112,9 @@ static const char full[] =
 	"alternate-servers: [192.0.2.9:3479], allocations-per-user: 7, "
 	"channels: rfc5766}\n"
 	"stun: {software: a relay, alternate-address: 192.0.2.1:3000}\n"
-	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0]}\n"
+	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0, "
+	"\"2001:db8::9-2001:db8::1:0\"],\n"
+	"  dry-run: [10.0.0.1-10.0.0.3], nat64-prefixes: [\"2001:db8::/40\"]}\n"
 	"workers: {count: 2, cpus: [3, 3], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: require, mbufs: 1024}\n"
 	"log: {level: debug, stats-interval-s: 0}\n";
@@ -241,10 +252,15 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->discovery_alternate.port, 3000);
 	cr_expect_eq(conf->realms[0].peers.profile, CONF_PEERS_LAN);
 	cr_assert_eq(conf->realms[0].peers.n_allow, 2);
-	expect_prefix(&conf->realms[0].peers.allow[0], "2001:db8::/32");
-	expect_prefix(&conf->realms[0].peers.allow[1], "10.0.0.7/32");
-	cr_assert_eq(conf->realms[0].peers.n_deny, 1);
-	expect_prefix(&conf->realms[0].peers.deny[0], "0.0.0.0/0");
+	expect_range(&conf->realms[0].peers.allow[0], "2001:db8::/32");
+	expect_range(&conf->realms[0].peers.allow[1], "10.0.0.7/32");
+	cr_assert_eq(conf->realms[0].peers.n_deny, 2);
+	expect_range(&conf->realms[0].peers.deny[0], "0.0.0.0/0");
+	expect_range(&conf->realms[0].peers.deny[1], "2001:db8::9-2001:db8::1:0");
+	cr_assert_eq(conf->realms[0].peers.n_dry_run, 1);
+	expect_range(&conf->realms[0].peers.dry_run[0], "10.0.0.1-10.0.0.3");
+	cr_assert_eq(conf->realms[0].peers.n_nat64, 1);
+	expect_prefix(&conf->realms[0].peers.nat64[0], "2001:db8::/40");
 	cr_assert_eq(conf->n_workers, 2);
 	cr_expect_eq(conf->worker_cpus[0], 3);
 	cr_expect_eq(conf->worker_cpus[1], 3);
@@ -332,7 +348,7 @@ Test(conf_load, what_a_realm_does_not_say_is_as_in_the_first)
 	cr_expect_eq(blue->n_allocations_per_user, 6);
 	cr_expect_eq(blue->peers.profile, CONF_PEERS_LAN);
 	cr_assert_eq(blue->peers.n_allow, 1);
-	expect_prefix(&blue->peers.allow[0], "192.0.2.0/24");
+	expect_range(&blue->peers.allow[0], "192.0.2.0/24");
 	conf_destroy(conf);
 }
 
@@ -352,7 +368,7 @@ Test(conf_load, a_realm_has_its_own_users_limits_and_peers)
 	cr_expect_eq(koeln->peers.profile, CONF_PEERS_PUBLIC);
 	cr_expect_eq(koeln->peers.n_allow, 0);
 	cr_assert_eq(koeln->peers.n_deny, 1);
-	expect_prefix(&koeln->peers.deny[0], "10.0.0.0/8");
+	expect_range(&koeln->peers.deny[0], "10.0.0.0/8");
 	conf_destroy(conf);
 }
 

@@ -49,6 +49,8 @@ struct row {
 #define BOTH_OTHERS "has the address or the port of listen[0]; allowed: both others"
 #define MAC "is not a MAC address; allowed: one like 02:00:5e:10:00:01"
 #define ONE_MAC "is multicast or zero; allowed: one station's MAC address"
+#define RANGE "is not FIRST-LAST; allowed: two addresses of one family, the lower first"
+#define TRANSLATOR "is no translator's prefix; allowed: IPv6 of 32, 40, 48, 56, 64 or 96 bits"
 #define GATEWAY "allowed: a neighbour's address in this port's networks"
 
 // Kinds, keys, numbers and words.
@@ -307,6 +309,17 @@ static const struct row rows_values[] = {
 		"2001:db8::/32"},
 	{"", "peers: {deny: [10.0.0.0/8, all]}\n",
 		"t:18: peers.deny[1]: all is not a network; allowed: one like 198.18.0.0/15"},
+	{"", "peers: {allow: [10.0.0.9-10.0.0.8]}\n",
+		"t:18: peers.allow[0]: 10.0.0.9-10.0.0.8 " RANGE},
+	{"", "peers: {deny: [10.0.0.9-10.0.0]}\n", "t:18: peers.deny[0]: 10.0.0.9-10.0.0 " RANGE},
+	{"", "peers: {dry-run: [10.0.0.9-2001:db8::1]}\n",
+		"t:18: peers.dry-run[0]: 10.0.0.9-2001:db8::1 " RANGE},
+	{"", "peers: {nat64-prefixes: [2001:db8::/33]}\n",
+		"t:18: peers.nat64-prefixes[0]: 2001:db8::/33 " TRANSLATOR},
+	{"", "peers: {nat64-prefixes: [2001:db8::/95]}\n",
+		"t:18: peers.nat64-prefixes[0]: 2001:db8::/95 " TRANSLATOR},
+	{"", "peers: {nat64-prefixes: [10.0.0.0/32]}\n",
+		"t:18: peers.nat64-prefixes[0]: 10.0.0.0/32 " TRANSLATOR},
 };
 
 #define REALM "realms:\n  - name: blue\n    listen: [10.1.0.2:3479]\n"

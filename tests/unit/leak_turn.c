@@ -49,13 +49,24 @@ static void rest(void)
 			 0xc8, 0x70, 0xc0},
 			16}};
 	static const struct turn_rest_secret secrets[] = {{.text = "south"}, {.text = "north"}};
-	const struct prefix prefix = {{FAMILY_IPV4, {10}}, 8};
+	const struct ip_range range = {{FAMILY_IPV4, {10}}, {FAMILY_IPV4, {10, 255, 255, 255}}};
+	const struct prefix nat64 = {{FAMILY_IPV6, {0x26}}, 32};
 	struct turn_config config = rig_config();
 
 	config.realm.rest_secrets = secrets;
 	config.realm.n_rest_secrets = 2;
 	config.realm.peers = (struct turn_peer_policy){
-		.allow = &prefix, .n_allow = 1, .deny = &prefix, .n_deny = 1};
+		.never = &range,
+		.n_never = 1,
+		.allow = &range,
+		.n_allow = 1,
+		.deny = &range,
+		.n_deny = 1,
+		.dry_run = &range,
+		.n_dry_run = 1,
+		.nat64 = &nat64,
+		.n_nat64 = 1,
+	};
 	rig_open(&rig, &config);
 	rig.user = &user;
 	rig_challenge(&rig);

@@ -10,13 +10,15 @@ static struct rig rig;
 
 static struct turn_config config_of(const struct relay_range *relays, size_t n_relays)
 {
-	static const struct prefix documentation = {{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8}}, 32};
+	static const struct prefix prefix = {{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8}}, 32};
+	static struct ip_range documentation;
 	struct turn_config config = rig_config();
 
 	config.relays = relays;
 	config.n_relays = n_relays;
 	config.lifetime_s = 600;
 	config.nonce_lifetime_s = 36000;
+	documentation = range_of_prefix(&prefix);
 	config.realm.peers.allow = &documentation;
 	config.realm.peers.n_allow = 1;
 	return config;

@@ -1,8 +1,4 @@
-// Who may be a peer. IPv4 through CreatePermission and ChannelBind; IPv6, which no relay has yet,
-// at the function that decides.
-#include "turn/peer.h"
-#include "turn/realm.h"
-
+// Who may be a peer: IPv4, through CreatePermission and ChannelBind.
 #include "turn_rig.h"
 
 #include <criterion/criterion.h>
@@ -32,6 +28,14 @@ static void reopen(struct turn_peer_policy policy)
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
 	cr_assert_eq(rig_allocate(&rig), 0);
+}
+
+static struct ip_range range(const char *text)
+{
+	struct ip_range parsed;
+
+	cr_assert_eq(range_parse(&parsed, text), 0, "%s", text);
+	return parsed;
 }
 
 static void expect_both(const char *ip, int code)
@@ -78,7 +82,7 @@ Test(turn_peer, lan_profile_opens_the_private_ranges_only)
 
 Test(turn_peer, allow_list_wins_over_all_but_the_hard_refusals)
 {
-	const struct prefix all = {{FAMILY_IPV4, {0}}, 0};
+	const struct ip_range all = range("0.0.0.0/0");
 
 	reopen((struct turn_peer_policy){.allow = &all, .n_allow = 1, .deny = &all, .n_deny = 1});
 	EXPECT_ALL(never, 403);
@@ -89,14 +93,18 @@ Test(turn_peer, allow_list_wins_over_all_but_the_hard_refusals)
 
 Test(turn_peer, deny_list_wins_over_the_profile)
 {
-	const struct prefix deny[] = {
-		{{FAMILY_IPV4, {10, 1}}, 16}, {{FAMILY_IPV4, {11, 0, 0, 1}}, 32}};
+	const struct ip_range deny[] = {
+		range("10.1.0.0/16"), range("11.0.0.1"), range("11.0.0.7-11.0.1.3")};
 
-	reopen((struct turn_peer_policy){.allow_private = true, .deny = deny, .n_deny = 2});
+	reopen((struct turn_peer_policy){.allow_private = true, .deny = deny, .n_deny = 3});
 	expect_both("10.1.0.1", 403);
 	expect_both("10.2.0.1", 0);
 	expect_both("11.0.0.1", 403);
 	expect_both("11.0.0.2", 0);
+	expect_both("11.0.0.6", 0);
+	expect_both("11.0.0.7", 403);
+	expect_both("11.0.1.3", 403);
+	expect_both("11.0.1.4", 0);
 }
 
 Test(turn_peer, other_relayed_addresses_are_allowed_its_own_is_not)
@@ -114,7 +122,7 @@ Test(turn_peer, other_relayed_addresses_are_allowed_its_own_is_not)
 
 Test(turn_peer, nothing_else_on_our_own_addresses_is_allowed)
 {
-	const struct prefix all = {{FAMILY_IPV4, {0}}, 0};
+	const struct ip_range all = range("0.0.0.0/0");
 
 	reopen((struct turn_peer_policy){.allow = &all, .n_allow = 1});
 	cr_expect_eq(rig_bind(&rig, 0x4000, "192.0.2.15:3478"), 403);
@@ -125,7 +133,7 @@ Test(turn_peer, nothing_else_on_our_own_addresses_is_allowed)
 
 Test(turn_peer, relayed_addresses_can_be_denied)
 {
-	const struct prefix ours = {{FAMILY_IPV4, {192, 0, 2, 15}}, 32};
+	const struct ip_range ours = range("192.0.2.15");
 
 	reopen((struct turn_peer_policy){.deny = &ours, .n_deny = 1});
 	cr_expect_eq(rig_permit(&rig, "192.0.2.15"), 403);
@@ -133,7 +141,7 @@ Test(turn_peer, relayed_addresses_can_be_denied)
 
 Test(turn_peer, an_address_of_services_alone_is_refused)
 {
-	const struct prefix all = {{FAMILY_IPV4, {0}}, 0};
+	const struct ip_range all = range("0.0.0.0/0");
 	const struct endpoint service = rig_endpoint("11.0.0.1:3478");
 	struct turn_config config = rig_config();
 
@@ -147,69 +155,99 @@ Test(turn_peer, an_address_of_services_alone_is_refused)
 	expect_both("11.0.0.2", 0);
 }
 
-static bool allows(const char *text)
+// How often the rule decided; the sum where several have that name.
+static uint64_t hits(const char *name, const char *of)
 {
-	struct ip_addr ip;
+	struct turn_peer_rule rule;
+	char text[RANGE_TEXT_BYTES];
+	uint64_t n = 0;
 
-	cr_assert_eq(ip_parse(&ip, text), 0);
-	return peer_ip_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &ip);
+	for (size_t i = 0; turn_peer_rule_get(rig.turn, 0, i, &rule); i++)
+		if (strcmp(rule.name, name) == 0 &&
+			(!of || strcmp(range_format(&rule.range, text), of) == 0))
+			n += rule.n_hits;
+	return n;
 }
 
-Test(turn_peer, ipv6_ranges)
+Test(turn_peer, each_rule_counts_what_it_decided)
 {
-	static const char *const refused[] = {"::", "::1", "fe80::1", "febf::1", "fec0::1",
-		"feff::1", "ff02::1", "fc00::1", "fdff::1", "100::1", "2001:db8::1", "2001:10::1",
-		"2001:2f::1", "3fff:0fff::1", "5f00::1", "64:ff9b:1::11.0.0.1", "2001::1",
-		"2001:0:ffff::1", "2002::1", "2002:0b00:0001::1"};
-	static const char *const allowed[] = {
-		"2600::1", "2001:4860::1", "2001:1::1", "2003::1", "fe00::1", "101::1", "3ffe::1"};
+	const struct ip_range allow = range("10.9.0.0/16");
+	const struct ip_range deny[] = {range("11.0.0.1-11.0.0.3"), range("11.0.0.0/8")};
 
-	for (size_t i = 0; i < N_ELEMENTS(refused); i++)
-		cr_expect(!allows(refused[i]), "%s", refused[i]);
-	for (size_t i = 0; i < N_ELEMENTS(allowed); i++)
-		cr_expect(allows(allowed[i]), "%s", allowed[i]);
+	reopen((struct turn_peer_policy){.allow = &allow, .n_allow = 1, .deny = deny, .n_deny = 2});
+	rig_permit(&rig, "10.9.0.1");
+	rig_bind(&rig, 0x4000, "11.0.0.2:9");
+	rig_permit(&rig, "11.0.0.2");
+	rig_permit(&rig, "11.0.0.4");
+	rig_permit(&rig, "10.8.0.1");
+	rig_permit(&rig, "127.0.0.1");
+	rig_bind(&rig, 0x4000, "192.0.2.15:22");
+	rig_permit(&rig, "12.0.0.1");
+	cr_expect_eq(hits("allow", "10.9.0.0/16"), 1);
+	cr_expect_eq(hits("deny", "11.0.0.1-11.0.0.3"), 2);
+	cr_expect_eq(hits("deny", "11.0.0.0/8"), 1);
+	cr_expect_eq(hits("private", "10.0.0.0/8"), 1);
+	cr_expect_eq(hits("private", NULL), 1);
+	cr_expect_eq(hits("loopback", "127.0.0.0/8"), 1);
+	cr_expect_eq(hits("own_port", NULL), 1);
+	cr_expect_eq(hits("special", NULL), 0);
 }
 
-Test(turn_peer, ipv4_inside_ipv6_is_judged_as_ipv4)
-{
-	static const char *const forms[] = {"::ffff:", "::", "64:ff9b::"};
-	char text[64];
-
-	for (size_t f = 0; f < N_ELEMENTS(forms); f++) {
-		for (size_t i = 0; i < N_ELEMENTS(never); i++) {
-			snprintf(text, sizeof(text), "%s%s", forms[f], never[i]);
-			cr_expect(!allows(text), "%s", text);
-		}
-		for (size_t i = 0; i < N_ELEMENTS(private); i++) {
-			snprintf(text, sizeof(text), "%s%s", forms[f], private[i]);
-			cr_expect(!allows(text), "%s", text);
-		}
-		snprintf(text, sizeof(text), "%s11.0.0.1", forms[f]);
-		cr_expect(allows(text), "%s", text);
-	}
-}
-
-Test(turn_peer, our_own_addresses_inside_ipv6_are_ours)
+Test(turn_peer, its_own_relayed_address_has_a_rule)
 {
 	const struct endpoint own = rig_address(&rig, STUN_ATTR_XOR_RELAYED_ADDRESS);
-	struct endpoint peer = rig_endpoint("[::ffff:192.0.2.15]:3478");
+	char text[ADDR_TEXT_BYTES];
 
-	cr_expect(!peer_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &peer, &own));
-	peer.port = own.port;
-	cr_expect(!peer_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &peer, &own));
-	peer.port = own.port == 50000 ? 50001 : 50000;
-	cr_expect(peer_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &peer, &own));
+	cr_expect_eq(rig_bind(&rig, 0x4000, endpoint_format(&own, text)), 403);
+	cr_expect_eq(hits("own_relayed_address", NULL), 1);
 }
 
-Test(turn_peer, allowing_all_ipv6_opens_no_tunnel_and_no_hidden_ipv4)
+Test(turn_peer, a_dry_run_counts_what_it_would_refuse_and_refuses_nothing)
 {
-	const struct prefix all = {{FAMILY_IPV6, {0}}, 0};
+	const struct ip_range allow = range("11.1.0.0/16");
+	const struct ip_range dry_run[] = {
+		range("11.0.0.0/8"), range("10.0.0.0/8"), range("192.0.2.15")};
 
-	reopen((struct turn_peer_policy){.allow = &all, .n_allow = 1});
-	cr_expect(allows("fc00::1"));
-	cr_expect(!allows("2002:0b00:0001::1"));
-	cr_expect(!allows("2001::1"));
-	cr_expect(!allows("::ffff:10.0.0.1"));
-	cr_expect(!allows("64:ff9b:1::10.0.0.1"));
-	cr_expect(allows("64:ff9b:1::11.0.0.1"));
+	reopen((struct turn_peer_policy){
+		.allow = &allow, .n_allow = 1, .dry_run = dry_run, .n_dry_run = 3});
+	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 0);
+	cr_expect_eq(rig_bind(&rig, 0x4000, "11.0.0.1:9"), 0);
+	cr_expect_eq(rig_permit(&rig, "12.0.0.1"), 0);
+	cr_expect_eq(hits("dry_run", "11.0.0.0/8"), 2);
+	// As a deny rule it would lose against the allow list.
+	// What is refused anyway is not its doing.
+	cr_expect_eq(rig_permit(&rig, "11.1.0.1"), 0);
+	cr_expect_eq(rig_permit(&rig, "10.0.0.1"), 403);
+	cr_expect_eq(hits("dry_run", "11.0.0.0/8"), 2);
+	cr_expect_eq(hits("dry_run", "10.0.0.0/8"), 0);
+	// Relayed addresses can be on it too.
+	cr_expect_eq(rig_permit(&rig, "192.0.2.15"), 0);
+	cr_expect_eq(hits("dry_run", "192.0.2.15/32"), 1);
+}
+
+Test(turn_peer, addresses_of_this_box_are_refused_whatever_is_allowed)
+{
+	const struct ip_range all = range("0.0.0.0/0");
+	const struct ip_range own[] = {range("11.0.0.9"), range("192.0.2.15")};
+
+	reopen((struct turn_peer_policy){.allow = &all, .n_allow = 1, .never = own, .n_never = 2});
+	expect_both("11.0.0.9", 403);
+	expect_both("11.0.0.8", 0);
+	cr_expect_eq(hits("own_address", "11.0.0.9/32"), 2);
+	// What is relayed there stays reachable.
+	cr_expect_eq(rig_permit(&rig, "192.0.2.15"), 0);
+}
+
+// One refused address of several refuses all, and nothing is installed.
+Test(turn_peer, a_refused_peer_takes_the_others_with_it)
+{
+	const struct endpoint good = rig_endpoint("11.0.0.1:9");
+	const struct endpoint bad = rig_endpoint("10.0.0.1:9");
+
+	rig_begin(&rig, STUN_CREATE_PERMISSION);
+	stun_put_xor_address(&rig.w, STUN_ATTR_XOR_PEER_ADDRESS, &good);
+	stun_put_xor_address(&rig.w, STUN_ATTR_XOR_PEER_ADDRESS, &bad);
+	cr_expect_eq(rig_send(&rig), 403);
+	cr_expect_eq(rig.effects.n, 0);
+	cr_expect_eq(rig_stats(&rig).n_permissions, 0);
 }

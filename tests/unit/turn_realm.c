@@ -301,7 +301,8 @@ Test(turn_realm, a_user_is_counted_in_each_realm_by_itself)
 
 Test(turn_realm, each_realm_has_its_own_peers)
 {
-	static const struct prefix eleven = {{FAMILY_IPV4, {11}}, 8};
+	static const struct ip_range eleven = {
+		{FAMILY_IPV4, {11}}, {FAMILY_IPV4, {11, 255, 255, 255}}};
 	struct turn_config config = two_realms();
 
 	config.realm.peers.allow_private = true;
