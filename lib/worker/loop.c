@@ -1,6 +1,7 @@
 // The data path on one screen.
 #include "state.h"
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
 // What the express lane left.
@@ -64,10 +65,16 @@ static unsigned poll_loop(struct worker *w)
 	return n_done;
 }
 
+static uint64_t ticks(const struct worker *w)
+{
+	return w->virtual_ms ? *w->virtual_ms : rte_rdtsc();
+}
+
 unsigned worker_poll(struct worker *w)
 {
 	unsigned n = 0;
 
+	w->now_ticks = ticks(w);
 	for (uint8_t port_idx = 0; port_idx < w->n_ports; port_idx++)
 		n += poll_port(w, port_idx);
 	n += poll_loop(w);

@@ -102,6 +102,9 @@ struct worker {
 	uint16_t n_ports;
 	uint16_t n_burst;
 	uint16_t next_ip_id;
+	const uint64_t *virtual_ms; // of the configuration
+	uint64_t now_ticks; // when this round began; only differences mean something
+	uint64_t ticks_per_ms;
 	bool bell; // something was sent to control in this round
 	struct random random;
 	unsigned n_loop;

@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 
 // The first four different ports of the services; media to others take the long way.
@@ -74,6 +75,8 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	w->others = config->others;
 	w->inbox = config->inbox;
 	w->doorbell = config->doorbell;
+	w->virtual_ms = config->virtual_ms;
+	w->ticks_per_ms = config->virtual_ms ? 1 : rte_get_tsc_hz() / 1000;
 	w->random.state = config->seed[0] ^ ((uint64_t)config->idx << 32);
 	w->next_ip_id = (uint16_t)random_next(&w->random);
 	for (size_t i = 0; i < config->n_ports; i++) {

@@ -40,6 +40,7 @@ struct worker_config {
 	size_t n_relays; // addresses of services and relays together: at most 192
 	uint32_t n_flows; // room in the table of IPv4
 	uint32_t n_flows6; // room in the table of the pairs with IPv6; 0: they are not served
+	const uint64_t *virtual_ms; // for tests, read once a round; NULL: the CPU's counter
 	uint16_t n_burst; // packets taken at once, up to WORKER_BURST_MAX; 0: WORKER_BURST
 	int numa_node;
 	bool try_huge;
