@@ -4,6 +4,7 @@
 
 #include "addr.h"
 #include "bytes.h"
+#include "hash.h"
 #include "log.h"
 #include "pages.h"
 #include "random.h"

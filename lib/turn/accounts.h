@@ -4,7 +4,7 @@
 #ifndef TURN_ACCOUNTS_H
 #define TURN_ACCOUNTS_H
 
-#include "turn/hash.h"
+#include "base/base.h"
 
 #include <stddef.h>
 #include <stdint.h>

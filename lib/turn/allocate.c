@@ -260,7 +260,6 @@ static bool is_quota_reached(const struct realm *realm, const struct account *ac
 
 enum stun_code allocate_handle(struct call *call)
 {
-	const struct principal *who = &call->principal;
 	struct turn *turn = call->turn;
 	struct wish wish = {0};
 	struct identity *identity;
@@ -283,7 +282,7 @@ enum stun_code allocate_handle(struct call *call)
 	if (!effects_fit(call->effects) || pool_reserve(&turn->allocations, 1) ||
 		pool_reserve(&turn->seconds, 1) || pool_reserve(&turn->reservations, 1))
 		return STUN_INSUFFICIENT_CAPACITY;
-	identity = users_hold(&turn->users, call->realm, who->name, who->n_bytes, &who->keys);
+	identity = users_hold(&turn->users, call->realm, &call->principal);
 	if (!identity)
 		return STUN_INSUFFICIENT_CAPACITY;
 	if (is_quota_reached(call->realm, identity->account)) {

@@ -45,10 +45,37 @@ static bool check_rest(struct call *call)
 
 	for (size_t i = 0; i < realm->n_rest_secrets; i++) {
 		keys_of_rest(call, &keys, &realm->rest_secrets[i]);
-		if (check_keys(call, &keys))
+		if (check_keys(call, &keys)) {
+			call->principal.rest = true;
 			return true;
+		}
 	}
 	return false;
+}
+
+// Nobody: the same work as for a wrong password, so that time does not tell.
+static bool check_nobody(struct call *call)
+{
+	check_keys(call, &call->turn->dummy_keys);
+	return false;
+}
+
+// Only a client that hears at its address makes us ask: its nonce is of ours. Of others we say what
+// we know, and take whom we do not know for nobody.
+static bool check_source(struct call *call)
+{
+	const struct turn_request *request = call->request;
+	const struct principal *who = &call->principal;
+	const struct turn_source *source = &call->turn->source;
+	const struct stun_attr *nonce = stun_find(request->view, STUN_ATTR_NONCE);
+	const bool may_ask = nonce_is_valid(
+		call->turn, call->realm, &request->client, call->time->now_ms, nonce);
+	const size_t realm_idx = (size_t)(call->realm - call->turn->realms);
+	struct turn_keys keys;
+
+	call->lookup =
+		source->find(source->context, realm_idx, who->name, who->n_bytes, may_ask, &keys);
+	return call->lookup == TURN_FOUND ? check_keys(call, &keys) : check_nobody(call);
 }
 
 // The time in a REST user name ends its use for new allocations, never one that lives: its owner's
@@ -68,9 +95,9 @@ static bool check_integrity(struct call *call)
 	if (call->realm->n_rest_secrets > 0 && who->n_bytes <= TURN_USERNAME_BYTES_MAX &&
 		is_live_rest_name(who, call->time->wall_s))
 		return check_rest(call);
-	// Nobody: the same work as for a wrong password, so that time does not tell.
-	check_keys(call, &turn->dummy_keys);
-	return false;
+	if (call->realm->uses_source && who->n_bytes > 0 && who->n_bytes <= TURN_USERNAME_BYTES_MAX)
+		return check_source(call);
+	return check_nobody(call);
 }
 
 // USERNAME, or whose USERHASH it is; a hash that nobody has is a name that nobody has.

@@ -35,7 +35,7 @@ static bool are_realms_possible(const struct turn_config *config)
 	for (size_t i = 0; i <= config->n_more_realms; i++) {
 		const struct turn_realm_config *realm = realm_config(config, i);
 
-		if (!realm_is_possible(realm))
+		if (!realm_is_possible(realm) || (realm->uses_source && !config->source.find))
 			return false;
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(realm_config(config, k)->name, realm->name) == 0)
@@ -114,6 +114,7 @@ static void copy_numbers(struct turn *turn, const struct turn_config *config)
 	turn->lifetime_s = config->lifetime_s;
 	turn->lifetime_max_s = config->lifetime_max_s;
 	turn->n_allocations_max = config->n_allocations_max;
+	turn->source = config->source;
 	memcpy(turn->alternates, config->alternates, sizeof(turn->alternates));
 	turn->discovery = config->discovery;
 	if (config->software)

@@ -137,11 +137,40 @@ int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
 		&(struct peer_rule){.name = "allow", .verdict = PEER_ALLOWED, .listed = true});
 	add_list(peers, policy->deny, policy->n_deny,
 		&(struct peer_rule){.name = "deny", .verdict = PEER_DENIED, .listed = true});
+	peers->n_configured = peers->n_rules;
 	if (!policy->allow_private)
 		add_built_in(peers, private, N_ELEMENTS(private), PEER_DENIED);
 	add_built_in(peers, special, N_ELEMENTS(special), PEER_DENIED);
 	add_list(peers, policy->dry_run, policy->n_dry_run,
 		&(struct peer_rule){.name = "dry_run", .verdict = PEER_WATCHED, .listed = true});
+	return 0;
+}
+
+int peers_update(struct peers *peers, const struct turn_realm_update *update)
+{
+	struct peers new = *peers;
+
+	new.n_rules = 0;
+	new.rules = calloc(peers->n_rules + update->n_allow + update->n_deny, sizeof(*new.rules));
+	if (!new.rules)
+		return -ENOMEM;
+	for (size_t i = 0; i < peers->n_configured; i++)
+		add(&new, &peers->rules[i]);
+	add_list(&new, update->allow, update->n_allow,
+		&(struct peer_rule){.name = "source_allow",
+			.verdict = PEER_ALLOWED,
+			.listed = true,
+			.sourced = true});
+	add_list(&new, update->deny, update->n_deny,
+		&(struct peer_rule){.name = "source_deny",
+			.verdict = PEER_DENIED,
+			.listed = true,
+			.sourced = true});
+	for (size_t i = peers->n_configured; i < peers->n_rules; i++)
+		if (!peers->rules[i].sourced)
+			add(&new, &peers->rules[i]);
+	free(peers->rules);
+	*peers = new;
 	return 0;
 }
 

@@ -25,11 +25,13 @@ struct peer_rule {
 	uint64_t n_hits;
 	uint8_t verdict; // enum peer_verdict
 	bool listed; // by the operator: holds for relayed addresses too
+	bool sourced; // a source said it
 };
 
 struct peers {
 	struct peer_rule *rules;
 	size_t n_rules;
+	size_t n_configured; // what a source says comes behind these
 	struct prefix *nat64;
 	size_t n_nat64;
 };
@@ -40,6 +42,8 @@ struct realm;
 // length that RFC 6052 does not know.
 int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
 	const struct turn_config *config);
+// The lists of a source in the place of those it gave before. Returns 0; -ENOMEM: as before.
+int peers_update(struct peers *peers, const struct turn_realm_update *update);
 void peers_fini(struct peers *peers);
 
 // May `relayed`, of that realm, talk to this transport address?

@@ -11,7 +11,7 @@
 // Whoever is asked for a key must have it.
 static bool offers_what_users_have(const struct turn_realm_config *config)
 {
-	if (config->asks_userhash && config->n_rest_secrets > 0)
+	if (config->asks_userhash && (config->n_rest_secrets > 0 || config->uses_source))
 		return false;
 	for (size_t i = 0; i < config->n_users; i++)
 		if (config->offers_sha256 && !config->users[i].keys.has_sha256)
@@ -39,56 +39,101 @@ static void make_offer(struct realm *realm, const struct turn_realm_config *conf
 		realm->features |= NONCE_USERNAME_ANONYMITY;
 }
 
-static int copy_secrets(struct realm *realm, const struct turn_realm_config *config)
+static void drop_secret(struct secret *secret)
 {
-	realm->rest_secrets = calloc(config->n_rest_secrets + 1, sizeof(*realm->rest_secrets));
-	if (!realm->rest_secrets)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->n_rest_secrets; i++) {
-		struct secret *secret = &realm->rest_secrets[i];
+	if (secret->bytes)
+		explicit_bzero(secret->bytes, secret->n_bytes);
+	free(secret->bytes);
+}
 
-		secret->sha256 = config->rest_secrets[i].sha256;
-		secret->bytes = strdup(config->rest_secrets[i].text);
-		if (!secret->bytes)
+static int add_secrets(struct realm *realm, const struct turn_rest_secret *list, size_t n)
+{
+	const size_t n_before = realm->n_rest_secrets;
+	struct secret *grown =
+		reallocarray(realm->rest_secrets, n_before + n + 1, sizeof(*realm->rest_secrets));
+
+	if (!grown)
+		return -ENOMEM;
+	realm->rest_secrets = grown;
+	for (size_t i = 0; i < n; i++) {
+		struct secret *secret = &grown[n_before + i];
+
+		secret->sha256 = list[i].sha256;
+		secret->bytes = strdup(list[i].text);
+		if (!secret->bytes) {
+			while (i > 0)
+				drop_secret(&grown[n_before + --i]);
 			return -ENOMEM;
+		}
 		secret->n_bytes = strlen(secret->bytes);
-		realm->n_rest_secrets++;
 	}
+	realm->n_rest_secrets += n;
 	return 0;
 }
 
-// A copy of an array that may be empty. False without memory.
-static bool copy(void *out, const void *items, size_t n, size_t item_bytes)
+static int copy_services(struct realm *realm, const struct turn_realm_config *config)
 {
-	void *copied = NULL;
-
-	if (n > 0) {
-		copied = reallocarray(NULL, n, item_bytes);
-		if (!copied)
-			return false;
-		memcpy(copied, items, n * item_bytes);
-	}
-	memcpy(out, &copied, sizeof(copied));
-	return true;
+	realm->services = reallocarray(NULL, config->n_services + 1, sizeof(*realm->services));
+	if (!realm->services)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_services; i++)
+		realm->services[realm->n_services++] = config->services[i];
+	return 0;
 }
 
 static int copy_lists(struct realm *realm, const struct turn_realm_config *config)
 {
+	int rc;
+
 	realm->name = strdup(config->name);
-	if (!realm->name ||
-		!copy(&realm->services, config->services, config->n_services,
-			sizeof(*config->services)))
+	if (!realm->name)
 		return -ENOMEM;
 	realm->name_bytes = strlen(realm->name);
-	realm->n_services = config->n_services;
-	return copy_secrets(realm, config);
+	realm->n_own_secrets = config->n_rest_secrets;
+	rc = copy_services(realm, config);
+	return rc ? rc : add_secrets(realm, config->rest_secrets, config->n_rest_secrets);
+}
+
+// New secrets come before the old ones go, so that a failure changes nothing.
+static int replace_secrets(struct realm *realm, const struct turn_rest_secret *list, size_t n)
+{
+	const size_t n_old = realm->n_rest_secrets - realm->n_own_secrets;
+	int rc = add_secrets(realm, list, n);
+	struct secret *old;
+
+	if (rc)
+		return rc;
+	old = &realm->rest_secrets[realm->n_own_secrets];
+	for (size_t i = 0; i < n_old; i++)
+		drop_secret(&old[i]);
+	memmove(old, old + n_old, n * sizeof(*old));
+	realm->n_rest_secrets -= n_old;
+	return 0;
+}
+
+int realm_update(struct realm *realm, const struct turn_realm_update *update)
+{
+	int rc = peers_update(&realm->peers, update);
+
+	rc = rc ? rc : replace_secrets(realm, update->rest_secrets, update->n_rest_secrets);
+	if (rc)
+		return rc;
+	realm->n_allocations_max = update->n_allocations_max ? update->n_allocations_max
+							     : realm->n_own_allocations_max;
+	realm->n_allocations_per_user = update->n_allocations_per_user
+		? update->n_allocations_per_user
+		: realm->n_own_allocations_per_user;
+	return 0;
 }
 
 int realm_init(struct realm *realm, const struct turn_realm_config *config, struct stun_mac *mac,
 	const uint8_t nonce_secret[static 32])
 {
+	realm->uses_source = config->uses_source;
 	realm->n_allocations_max = config->n_allocations_max;
+	realm->n_own_allocations_max = config->n_allocations_max;
 	realm->n_allocations_per_user = config->n_allocations_per_user;
+	realm->n_own_allocations_per_user = config->n_allocations_per_user;
 	make_offer(realm, config);
 	stun_hmac_sha256(
 		mac, realm->nonce_secret, nonce_secret, 32, config->name, strlen(config->name));
@@ -97,10 +142,8 @@ int realm_init(struct realm *realm, const struct turn_realm_config *config, stru
 
 void realm_fini(struct realm *realm)
 {
-	for (size_t i = 0; i < realm->n_rest_secrets; i++) {
-		explicit_bzero(realm->rest_secrets[i].bytes, realm->rest_secrets[i].n_bytes);
-		free(realm->rest_secrets[i].bytes);
-	}
+	for (size_t i = 0; i < realm->n_rest_secrets; i++)
+		drop_secret(&realm->rest_secrets[i]);
 	free(realm->rest_secrets);
 	peers_fini(&realm->peers);
 	free(realm->services);

@@ -26,14 +26,19 @@ struct realm {
 	size_t name_bytes;
 	struct endpoint *services;
 	size_t n_services;
+	// First the configured ones, then those of the source.
 	struct secret *rest_secrets;
 	size_t n_rest_secrets;
+	size_t n_own_secrets;
 	uint8_t offer[OFFER_BYTES_MAX]; // the value of PASSWORD-ALGORITHMS
 	size_t offer_bytes; // 0: none is offered
 	uint8_t features; // STUN Security Features, the first of three bytes (RFC 8489 §18.1)
 	uint8_t nonce_secret[STUN_SHA256_BYTES]; // of this realm: its nonces are stale in others
+	bool uses_source;
 	uint32_t n_allocations_max; // 0: no limit
+	uint32_t n_own_allocations_max; // as configured
 	uint32_t n_allocations_per_user; // 0: no limit
+	uint32_t n_own_allocations_per_user;
 	struct peers peers;
 
 	uint32_t n_allocations;
@@ -48,6 +53,7 @@ bool realm_is_possible(const struct turn_realm_config *config);
 int realm_init(struct realm *realm, const struct turn_realm_config *config, struct stun_mac *mac,
 	const uint8_t nonce_secret[static 32]);
 void realm_fini(struct realm *realm);
+int realm_update(struct realm *realm, const struct turn_realm_update *update);
 // The one that `service` asks for.
 struct realm *realm_of(const struct turn *turn, const struct endpoint *service);
 

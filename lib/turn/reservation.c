@@ -13,14 +13,12 @@ static uint32_t token_idx(const uint8_t *token)
 void reservation_make(struct turn *turn, uint32_t allocation_idx, uint64_t now_ms)
 {
 	struct allocation *allocation = allocation_at(turn, allocation_idx);
-	const struct identity *identity = allocation->identity;
 	const uint32_t idx = pool_take(&turn->reservations);
 	struct reservation *reservation = reservation_at(turn, idx);
 
 	reservation->relayed = allocation->relayed;
 	reservation->relayed.port++;
-	reservation->identity = users_hold(
-		&turn->users, identity->realm, identity->name, identity->n_bytes, &identity->keys);
+	reservation->identity = identity_share(allocation->identity);
 	reservation->allocation_idx = allocation_idx;
 	entropy_fill(&turn->entropy, reservation->token, TOKEN_BYTES);
 	reservation->token[0] = (uint8_t)(idx >> 16);

@@ -3,7 +3,6 @@
 #define TURN_STATE_H
 
 #include "turn/entropy.h"
-#include "turn/hash.h"
 #include "turn/pool.h"
 #include "turn/ports.h"
 #include "turn/realm.h"
@@ -75,6 +74,7 @@ struct turn {
 	struct stun_mac *mac;
 	struct entropy entropy;
 
+	struct turn_source source;
 	struct realm *realms; // [0]: of each listener that no other realm has
 	size_t n_realms;
 	struct turn_keys dummy_keys; // for the work on behalf of users that are not
@@ -102,14 +102,9 @@ struct turn {
 	struct wheel wheel;
 
 	uint64_t n_created;
+	uint64_t n_out_of_reach;
 	uint64_t n_requests[16];
 	uint64_t n_errors[700];
-};
-
-struct principal {
-	const uint8_t *name;
-	size_t n_bytes;
-	struct turn_keys keys;
 };
 
 struct call {
@@ -122,6 +117,7 @@ struct call {
 	struct stun_writer reply;
 	uint32_t allocation_idx; // of the request's 5-tuple, or 0
 	struct allocation *allocation;
+	enum turn_lookup lookup; // of its user
 	bool authenticated;
 	bool algorithm_chosen; // by PASSWORD-ALGORITHM; else it is MD5
 	enum stun_password_algorithm algorithm;

@@ -144,6 +144,12 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 	answer->from = request->service;
 	answer->to = request->client;
 	code = judge(&call);
+	if (call.lookup == TURN_ASKED)
+		return TURN_LATER;
+	if (call.lookup == TURN_OUT_OF_REACH) {
+		turn->n_out_of_reach++;
+		return 0;
+	}
 	if (code)
 		reply_error(&call, code);
 	turn->n_requests[request->view->method]++;
@@ -282,9 +288,16 @@ void turn_stats_get(const struct turn *turn, struct turn_stats *out)
 		.n_ports_reserved = turn->ports.n_reserved,
 		.n_ports_cooling = turn->ports.n_cooling,
 		.n_allocations_created = turn->n_created,
+		.n_out_of_reach = turn->n_out_of_reach,
 	};
 	memcpy(out->n_requests, turn->n_requests, sizeof(out->n_requests));
 	memcpy(out->n_errors, turn->n_errors, sizeof(out->n_errors));
+}
+
+int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update)
+{
+	assert(realm_idx < turn->n_realms);
+	return realm_update(&turn->realms[realm_idx], update);
 }
 
 bool turn_realm_stats_get(const struct turn *turn, size_t realm_idx, struct turn_realm_stats *out)

@@ -82,6 +82,21 @@ struct turn_peer_rule {
 	uint64_t n_hits;
 };
 
+enum turn_lookup {
+	TURN_UNKNOWN, // there is no such user
+	TURN_FOUND,
+	TURN_ASKED, // it is being asked for: try again when the source has more
+	TURN_OUT_OF_REACH, // nothing is known, and nobody can be asked now
+};
+
+// Users that are kept elsewhere. It says at once what it knows, and never waits. With `may_ask`
+// false it asks nobody: the client has not yet shown that it hears at its address.
+struct turn_source {
+	enum turn_lookup (*find)(void *context, size_t realm_idx, const void *name, size_t n_bytes,
+		bool may_ask, struct turn_keys *out);
+	void *context;
+};
+
 // Who may ask, and for what. A user of one realm is nobody in another, whatever the name.
 struct turn_realm_config {
 	const char *name;
@@ -92,7 +107,8 @@ struct turn_realm_config {
 	const struct turn_rest_secret *rest_secrets; // any may have signed
 	size_t n_rest_secrets;
 	bool offers_sha256; // in PASSWORD-ALGORITHMS, before MD5: every user needs that key
-	bool asks_userhash; // names stay hidden (RFC 8489 §9.2.1): not with rest_secrets
+	bool asks_userhash; // names stay hidden (RFC 8489 §9.2.1): not with the two below
+	bool uses_source; // for whom is neither in `users` nor a REST user
 	uint32_t n_allocations_max; // of all its users together: 486 past it; 0: no limit
 	uint32_t n_allocations_per_user; // 486 past it; 0: no limit of its own
 	struct turn_peer_policy peers;
@@ -101,6 +117,7 @@ struct turn_realm_config {
 // All of it is copied.
 struct turn_config {
 	struct turn_realm_config realm; // of each listener that no other realm has
+	struct turn_source source; // of the realms that use it
 	const struct turn_realm_config *more_realms;
 	size_t n_more_realms; // less than TURN_REALMS_MAX
 	uint32_t nonce_lifetime_s;
@@ -164,6 +181,22 @@ struct turn_answer {
 	struct endpoint to; // set by turn_handle(): a port of the client
 };
 
+// What a source may say about a realm while it runs.
+struct turn_realm_update {
+	const struct turn_rest_secret *rest_secrets; // beside the configured ones
+	size_t n_rest_secrets;
+	uint32_t n_allocations_max; // instead of what is configured; 0: as configured
+	uint32_t n_allocations_per_user;
+	// Peers: asked after the configured lists, before the profile; allowed wins.
+	const struct ip_range *allow;
+	size_t n_allow;
+	const struct ip_range *deny;
+	size_t n_deny;
+};
+
+// turn_handle(): nothing was done; the same request is welcome again when the source has more.
+#define TURN_LATER SIZE_MAX
+
 struct turn_stats {
 	uint32_t n_allocations;
 	uint32_t n_dual; // of them with a relayed address of each family
@@ -174,6 +207,7 @@ struct turn_stats {
 	uint32_t n_ports_reserved;
 	uint32_t n_ports_cooling;
 	uint64_t n_allocations_created;
+	uint64_t n_out_of_reach; // requests without an answer: their user could not be asked for
 	uint64_t n_requests[16]; // by method number, all that got an answer
 	uint64_t n_errors[700]; // answers by code; [0] is success
 };
@@ -198,10 +232,15 @@ void turn_destroy(struct turn *turn); // NULL is fine
 // `effects` must have room for TURN_EFFECTS_MAX more; with less, anything that would need an effect
 // is refused with 508 before any state changes.
 //
-// Returns the bytes of the answer; 0 where none is due (responses, indications, unknown methods).
+// Returns the bytes of the answer; 0 where none is due (responses, indications, unknown methods,
+// users out of reach); TURN_LATER.
 size_t turn_handle(struct turn *turn, const struct turn_time *time,
 	const struct turn_request *request, struct turn_answer *answer,
 	struct turn_effects *effects);
+
+// Take what a source says about a realm: a copy that replaces what it said before. What was allowed
+// before stays as long as it would have. Returns 0; -ENOMEM where not all was taken.
+int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update);
 
 // Remove what has expired, as far as `effects` has room. Returns true where more is due already.
 bool turn_expire(struct turn *turn, const struct turn_time *time, struct turn_effects *effects);

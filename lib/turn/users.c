@@ -38,24 +38,25 @@ const struct identity *users_find(
 
 // A REST user's account is what stands behind the time in its name; where nothing does, each name
 // is one.
-static struct account *hold_account(struct users *users, const struct realm *realm,
-	const uint8_t *name, size_t n_bytes, bool configured)
+static struct account *hold_account(
+	struct users *users, const struct realm *realm, const struct principal *who)
 {
-	const uint8_t *colon = configured ? NULL : memchr(name, ':', n_bytes);
-	const uint8_t *user = colon ? colon + 1 : name;
+	const uint8_t *colon = who->rest ? memchr(who->name, ':', who->n_bytes) : NULL;
+	const uint8_t *user = colon ? colon + 1 : who->name;
 
-	return accounts_hold(&users->accounts, realm, user, n_bytes - (size_t)(user - name));
+	return accounts_hold(
+		&users->accounts, realm, user, who->n_bytes - (size_t)(user - who->name));
 }
 
-static struct identity *add(struct users *users, struct realm *realm, const void *name,
-	size_t n_bytes, const struct turn_keys *keys, bool configured)
+static struct identity *add(
+	struct users *users, struct realm *realm, const struct principal *who, bool configured)
 {
-	struct identity **bucket = bucket_of(users, name, n_bytes);
-	struct identity *identity = calloc(1, sizeof(*identity) + n_bytes);
+	struct identity **bucket = bucket_of(users, who->name, who->n_bytes);
+	struct identity *identity = calloc(1, sizeof(*identity) + who->n_bytes);
 
 	if (!identity)
 		return NULL;
-	identity->account = hold_account(users, realm, name, n_bytes, configured);
+	identity->account = hold_account(users, realm, who);
 	if (!identity->account) {
 		free(identity);
 		return NULL;
@@ -63,26 +64,29 @@ static struct identity *add(struct users *users, struct realm *realm, const void
 	identity->realm = realm;
 	identity->configured = configured;
 	identity->next = *bucket;
-	identity->keys = *keys;
-	identity->n_bytes = (uint16_t)n_bytes;
-	memcpy(identity->name, name, n_bytes);
+	identity->keys = who->keys;
+	identity->n_bytes = (uint16_t)who->n_bytes;
+	memcpy(identity->name, who->name, who->n_bytes);
 	*bucket = identity;
 	return identity;
 }
 
-struct identity *users_hold(struct users *users, struct realm *realm, const void *name,
-	size_t n_bytes, const struct turn_keys *keys)
+struct identity *users_hold(struct users *users, struct realm *realm, const struct principal *who)
 {
-	struct identity *identity = *bucket_of(users, name, n_bytes);
+	struct identity *identity = *bucket_of(users, who->name, who->n_bytes);
 
 	while (identity &&
-		!(identity->realm == realm && identity_is(identity, name, n_bytes) &&
-			keys_equal(&identity->keys, keys)))
+		!(identity->realm == realm && identity_is(identity, who->name, who->n_bytes) &&
+			keys_equal(&identity->keys, &who->keys)))
 		identity = identity->next;
 	if (!identity)
-		identity = add(users, realm, name, n_bytes, keys, false);
-	if (identity)
-		identity->n_references++;
+		identity = add(users, realm, who, false);
+	return identity ? identity_share(identity) : NULL;
+}
+
+struct identity *identity_share(struct identity *identity)
+{
+	identity->n_references++;
 	return identity;
 }
 
@@ -108,12 +112,16 @@ void users_drop(struct users *users, struct identity *identity)
 
 int users_add(struct users *users, struct realm *realm, const struct turn_user *user)
 {
-	const size_t n_bytes = strlen(user->name);
+	const struct principal who = {
+		.name = (const uint8_t *)user->name,
+		.n_bytes = strlen(user->name),
+		.keys = user->keys,
+	};
 
-	if (n_bytes == 0 || n_bytes > TURN_USERNAME_BYTES_MAX ||
-		users_find(users, realm, user->name, n_bytes))
+	if (who.n_bytes == 0 || who.n_bytes > TURN_USERNAME_BYTES_MAX ||
+		users_find(users, realm, who.name, who.n_bytes))
 		return -EINVAL;
-	return add(users, realm, user->name, n_bytes, &user->keys, true) ? 0 : -ENOMEM;
+	return add(users, realm, &who, true) ? 0 : -ENOMEM;
 }
 
 int users_init(struct users *users, size_t n_expected)

@@ -5,9 +5,9 @@
 #define TURN_USERS_H
 
 #include "turn/accounts.h"
-#include "turn/hash.h"
 #include "turn/turn.h"
 
+#include "base/base.h"
 #include "stun/stun.h"
 
 #include <stdbool.h>
@@ -15,6 +15,14 @@
 #include <stdint.h>
 
 struct realm;
+
+// Who signed a request.
+struct principal {
+	const uint8_t *name;
+	size_t n_bytes;
+	struct turn_keys keys;
+	bool rest; // its name begins with a time
+};
 
 struct identity {
 	struct identity *next; // in its bucket
@@ -55,8 +63,9 @@ const struct identity *users_find(
 const struct identity *users_find_hash(const struct users *users, const struct realm *realm,
 	const uint8_t hash[static STUN_SHA256_BYTES]);
 // Take a reference to the identity, made where there is none yet. NULL without memory.
-struct identity *users_hold(struct users *users, struct realm *realm, const void *name,
-	size_t n_bytes, const struct turn_keys *keys);
+struct identity *users_hold(struct users *users, struct realm *realm, const struct principal *who);
+// One reference more.
+struct identity *identity_share(struct identity *identity);
 void users_drop(struct users *users, struct identity *identity);
 bool identity_is(const struct identity *identity, const void *name, size_t n_bytes);
 // The allocations that all accounts of a realm count.

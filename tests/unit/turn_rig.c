@@ -249,6 +249,10 @@ int rig_repeat(struct rig *rig)
 	rig->reply_bytes =
 		turn_handle(rig->turn, &rig->time, &request, &rig->answer, &rig->effects);
 	apply_effects(rig);
+	if (rig->reply_bytes == TURN_LATER) {
+		must(rig->effects.n == 0 && rig->reply[0] == 0xaa);
+		return RIG_LATER;
+	}
 	if (rig->reply_bytes == 0) {
 		must(rig->effects.n == 0 && rig->reply[0] == 0xaa);
 		return RIG_NO_ANSWER;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define RIG_NO_ANSWER (-1)
+#define RIG_LATER (-2)
 #define RIG_START_MS 1000000ULL
 #define RIG_START_WALL_S 1700000000
 #define RIG_ENTRIES_MAX 8192
@@ -67,7 +68,7 @@ void rig_close(struct rig *rig);
 struct endpoint rig_endpoint(const char *text);
 
 // A request: begin, stun_put_*(&rig->w, ...), send. Send signs it and returns the code of the
-// answer, 0 for success or RIG_NO_ANSWER.
+// answer, 0 for success, RIG_NO_ANSWER or RIG_LATER.
 void rig_begin(struct rig *rig, uint16_t method);
 void rig_sign(struct rig *rig); // what rig_send() does before rig_deliver()
 int rig_send(struct rig *rig);

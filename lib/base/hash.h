@@ -1,7 +1,7 @@
 // SipHash-1-3: what strangers can choose (addresses, user names) is spread by a secret of this
 // instance.
-#ifndef TURN_HASH_H
-#define TURN_HASH_H
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "turn/hash.h"
+#include "hash.h"
 
 #include <string.h>
 
