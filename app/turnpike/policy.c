@@ -187,6 +187,7 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.alternates = {conf->alternates[0], conf->alternates[1]},
 		.discovery = discovery_of(conf),
 		.software = conf->software,
+		.allows_mobility = conf->allows_mobility,
 		.rfc5766_channels = conf->rfc5766_channels,
 	};
 	random_secret(p->turn.nonce_secret, sizeof(p->turn.nonce_secret));

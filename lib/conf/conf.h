@@ -122,6 +122,7 @@ struct conf {
 
 	// The second address and port of RFC 5780, beside listen[0]; family none: there is none.
 	struct endpoint discovery_alternate;
+	bool allows_mobility; // RFC 8016
 	char *software; // SOFTWARE of every answer; NULL: none
 
 	uint16_t n_workers; // 1..CONF_WORKERS_MAX, default as many as `worker_cpus`, or 1

@@ -235,6 +235,8 @@ static const cyaml_schema_field_t root_fields[] = {
 	FIELD_LIST("realms", OPTIONAL, struct raw, realms, &realm_entry, 0, REALMS_MAX),
 	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
 	CYAML_FIELD_MAPPING("stun", CYAML_FLAG_OPTIONAL, struct raw, stun, stun_fields),
+	CYAML_FIELD_ENUM("mobility", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw, mobility,
+		switches, N_ELEMENTS(switches)),
 	CYAML_FIELD_MAPPING("peers", CYAML_FLAG_OPTIONAL, struct raw, peers, peers_fields),
 	CYAML_FIELD_MAPPING("workers", CYAML_FLAG_OPTIONAL, struct raw, workers, workers_fields),
 	CYAML_FIELD_MAPPING("memory", CYAML_FLAG_OPTIONAL, struct raw, memory, memory_fields),

@@ -142,6 +142,7 @@ struct raw {
 	size_t n_realms;
 	struct raw_limits limits;
 	struct raw_stun stun;
+	enum raw_switch mobility;
 	struct raw_peers peers;
 	struct raw_workers workers;
 	struct raw_memory memory;

@@ -310,6 +310,7 @@ static int take_stun(struct conf *conf, struct raw *raw, struct source *source)
 	const struct place alternate = {&here, "alternate-address", 0};
 
 	conf->software = steal(&raw->stun.software);
+	conf->allows_mobility = raw->mobility == RAW_ON;
 	if (raw->stun.alternate_address == NULL)
 		return 0;
 	return text_take_endpoint(

@@ -63,14 +63,26 @@ void control_destroy(struct control *control)
 	free(control);
 }
 
+// A client sends from where it has moved to (RFC 8016 §3.2.2).
+static void moved(struct control *c, uint32_t allocation_idx)
+{
+	effects_begin(c);
+	turn_moved(c->turn, allocation_idx, &c->effects);
+	effects_apply(c);
+}
+
 static unsigned take_punts(struct control *c, const struct turn_time *time, size_t worker_idx)
 {
 	struct msg messages[PUNTS_PER_POLL];
 	const unsigned n =
 		msg_receive_burst(c->workers[worker_idx].punts, messages, PUNTS_PER_POLL);
 
-	for (unsigned i = 0; i < n; i++)
-		transact(c, time, worker_idx, &messages[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (messages[i].kind == MSG_MOVED)
+			moved(c, messages[i].allocation_idx);
+		else
+			transact(c, time, worker_idx, &messages[i]);
+	}
 	return n;
 }
 

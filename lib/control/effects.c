@@ -70,7 +70,7 @@ static struct flow_spec spec_of(struct control *c, const struct turn_effect *e)
 	switch ((enum turn_effect_kind)e->kind) {
 	case TURN_ALLOCATION_ADD:
 	case TURN_ALLOCATION_REMOVE:
-		spec.kind = FLOW_OWNER;
+		spec.kind = e->moving ? FLOW_OWNER_MOVING : FLOW_OWNER;
 		spec.local = e->service;
 		spec.remote = e->client;
 		spec.source = e->relayed;
@@ -80,7 +80,7 @@ static struct flow_spec spec_of(struct control *c, const struct turn_effect *e)
 		spec.hop_idx = hop_towards(c, &e->peer.ip, &e->relayed.ip);
 		// fall through
 	case TURN_CHANNEL_UP_REMOVE:
-		spec.kind = FLOW_UP;
+		spec.kind = e->moving ? FLOW_UP_MOVING : FLOW_UP;
 		spec.local = e->service;
 		spec.remote = e->client;
 		spec.channel = e->channel;
@@ -113,6 +113,23 @@ static bool is_removal(enum turn_effect_kind kind)
 		kind == TURN_CHANNEL_UP_REMOVE || kind == TURN_CHANNEL_DOWN_REMOVE;
 }
 
+// What comes down to a client that has moved to the other family stood in the other table. (What it
+// sends has a key of its own for each of its addresses.)
+static void forget_other_table(
+	struct control *c, const struct turn_effect *e, struct flow_spec spec)
+{
+	const bool is_ipv4 = flow_spec_is_ipv4(&spec);
+	struct msg msg;
+
+	if (e->kind != TURN_PERMISSION_ADD && e->kind != TURN_CHANNEL_DOWN_ADD)
+		return;
+	spec.source.ip.family = e->old_family;
+	if (flow_spec_is_ipv4(&spec) == is_ipv4)
+		return;
+	msg = msg_flow_remove(&spec);
+	broadcast(c, &msg);
+}
+
 static void apply(struct control *c, const struct turn_effect *e)
 {
 	struct flow_spec spec;
@@ -127,10 +144,12 @@ static void apply(struct control *c, const struct turn_effect *e)
 		c->n_entries--;
 		msg = msg_flow_remove(&spec);
 	} else {
-		c->n_entries++;
+		c->n_entries += !e->replaces;
 		msg = msg_flow_insert(&spec);
 	}
 	broadcast(c, &msg);
+	if (e->replaces)
+		forget_other_table(c, e, spec);
 }
 
 void effects_apply(struct control *c)

@@ -8,8 +8,8 @@
 #include <rte_mbuf.h>
 
 #define WORKERS_MAX 64
-// One effect is an entry and, the first time, the hops it uses.
-#define MESSAGES_PER_EFFECT 3
+// One effect is an entry and, the first time, the hops it uses; it may replace one elsewhere.
+#define MESSAGES_PER_EFFECT 4
 #define OUTBOX_MESSAGES 64
 
 // A relayed address whose removals are on their way to the workers.

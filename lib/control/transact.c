@@ -24,7 +24,8 @@ static struct turn_request request_of(const struct pkt *p, const struct stun_vie
 // With full tables only what adds no entry goes on: lib/turn answers the rest with 508.
 static bool tables_full(const struct control *c, const struct stun_view *view)
 {
-	return c->n_entries + TURN_EFFECTS_MAX > c->n_flows && view->method != STUN_REFRESH;
+	return c->n_entries + TURN_EFFECTS_MAX > c->n_flows &&
+		(view->method != STUN_REFRESH || stun_find(view, STUN_ATTR_MOBILITY_TICKET));
 }
 
 // As if the request had come to where the answer leaves from, and from where it goes. Both of our

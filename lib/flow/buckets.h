@@ -171,7 +171,8 @@ static inline void table_destroy(struct flow_table *t)
 // end: a page of them serves twice as many packets. When the ends meet, each takes from the other.
 static inline enum flow_end end_of(const struct flow_rewrite *to)
 {
-	return to->kind <= FLOW_DOWN ? FLOW_END_CHANNELS : FLOW_END_OTHERS;
+	return to->kind <= FLOW_DOWN || to->kind == FLOW_UP_MOVING ? FLOW_END_CHANNELS
+								   : FLOW_END_OTHERS;
 }
 
 FLOW_INLINE uint32_t take_free(struct flow_table *t, enum flow_end end, struct flow_shape shape)

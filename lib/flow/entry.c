@@ -28,6 +28,16 @@ static uint64_t minus(uint64_t sum)
 	return (uint16_t)~fold(sum);
 }
 
+static bool is_up(enum flow_kind kind)
+{
+	return kind == FLOW_UP || kind == FLOW_UP_MOVING;
+}
+
+static bool is_owner(enum flow_kind kind)
+{
+	return kind == FLOW_OWNER || kind == FLOW_OWNER_MOVING;
+}
+
 static struct flow_rewrite rewrite_make(const struct flow_spec *spec)
 {
 	struct flow_rewrite to = {
@@ -40,8 +50,7 @@ static struct flow_rewrite rewrite_make(const struct flow_spec *spec)
 		.family = spec->source.ip.family,
 		.allocation_idx = spec->allocation_idx,
 	};
-	const uint16_t old_channel_be =
-		spec->kind == FLOW_UP ? __builtin_bswap16(spec->channel) : 0;
+	const uint16_t old_channel_be = is_up(spec->kind) ? __builtin_bswap16(spec->channel) : 0;
 	const uint64_t ip_sum = words(&spec->source) + words(&spec->target) +
 		minus(words(&spec->remote) + words(&spec->local));
 
@@ -59,7 +68,7 @@ struct flow4_key flow4_key_make(const struct flow_spec *spec)
 		.local_ip = ip_to_u32_raw(&spec->local.ip),
 		.remote_port_be = raw_port(&spec->remote),
 		.local_port_be = raw_port(&spec->local),
-		.channel_be = spec->kind == FLOW_UP ? __builtin_bswap16(spec->channel) : 0,
+		.channel_be = is_up(spec->kind) ? __builtin_bswap16(spec->channel) : 0,
 	};
 }
 
@@ -86,8 +95,8 @@ struct flow6_key flow6_key_make(const struct flow_spec *spec)
 	struct flow6_key key = {
 		.remote_port_be = raw_port(&spec->remote),
 		.local_port_be = raw_port(&spec->local),
-		.channel_be = spec->kind == FLOW_UP ? __builtin_bswap16(spec->channel) : 0,
-		.relayed_family = spec->kind == FLOW_OWNER ? spec->source.ip.family : 0,
+		.channel_be = is_up(spec->kind) ? __builtin_bswap16(spec->channel) : 0,
+		.relayed_family = is_owner(spec->kind) ? spec->source.ip.family : 0,
 	};
 
 	write_key_ip(key.remote_ip, &spec->remote.ip);

@@ -26,6 +26,11 @@ enum flow_kind {
 	FLOW_DOWN, // UDP from a peer becomes ChannelData
 	FLOW_OWNER, // a client's 5-tuple: its Send indications leave from `to.source`
 	FLOW_PERMISSION, // UDP from any port of a peer becomes a Data indication; Send may go there
+	// The first and the third from where a client may have moved to: control is told that it
+	// has (RFC 8016). Above what the express lane takes.
+	FLOW_MOVING_FIRST,
+	FLOW_UP_MOVING = FLOW_MOVING_FIRST,
+	FLOW_OWNER_MOVING,
 };
 
 // As the packet has them, network byte order: remote is the packet's source, local its target.

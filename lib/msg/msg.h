@@ -22,6 +22,7 @@ enum msg_kind {
 	// worker to control
 	MSG_PUNT = 1, // mbuf: a STUN request to a service address
 	MSG_MIRROR, // mbuf: a frame for the kernel
+	MSG_MOVED, // allocation_idx: its client has sent from its new 5-tuple (RFC 8016)
 	MSG_KERNEL, // mbuf: a relayed packet whose neighbour is unknown yet
 	// control to worker
 	MSG_FLOW4_INSERT, // flow4
@@ -37,7 +38,7 @@ struct msg {
 	uint8_t kind; // enum msg_kind
 	uint8_t port_idx; // where the mbuf came in or goes out
 	uint16_t hop_idx;
-	uint32_t spare;
+	uint32_t allocation_idx;
 	union {
 		struct flow4_entry flow4;
 		struct flow4_key flow4_key;

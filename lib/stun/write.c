@@ -116,6 +116,8 @@ static const char *reason_phrase(enum stun_code code)
 		return "Unauthenticated";
 	case STUN_FORBIDDEN:
 		return "Forbidden";
+	case STUN_MOBILITY_FORBIDDEN:
+		return "Mobility Forbidden";
 	case STUN_UNKNOWN_ATTRIBUTE:
 		return "Unknown Attribute";
 	case STUN_ALLOCATION_MISMATCH:

@@ -1,3 +1,4 @@
+#include "turn/mobility.h"
 #include "turn/peer.h"
 #include "turn/state.h"
 
@@ -28,6 +29,7 @@ struct wish {
 	bool even; // the port
 	bool pair; // and the next one reserved
 	bool both; // families
+	bool moves; // and so wants a ticket
 	uint8_t family; // else
 	const struct stun_attr *token;
 };
@@ -74,6 +76,18 @@ static enum stun_code check_ports(const struct stun_view *view, struct wish *wis
 	return STUN_CODE_NONE;
 }
 
+// RFC 8016 §3.1.2.
+static enum stun_code check_mobility(
+	const struct turn *turn, const struct stun_view *view, struct wish *wish)
+{
+	const struct stun_attr *ticket = stun_find(view, STUN_ATTR_MOBILITY_TICKET);
+
+	wish->moves = ticket;
+	if (ticket && ticket->n_bytes != 0)
+		return STUN_BAD_REQUEST;
+	return ticket && !turn->allows_mobility ? STUN_MOBILITY_FORBIDDEN : STUN_CODE_NONE;
+}
+
 static enum stun_code check_wish(
 	const struct turn *turn, const struct stun_view *view, struct wish *wish)
 {
@@ -88,7 +102,9 @@ static enum stun_code check_wish(
 		return STUN_BAD_REQUEST;
 	if (protocol != PROTOCOL_UDP)
 		return STUN_UNSUPPORTED_TRANSPORT;
-	code = check_ports(view, wish);
+	code = check_mobility(turn, view, wish);
+	if (!code)
+		code = check_ports(view, wish);
 	return code ? code : check_families(turn, view, wish);
 }
 
@@ -138,10 +154,11 @@ static void put_answer(struct call *call, const struct allocation *allocation)
 		stun_put_bytes(reply, STUN_ATTR_RESERVATION_TOKEN,
 			reservation_at(call->turn, allocation->reservation_idx)->token,
 			TOKEN_BYTES);
-	stun_put_xor_address(reply, STUN_ATTR_XOR_MAPPED_ADDRESS, &allocation->client);
+	stun_put_xor_address(reply, STUN_ATTR_XOR_MAPPED_ADDRESS, &call->request->client);
+	mobility_put_ticket(call, call->allocation_idx);
 }
 
-static bool is_refused_client(const struct call *call)
+bool is_refused_client(const struct call *call)
 {
 	const struct endpoint *client = &call->request->client;
 
@@ -231,6 +248,8 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 	if (wish->pair)
 		reservation_make(turn, idx, call->time->now_ms);
 	clients_add(turn, idx);
+	if (wish->moves)
+		mobility_begin(turn, idx);
 	begin_relayed(call, idx,
 		call->time->now_ms + allocation_lifetime(turn, wish->lifetime_s) * MS_IN_S);
 	turn->n_created++;
@@ -280,7 +299,8 @@ enum stun_code allocate_handle(struct call *call)
 	if (turn->allocations.n_used >= turn->n_allocations_max)
 		return when_full(call);
 	if (!effects_fit(call->effects) || pool_reserve(&turn->allocations, 1) ||
-		pool_reserve(&turn->seconds, 1) || pool_reserve(&turn->reservations, 1))
+		pool_reserve(&turn->seconds, 1) || pool_reserve(&turn->reservations, 1) ||
+		pool_reserve(&turn->mobilities, 1))
 		return STUN_INSUFFICIENT_CAPACITY;
 	identity = users_hold(&turn->users, call->realm, &call->principal);
 	if (!identity)
@@ -295,6 +315,7 @@ enum stun_code allocate_handle(struct call *call)
 		// The port of a token is nowhere else.
 		return wish.token ? STUN_INSUFFICIENT_CAPACITY : when_full(call);
 	}
+	call->allocation_idx = idx;
 	put_answer(call, allocation_at(turn, idx));
 	return STUN_CODE_NONE;
 }

@@ -1,3 +1,4 @@
+#include "turn/mobility.h"
 #include "turn/peer.h"
 #include "turn/state.h"
 
@@ -23,7 +24,9 @@ static uint32_t find_peer(
 
 size_t channel_count_entries(const struct turn *turn, uint32_t idx)
 {
-	return channel_at(turn, idx)->down ? 2 : 1;
+	const struct channel *channel = channel_at(turn, idx);
+
+	return 1U + channel->down + (mobility_pending(turn, channel->allocation_idx) != NULL);
 }
 
 void channel_open_down(struct turn *turn, uint32_t allocation_idx, const struct ip_addr *ip,

@@ -1,4 +1,5 @@
 // turn_check(): what must be true between any two calls.
+#include "turn/mobility.h"
 #include "turn/state.h"
 
 static const char *check_permissions(const struct turn *turn, uint32_t idx)
@@ -147,6 +148,11 @@ const char *turn_check(const struct turn *turn)
 		return "a pool's free list is broken";
 	if (turn->ports.n_used != n_relayed || turn->ports.n_reserved != turn->reservations.n_used)
 		return "ports differ in number from relayed addresses and reservations";
+	wrong = mobility_check_all(turn);
+	if (wrong)
+		return wrong;
+	if (!pool_is_sound(&turn->mobilities))
+		return "the free list of mobilities is broken";
 	if (wheel_count(&turn->wheel) != n_timers)
 		return "the wheel has lost or gained a timer";
 	if (users_count_references(&turn->users) != n_identities)

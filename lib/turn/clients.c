@@ -10,15 +10,20 @@ static void put_endpoint(uint8_t *out, const struct endpoint *endpoint)
 	store_be16(out + 1 + IPV6_BYTES, endpoint->port);
 }
 
-static uint32_t *bucket_of(
+size_t clients_bucket(
 	const struct turn *turn, const struct endpoint *service, const struct endpoint *client)
 {
 	uint8_t key[2 * ENDPOINT_KEY_BYTES];
 
 	put_endpoint(key, service);
 	put_endpoint(key + ENDPOINT_KEY_BYTES, client);
-	return &turn->buckets[hash_bytes(&turn->hash_key, key, sizeof(key)) &
-		(turn->n_buckets - 1)];
+	return hash_bytes(&turn->hash_key, key, sizeof(key)) & (turn->n_buckets - 1);
+}
+
+static uint32_t *bucket_of(
+	const struct turn *turn, const struct endpoint *service, const struct endpoint *client)
+{
+	return &turn->buckets[clients_bucket(turn, service, client)];
 }
 
 uint32_t clients_find(

@@ -1,4 +1,5 @@
 // Making and ending an instance: everything of the configuration is copied.
+#include "turn/mobility.h"
 #include "turn/state.h"
 
 #include <errno.h>
@@ -117,6 +118,7 @@ static void copy_numbers(struct turn *turn, const struct turn_config *config)
 	turn->source = config->source;
 	memcpy(turn->alternates, config->alternates, sizeof(turn->alternates));
 	turn->discovery = config->discovery;
+	turn->allows_mobility = config->allows_mobility;
 	if (config->software)
 		memcpy(turn->software, config->software, strlen(config->software) + 1);
 	turn->channel_max = config->rfc5766_channels ? STUN_CHANNEL_MAX_RFC5766 : STUN_CHANNEL_MAX;
@@ -146,7 +148,7 @@ static int init_tables(struct turn *turn)
 	turn->wheel.pools[TIMER_RESERVATION] = &turn->reservations;
 	turn->n_buckets = next_power_of_two(turn->n_allocations_max);
 	turn->buckets = calloc(turn->n_buckets, sizeof(*turn->buckets));
-	return turn->buckets ? 0 : -ENOMEM;
+	return turn->buckets ? mobility_init(turn) : -ENOMEM;
 }
 
 static int init(struct turn *turn, const struct turn_config *config)
@@ -199,6 +201,7 @@ void turn_destroy(struct turn *turn)
 	pool_fini(&turn->permissions);
 	pool_fini(&turn->channels);
 	pool_fini(&turn->reservations);
+	mobility_fini(turn);
 	free(turn->buckets);
 	for (size_t i = 0; i < turn->n_realms; i++)
 		realm_fini(&turn->realms[i]);

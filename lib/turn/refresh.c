@@ -1,3 +1,4 @@
+#include "turn/mobility.h"
 #include "turn/state.h"
 
 // RFC 8656 §8.2: the family that is meant; FAMILY_NONE: all that the allocation has.
@@ -54,14 +55,19 @@ enum stun_code refresh_handle(struct call *call)
 	code = read_family(call, &family);
 	if (code)
 		return code;
+	if ((lifetime_s == 0 || call->ticket != TICKET_NONE) && !effects_fit(call->effects))
+		return STUN_INSUFFICIENT_CAPACITY;
 	if (lifetime_s == 0) {
-		if (!effects_fit(call->effects))
-			return STUN_INSUFFICIENT_CAPACITY;
 		end(call, family);
-	} else {
-		lifetime_s = allocation_lifetime(call->turn, lifetime_s);
-		set_expiry(call, family, call->time->now_ms + lifetime_s * MS_IN_S);
+		stun_put_u32(&call->reply, STUN_ATTR_LIFETIME, 0);
+		return STUN_CODE_NONE;
 	}
+	lifetime_s = allocation_lifetime(call->turn, lifetime_s);
+	set_expiry(call, family, call->time->now_ms + lifetime_s * MS_IN_S);
 	stun_put_u32(&call->reply, STUN_ATTR_LIFETIME, lifetime_s);
+	if (call->ticket == TICKET_NONE)
+		return STUN_CODE_NONE;
+	mobility_move(call);
+	mobility_put_ticket(call, call->allocation_idx);
 	return STUN_CODE_NONE;
 }

@@ -1,5 +1,6 @@
 // The relayed addresses of an allocation: one, or one of each family (RFC 8656 §7.2). A peer's
 // permissions and channels belong to the one of its family.
+#include "turn/mobility.h"
 #include "turn/state.h"
 
 const struct endpoint *relayed_find(
@@ -37,7 +38,7 @@ uint32_t relayed_timer(const struct turn *turn, uint32_t idx, uint8_t family)
 size_t relayed_count_entries(const struct turn *turn, uint32_t idx, uint8_t family)
 {
 	const struct allocation *allocation = allocation_at(turn, idx);
-	size_t n = 1; // for Send indications
+	size_t n = mobility_pending(turn, idx) ? 2 : 1; // for Send indications
 
 	for (uint32_t i = allocation->permission_idx; i; i = permission_at(turn, i)->next)
 		n += permission_at(turn, i)->ip.family == family;
@@ -74,6 +75,7 @@ static void free_allocation(struct turn *turn, uint32_t idx)
 		reservation_at(turn, allocation->reservation_idx)->allocation_idx = 0;
 	wheel_remove(&turn->wheel, timer_id(TIMER_ALLOCATION, idx));
 	clients_remove(turn, idx);
+	mobility_end(turn, idx);
 	allocation->identity->account->n_allocations--;
 	allocation->identity->realm->n_allocations--;
 	users_drop(&turn->users, allocation->identity);

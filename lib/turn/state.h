@@ -46,9 +46,10 @@ struct allocation {
 	struct endpoint client; // family none: this node is free
 	struct endpoint relayed; // the first; `timer` is its
 	uint32_t second_idx; // the relayed address of the other family, or 0
+	uint32_t mobility_idx; // where its client may move, or 0
 	uint8_t transaction_id[STUN_TRANSACTION_BYTES]; // of the Allocate that made it
 };
-static_assert(sizeof(struct allocation) <= 120, "millions of them");
+static_assert(sizeof(struct allocation) <= 128, "millions of them");
 
 // Each relayed address has a time of its own (RFC 8656 §6). Where the first one ends, this takes
 // its place.
@@ -56,6 +57,20 @@ struct second {
 	struct timer timer; // first
 	uint32_t allocation_idx;
 	struct endpoint relayed;
+};
+
+// Of an allocation whose client asked for tickets (RFC 8016). See mobility.h.
+struct mobility {
+	uint64_t secret; // of this life of the node
+	uint64_t moved_ms; // when the last hand-over began
+	struct endpoint service; // the pending 5-tuple
+	struct endpoint client; // family none: no hand-over is under way
+	uint32_t allocation_idx; // 0: this node is free
+	uint32_t next; // in its bucket of pending 5-tuples, or 0
+	// Generations of tickets.
+	uint32_t newest;
+	uint32_t established; // the newest that the client surely knows
+	uint32_t used; // by the last hand-over, or 0
 };
 
 #define TOKEN_BYTES 8 // RFC 8656 §18.10
@@ -96,6 +111,11 @@ struct turn {
 	struct pool permissions;
 	struct pool channels;
 	struct pool reservations;
+	bool allows_mobility;
+	struct aead *tickets; // seals them
+	struct pool mobilities;
+	uint32_t *moving; // buckets of pending 5-tuples, n_buckets: first mobility, or 0
+	uint32_t n_moving;
 	uint32_t *buckets; // of clients: first allocation, or 0
 	size_t n_buckets; // a power of two
 	struct hash_key hash_key;
@@ -105,6 +125,16 @@ struct turn {
 	uint64_t n_out_of_reach;
 	uint64_t n_requests[16];
 	uint64_t n_errors[700];
+};
+
+// What became of a Refresh's MOBILITY-TICKET.
+enum ticket {
+	TICKET_NONE,
+	TICKET_FORBIDDEN, // by the configuration
+	TICKET_BAD, // not ours, or its time is over
+	TICKET_OF_NONE, // its allocation has ended
+	TICKET_GOOD,
+	TICKET_REPEATED, // by a retransmission
 };
 
 struct call {
@@ -117,6 +147,8 @@ struct call {
 	struct stun_writer reply;
 	uint32_t allocation_idx; // of the request's 5-tuple, or 0
 	struct allocation *allocation;
+	enum ticket ticket;
+	uint32_t generation; // of the ticket
 	enum turn_lookup lookup; // of its user
 	bool authenticated;
 	bool algorithm_chosen; // by PASSWORD-ALGORITHM; else it is MD5
@@ -185,8 +217,13 @@ uint32_t reservation_find(const struct call *call, const struct stun_attr *token
 void reservation_end(struct turn *turn, uint32_t idx);
 void reservation_expire(struct turn *turn, uint32_t idx);
 
+// Nobody of ours, no tunnel.
+bool is_refused_client(const struct call *call);
+
 // Allocations by the client's 5-tuple. Find returns 0 where there is none.
 uint32_t clients_find(
+	const struct turn *turn, const struct endpoint *service, const struct endpoint *client);
+size_t clients_bucket(
 	const struct turn *turn, const struct endpoint *service, const struct endpoint *client);
 void clients_add(struct turn *turn, uint32_t idx);
 void clients_remove(struct turn *turn, uint32_t idx);
@@ -236,5 +273,19 @@ void effects_add_permission(struct turn_effects *effects, enum turn_effect_kind 
 	const struct turn *turn, const struct permission *permission);
 void effects_add_channel(struct turn_effects *effects, enum turn_effect_kind kind,
 	const struct turn *turn, const struct channel *channel);
+// All that stands for an allocation, as *_ADD.
+void effects_add_entries(
+	struct turn_effects *effects, const struct turn *turn, uint32_t allocation_idx);
+
+// One 5-tuple of a client.
+struct leg {
+	struct endpoint service;
+	struct endpoint client;
+	bool moving; // the pending one
+};
+// What a client sends by that one: its owner entries and its channels.
+void effects_add_leg(struct turn_effects *effects, enum turn_effect_kind owner,
+	enum turn_effect_kind channel, const struct turn *turn, uint32_t allocation_idx,
+	const struct leg *leg);
 
 #endif

@@ -1,5 +1,6 @@
 // The dispatcher: which requests are answered, in which order they are judged, and what time takes
 // away.
+#include "turn/mobility.h"
 #include "turn/state.h"
 
 // What is understood where RFC 8489 §6.3.1 asks; the others below 0x8000 are answered with 420.
@@ -51,6 +52,8 @@ static bool is_answered(const struct stun_view *view)
 // RFC 8656 §5.
 static enum stun_code check_owner(const struct call *call)
 {
+	if (call->ticket != TICKET_NONE)
+		return mobility_check(call);
 	if (!call->allocation)
 		return STUN_ALLOCATION_MISMATCH;
 	if (!caller_is(call, call->allocation->identity))
@@ -77,8 +80,15 @@ static enum stun_code run(struct call *call)
 static void find_allocation(struct call *call)
 {
 	const struct turn_request *request = call->request;
+	const struct stun_attr *ticket = stun_find(request->view, STUN_ATTR_MOBILITY_TICKET);
 
+	// RFC 8016 §3.2.2: the 5-tuple says nothing then.
+	if (request->view->method == STUN_REFRESH && ticket)
+		return mobility_read(call, ticket);
 	call->allocation_idx = clients_find(call->turn, &request->service, &request->client);
+	if (call->allocation_idx == 0)
+		call->allocation_idx =
+			mobility_find(call->turn, &request->service, &request->client);
 	if (call->allocation_idx)
 		call->allocation = allocation_at(call->turn, call->allocation_idx);
 }
@@ -231,25 +241,6 @@ void turn_port_release(struct turn *turn, const struct endpoint *relayed)
 	ports_release(&turn->ports, relayed);
 }
 
-static void add_entries(struct turn *turn, uint32_t idx, struct turn_effects *effects)
-{
-	const struct allocation *allocation = allocation_at(turn, idx);
-
-	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
-		if (relayed_find(turn, allocation, family))
-			effects_add_allocation(effects, TURN_ALLOCATION_ADD, turn, idx, family);
-	}
-	for (uint32_t i = allocation->permission_idx; i; i = permission_at(turn, i)->next)
-		effects_add_permission(effects, TURN_PERMISSION_ADD, turn, permission_at(turn, i));
-	for (uint32_t i = allocation->channel_idx; i; i = channel_at(turn, i)->next) {
-		const struct channel *channel = channel_at(turn, i);
-
-		effects_add_channel(effects, TURN_CHANNEL_UP_ADD, turn, channel);
-		if (channel->down)
-			effects_add_channel(effects, TURN_CHANNEL_DOWN_ADD, turn, channel);
-	}
-}
-
 static size_t count_entries(const struct turn *turn, uint32_t idx)
 {
 	const struct allocation *allocation = allocation_at(turn, idx);
@@ -271,7 +262,7 @@ bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects
 			continue;
 		if (count_entries(turn, idx) > effects_room(effects))
 			return true;
-		add_entries(turn, idx, effects);
+		effects_add_entries(effects, turn, idx);
 	}
 	return false;
 }

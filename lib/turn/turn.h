@@ -25,8 +25,8 @@
 #define TURN_PERMISSIONS_MAX 128 // of one allocation: 508 past it
 #define TURN_CHANNELS_MAX 128
 // A request or one expiry makes at most this many effects: the end of an allocation with everything
-// full and a relayed address of each family.
-#define TURN_EFFECTS_MAX (TURN_PERMISSIONS_MAX + 2 * TURN_CHANNELS_MAX + 4)
+// full, a relayed address of each family and a hand-over under way.
+#define TURN_EFFECTS_MAX (TURN_PERMISSIONS_MAX + 3 * TURN_CHANNELS_MAX + 6)
 #define TURN_USERNAME_BYTES_MAX 508 // RFC 8489 §14.3
 #define TURN_REALMS_MAX 64
 
@@ -131,6 +131,7 @@ struct turn_config {
 	// Where clients go when this one is full: at most one of each family; family none is none.
 	struct endpoint alternates[2];
 	struct stun_discovery discovery; // of RFC 5780
+	bool allows_mobility; // RFC 8016
 	const char *software; // SOFTWARE of every answer; NULL: none
 	bool rfc5766_channels; // also 0x5000..0x7fff, which RFC 8656 reserves
 	uint8_t nonce_secret[32];
@@ -151,6 +152,9 @@ enum turn_effect_kind {
 
 struct turn_effect {
 	uint8_t kind; // enum turn_effect_kind
+	bool moving; // *_ADD: once the client uses it, turn_moved() is due (RFC 8016)
+	bool replaces; // *_ADD: in place of what stands under the same key
+	uint8_t old_family; // then: of the client it led to or came from
 	uint16_t channel;
 	uint32_t allocation_idx;
 	struct endpoint service; // our side of the client's 5-tuple
@@ -241,6 +245,11 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 // Take what a source says about a realm: a copy that replaces what it said before. What was allowed
 // before stays as long as it would have. Returns 0; -ENOMEM where not all was taken.
 int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update);
+
+// The client of that allocation (as effects name it) has sent something that matched a `moving`
+// one: its hand-over ends. Nothing where there is none, or no room for TURN_EFFECTS_MAX: the next
+// packet asks again.
+void turn_moved(struct turn *turn, uint32_t allocation_idx, struct turn_effects *effects);
 
 // Remove what has expired, as far as `effects` has room. Returns true where more is due already.
 bool turn_expire(struct turn *turn, const struct turn_time *time, struct turn_effects *effects);

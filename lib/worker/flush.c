@@ -11,6 +11,8 @@ struct outbox {
 	unsigned n_punts;
 	unsigned n_others;
 	unsigned n_drops;
+	uint32_t moved[WORKER_BURST_MAX]; // allocations whose clients have moved
+	unsigned n_moved;
 };
 
 // What the view says becomes what the mbuf says.
@@ -52,9 +54,18 @@ static void punt(struct outbox *out, uint8_t port_idx, struct burst_item *item)
 		(struct msg){.kind = MSG_PUNT, .port_idx = port_idx, .mbuf = item->mbuf};
 }
 
+static inline void note_moved(struct outbox *out, const struct burst_item *item)
+{
+	const struct flow_rewrite *to = item->flow.to;
+
+	if (to && to->kind >= FLOW_MOVING_FIRST && item->lane != LANE_DROP)
+		out->moved[out->n_moved++] = to->allocation_idx;
+}
+
 static void flush_item(
 	struct worker *w, struct burst *b, struct outbox *out, struct burst_item *item)
 {
+	note_moved(out, item);
 	switch ((enum lane)item->lane) {
 	case LANE_SEND:
 		mbuf_trim(item->mbuf, &item->pkt);
@@ -88,6 +99,18 @@ static void send_punts(struct worker *w, struct outbox *out)
 	}
 }
 
+// Until control has heard of it: where its ring is full, the next packet says so again.
+static void send_moved(struct worker *w, const struct outbox *out)
+{
+	for (unsigned i = 0; i < out->n_moved; i++) {
+		const struct msg msg = {.kind = MSG_MOVED, .allocation_idx = out->moved[i]};
+
+		if (i > 0 && out->moved[i] == out->moved[i - 1])
+			continue;
+		w->bell |= msg_send(w->punts, &msg);
+	}
+}
+
 static void send_others(struct worker *w, struct outbox *out)
 {
 	for (unsigned i = 0; i < out->n_others; i++) {
@@ -111,8 +134,10 @@ void flush_burst(struct worker *w, struct burst *b)
 	out.n_punts = 0;
 	out.n_others = 0;
 	out.n_drops = 0;
+	out.n_moved = 0;
 	for (unsigned i = 0; i < b->n; i++)
 		flush_item(w, b, &out, &b->items[i]);
+	send_moved(w, &out);
 	send_punts(w, &out);
 	send_others(w, &out);
 	rte_pktmbuf_free_bulk(out.drops, out.n_drops);

@@ -73,9 +73,11 @@ static void put_attr(struct input *in)
 		STUN_ATTR_XOR_PEER_ADDRESS, STUN_ATTR_REQUESTED_TRANSPORT,
 		STUN_ATTR_REQUESTED_ADDRESS_FAMILY, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY,
 		STUN_ATTR_USERNAME, STUN_ATTR_NONCE, STUN_ATTR_REALM, STUN_ATTR_EVEN_PORT,
-		STUN_ATTR_USERHASH, STUN_ATTR_MESSAGE_INTEGRITY, STUN_ATTR_FINGERPRINT};
+		STUN_ATTR_USERHASH, STUN_ATTR_MOBILITY_TICKET, STUN_ATTR_CHANGE_REQUEST,
+		STUN_ATTR_PADDING, STUN_ATTR_RESPONSE_PORT, STUN_ATTR_MESSAGE_INTEGRITY,
+		STUN_ATTR_FINGERPRINT};
 
-	switch (take(in) % 9) {
+	switch (take(in) % 11) {
 	case 0:
 	case 1:
 		stun_put_channel(&rig.w, (uint16_t)(0x4000 + take(in) % 6));
@@ -93,6 +95,10 @@ static void put_attr(struct input *in)
 		return;
 	case 7:
 		put_family(take(in));
+		return;
+	case 8:
+		stun_put_bytes(&rig.w, STUN_ATTR_MOBILITY_TICKET, rig.ticket,
+			take(in) % 2 ? rig.ticket_bytes : 0);
 		return;
 	default:
 		put_raw(in, types[take(in) % N_ELEMENTS(types)]);
@@ -117,7 +123,8 @@ static void request(struct input *in)
 		rig_sign(&rig);
 	if (flags & FLAG_MUTATED)
 		rig.request[take16(in) % rig.w.n_bytes] ^= take(in);
-	rig_deliver(&rig);
+	if (rig_deliver(&rig) == 0 && rig_has(&rig, STUN_ATTR_MOBILITY_TICKET) && take(in) % 4)
+		rig_keep_ticket(&rig);
 	if (flags & FLAG_REPEATED)
 		rig_repeat(&rig);
 	rig.with_fingerprint = false;
@@ -139,7 +146,7 @@ static void step(struct input *in)
 	static const struct rig_user *const users[] = {
 		&rig_user, &rig_other, &rig_nobody, NULL, &rest_user};
 
-	switch (take(in) % 12) {
+	switch (take(in) % 14) {
 	case 0:
 		rig_pass(&rig, take16(in) * 16u);
 		return;
@@ -157,6 +164,9 @@ static void step(struct input *in)
 		return;
 	case 5:
 		rig.effects.capacity = take(in) % 2 ? TURN_EFFECTS_MAX : take(in) % 4;
+		return;
+	case 6:
+		rig_moved(&rig, take(in) % 5);
 		return;
 	default:
 		request(in);
@@ -176,6 +186,9 @@ static void open_rig(void)
 	config.relays = relays;
 	config.n_relays = N_ELEMENTS(relays);
 	config.n_allocations_max = 3;
+	config.allows_mobility = true;
+	config.discovery.primary = *config.services;
+	config.discovery.alternate = rig_endpoint("192.0.2.16:3479");
 	config.realm.rest_secrets = secrets;
 	config.realm.n_rest_secrets = 1;
 	rig_open(&rig, &config);

@@ -94,6 +94,7 @@ static void open_turn(struct world *world)
 		.services = world->services,
 		.n_services = N_ELEMENTS(world->services),
 		.discovery = {world->services[0], world->services[3]},
+		.allows_mobility = true,
 		.random_seed = random_next(&world->random) | 1,
 	};
 	struct ip_range lab;

@@ -106,7 +106,7 @@ static size_t check_allowed_keys(const char *text)
 
 Test(conf_example, every_key_is_in_it)
 {
-	cr_expect_eq(check_allowed_keys("x: 1"), 11);
+	cr_expect_eq(check_allowed_keys("x: 1"), 12);
 	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
@@ -139,7 +139,7 @@ static void uncomment(const char *key)
 Test(conf_example, the_defaults_in_comments_are_the_defaults)
 {
 	static const char *const keys[] = {"mirror", "mtu", "vlan", "nonce-lifetime-s",
-		"allocations-per-user", "lifetime-s", "lifetime-max-s", "mbufs",
+		"allocations-per-user", "mobility", "lifetime-s", "lifetime-max-s", "mbufs",
 		"stats-interval-s"};
 	struct conf *by_default = load_example();
 	struct conf *written;
@@ -158,6 +158,7 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 		by_default->realms[0].n_allocations_per_user);
 	cr_expect_eq(written->allocation_lifetime_s, by_default->allocation_lifetime_s);
 	cr_expect_eq(written->allocation_lifetime_max_s, by_default->allocation_lifetime_max_s);
+	cr_expect_eq(written->allows_mobility, by_default->allows_mobility);
 	cr_expect_eq(written->n_mbufs, by_default->n_mbufs);
 	cr_expect_eq(written->stats_interval_s, by_default->stats_interval_s);
 	conf_destroy(written);

@@ -69,6 +69,7 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->poll, CONF_POLL_ADAPTIVE);
 	cr_expect_not(conf->rfc5766_channels);
 	cr_expect_null(conf->software);
+	cr_expect_not(conf->allows_mobility);
 	cr_expect_eq(conf->discovery_alternate.ip.family, FAMILY_NONE);
 	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_AUTO);
 	cr_expect_eq(conf->n_mbufs, 0);
@@ -112,6 +113,7 @@ static const char full[] =
 	"alternate-servers: [192.0.2.9:3479], allocations-per-user: 7, "
 	"channels: rfc5766}\n"
 	"stun: {software: a relay, alternate-address: 192.0.2.1:3000}\n"
+	"mobility: on\n"
 	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0, "
 	"\"2001:db8::9-2001:db8::1:0\"],\n"
 	"  dry-run: [10.0.0.1-10.0.0.3], nat64-prefixes: [\"2001:db8::/40\"]}\n"
@@ -248,6 +250,7 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->alternates[0].port, 3479);
 	cr_expect_eq(conf->alternates[1].ip.family, FAMILY_NONE);
 	cr_expect_str_eq(conf->software, "a relay");
+	cr_expect(conf->allows_mobility);
 	expect_ip(&conf->discovery_alternate.ip, "192.0.2.1");
 	cr_expect_eq(conf->discovery_alternate.port, 3000);
 	cr_expect_eq(conf->realms[0].peers.profile, CONF_PEERS_LAN);

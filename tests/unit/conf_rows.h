@@ -34,7 +34,8 @@ struct row {
 #define DEVICE "af_packet:eth0"
 #define A16 "aaaaaaaaaaaaaaaa"
 #define A128 A16 A16 A16 A16 A16 A16 A16 A16
-#define ROOT_KEYS "ports, listen, relay, auth, realms, limits, stun, peers, workers, memory, log"
+#define ROOT_KEYS \
+	"ports, listen, relay, auth, realms, limits, stun, mobility, peers, workers, memory, log"
 #define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
 #define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
 #define SOCKET                                                                                   \

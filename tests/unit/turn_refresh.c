@@ -78,7 +78,8 @@ Test(turn_refresh, a_full_allocation_ends_in_as_many_effects_as_promised)
 		cr_assert_eq(rig_bind(&rig, (uint16_t)(0x4000 + i), peer), 0);
 	}
 	cr_expect_eq(rig_refresh(&rig, 0), 0);
-	cr_expect_eq(rig.effects.n, TURN_EFFECTS_MAX - 2); // those of a second relayed address
+	// All but those of a second relayed address and of a hand-over.
+	cr_expect_eq(rig.effects.n, TURN_EFFECTS_MAX - TURN_CHANNELS_MAX - 4);
 	cr_expect_eq(rig.n_entries, 0);
 }
 

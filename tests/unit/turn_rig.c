@@ -129,9 +129,34 @@ static bool holds_relayed(const struct rig *rig, const struct endpoint *relayed)
 	return false;
 }
 
+// Under the same key of a worker's table, where the client of what comes down is only a value.
+static bool same_key(const struct turn_effect *a, const struct turn_effect *b)
+{
+	const bool down = a->kind == TURN_PERMISSION_ADD || a->kind == TURN_CHANNEL_DOWN_ADD;
+
+	return a->kind == b->kind && a->channel == b->channel &&
+		endpoint_equal(&a->relayed, &b->relayed) && endpoint_equal(&a->peer, &b->peer) &&
+		(down ||
+			(endpoint_equal(&a->service, &b->service) &&
+				endpoint_equal(&a->client, &b->client)));
+}
+
+static void replace(struct rig *rig, const struct turn_effect *effect)
+{
+	size_t i = 0;
+
+	while (i < rig->n_entries && !same_key(&rig->entries[i], effect))
+		i++;
+	must(i < rig->n_entries);
+	rig->entries[i] = *effect;
+}
+
 static void apply_effect(struct rig *rig, struct turn_effect effect)
 {
 	size_t i;
+
+	if (effect.replaces)
+		return replace(rig, &effect);
 
 	switch (effect.kind) {
 	case TURN_PORT_COOLING:
@@ -140,7 +165,7 @@ static void apply_effect(struct rig *rig, struct turn_effect effect)
 		rig->cooling[rig->n_cooling++] = effect.relayed;
 		return;
 	case TURN_ALLOCATION_ADD:
-		must(!holds_relayed(rig, &effect.relayed));
+		must(effect.moving || !holds_relayed(rig, &effect.relayed));
 		// fall through
 	case TURN_PERMISSION_ADD:
 	case TURN_CHANNEL_UP_ADD:
@@ -314,6 +339,29 @@ int rig_bind(struct rig *rig, uint16_t channel, const char *peer)
 	rig_begin(rig, STUN_CHANNEL_BIND);
 	stun_put_channel(&rig->w, channel);
 	stun_put_xor_address(&rig->w, STUN_ATTR_XOR_PEER_ADDRESS, &endpoint);
+	return rig_send(rig);
+}
+
+void rig_moved(struct rig *rig, uint32_t allocation_idx)
+{
+	rig->effects.n = 0;
+	turn_moved(rig->turn, allocation_idx, &rig->effects);
+	apply_effects(rig);
+}
+
+void rig_keep_ticket(struct rig *rig)
+{
+	const struct stun_attr *attr = stun_find(&rig->view, STUN_ATTR_MOBILITY_TICKET);
+
+	must(attr && attr->n_bytes <= sizeof(rig->ticket));
+	memcpy(rig->ticket, attr->value, attr->n_bytes);
+	rig->ticket_bytes = attr->n_bytes;
+}
+
+int rig_move(struct rig *rig)
+{
+	rig_begin(rig, STUN_REFRESH);
+	stun_put_bytes(&rig->w, STUN_ATTR_MOBILITY_TICKET, rig->ticket, rig->ticket_bytes);
 	return rig_send(rig);
 }
 

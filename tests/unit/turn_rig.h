@@ -41,6 +41,8 @@ struct rig {
 	char nonce[128];
 	size_t nonce_bytes;
 	uint32_t n_transactions;
+	uint8_t ticket[64];
+	size_t ticket_bytes;
 
 	uint8_t request[1500];
 	struct stun_writer w;
@@ -81,6 +83,11 @@ int rig_allocate(struct rig *rig);
 int rig_refresh(struct rig *rig, int64_t lifetime_s); // negative: no LIFETIME
 int rig_permit(struct rig *rig, const char *peer); // without port
 int rig_bind(struct rig *rig, uint16_t channel, const char *peer);
+
+// Mobility: keep the ticket of the last answer; a Refresh with it; data on a pending 5-tuple.
+void rig_keep_ticket(struct rig *rig);
+int rig_move(struct rig *rig);
+void rig_moved(struct rig *rig, uint32_t allocation_idx);
 
 // Let time pass and what is due expire.
 void rig_pass(struct rig *rig, uint64_t ms);

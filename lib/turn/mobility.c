@@ -1,0 +1,317 @@
+#include "turn/mobility.h"
+
+#include "turn/aead.h"
+#include "turn/peer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define PLAIN_BYTES 16 // number 4, secret 8, generation 4
+#define TICKET_BYTES (AEAD_NONCE_BYTES + PLAIN_BYTES + AEAD_TAG_BYTES)
+#define KEY_BYTES 32
+#define RETRY_MS (30 * MS_IN_S) // RFC 8016 §3.2.2: at least 30 seconds
+
+static struct mobility *mobility_at(const struct turn *turn, uint32_t idx)
+{
+	return pool_at(&turn->mobilities, idx);
+}
+
+int mobility_init(struct turn *turn)
+{
+	uint8_t key[KEY_BYTES];
+	int rc;
+
+	pool_init(&turn->mobilities, sizeof(struct mobility));
+	if (!turn->allows_mobility)
+		return 0;
+	turn->moving = calloc(turn->n_buckets, sizeof(*turn->moving));
+	if (!turn->moving)
+		return -ENOMEM;
+	entropy_fill(&turn->entropy, key, sizeof(key));
+	rc = aead_create(&turn->tickets, key, sizeof(key));
+	explicit_bzero(key, sizeof(key));
+	return rc;
+}
+
+void mobility_fini(struct turn *turn)
+{
+	aead_destroy(turn->tickets);
+	pool_fini(&turn->mobilities);
+	free(turn->moving);
+}
+
+static bool is_at(const struct endpoint *service, const struct endpoint *client,
+	const struct turn_request *request)
+{
+	return endpoint_equal(client, &request->client) &&
+		endpoint_equal(service, &request->service);
+}
+
+static bool is_pending(const struct mobility *m)
+{
+	return m->client.ip.family != FAMILY_NONE;
+}
+
+static uint32_t *bucket_of(
+	const struct turn *turn, const struct endpoint *service, const struct endpoint *client)
+{
+	return &turn->moving[clients_bucket(turn, service, client)];
+}
+
+uint32_t mobility_find(
+	const struct turn *turn, const struct endpoint *service, const struct endpoint *client)
+{
+	const struct mobility *m;
+
+	if (turn->n_moving == 0)
+		return 0;
+	for (uint32_t idx = *bucket_of(turn, service, client); idx; idx = m->next) {
+		m = mobility_at(turn, idx);
+		if (endpoint_equal(&m->client, client) && endpoint_equal(&m->service, service))
+			return m->allocation_idx;
+	}
+	return 0;
+}
+
+const struct mobility *mobility_pending(const struct turn *turn, uint32_t allocation_idx)
+{
+	const uint32_t idx = allocation_at(turn, allocation_idx)->mobility_idx;
+	const struct mobility *m = idx ? mobility_at(turn, idx) : NULL;
+
+	return m && is_pending(m) ? m : NULL;
+}
+
+static void link_pending(struct turn *turn, uint32_t idx, const struct turn_request *request)
+{
+	struct mobility *m = mobility_at(turn, idx);
+	uint32_t *bucket = bucket_of(turn, &request->service, &request->client);
+
+	m->service = request->service;
+	m->client = request->client;
+	m->next = *bucket;
+	*bucket = idx;
+	turn->n_moving++;
+}
+
+static void unlink_pending(struct turn *turn, uint32_t idx)
+{
+	struct mobility *m = mobility_at(turn, idx);
+	uint32_t *link = bucket_of(turn, &m->service, &m->client);
+
+	while (*link != idx)
+		link = &mobility_at(turn, *link)->next;
+	*link = m->next;
+	m->service = m->client = (struct endpoint){0};
+	turn->n_moving--;
+}
+
+void mobility_begin(struct turn *turn, uint32_t allocation_idx)
+{
+	const uint32_t idx = pool_take(&turn->mobilities);
+	struct mobility *m = mobility_at(turn, idx);
+
+	m->allocation_idx = allocation_idx;
+	m->secret = entropy_next(&turn->entropy);
+	m->newest = m->established = 1;
+	allocation_at(turn, allocation_idx)->mobility_idx = idx;
+}
+
+void mobility_end(struct turn *turn, uint32_t allocation_idx)
+{
+	const uint32_t idx = allocation_at(turn, allocation_idx)->mobility_idx;
+
+	if (idx == 0)
+		return;
+	if (is_pending(mobility_at(turn, idx)))
+		unlink_pending(turn, idx);
+	pool_give(&turn->mobilities, idx);
+}
+
+void mobility_put_ticket(struct call *call, uint32_t allocation_idx)
+{
+	struct turn *turn = call->turn;
+	const uint32_t idx = allocation_at(turn, allocation_idx)->mobility_idx;
+	uint8_t plain[PLAIN_BYTES];
+	uint8_t ticket[TICKET_BYTES];
+
+	if (idx == 0)
+		return;
+	store_be32(plain, idx);
+	store_u64(plain + 4, mobility_at(turn, idx)->secret);
+	store_be32(plain + 12, mobility_at(turn, idx)->newest);
+	entropy_fill(&turn->entropy, ticket, AEAD_NONCE_BYTES);
+	aead_seal(turn->tickets, ticket, plain, sizeof(plain), ticket + AEAD_NONCE_BYTES);
+	stun_put_bytes(&call->reply, STUN_ATTR_MOBILITY_TICKET, ticket, sizeof(ticket));
+}
+
+static bool open_ticket(struct turn *turn, const struct stun_attr *attr, uint8_t *plain)
+{
+	return attr->n_bytes == TICKET_BYTES &&
+		aead_open(turn->tickets, attr->value, NULL, 0, attr->value + AEAD_NONCE_BYTES,
+			TICKET_BYTES - AEAD_NONCE_BYTES, plain);
+}
+
+// Does this generation lead to a new 5-tuple? The ticket of the established one does as long as the
+// client has not shown that it knows a newer one.
+static bool is_good(const struct mobility *m, uint32_t generation)
+{
+	return generation == m->newest || (is_pending(m) && generation == m->established);
+}
+
+// The request that began the last hand-over, again.
+static bool is_repeated(const struct call *call, const struct mobility *m)
+{
+	const struct allocation *allocation = allocation_at(call->turn, m->allocation_idx);
+	const struct turn_request *request = call->request;
+
+	if (call->generation != m->used)
+		return false;
+	if (is_pending(m))
+		return is_at(&m->service, &m->client, request);
+	return is_at(&allocation->service, &allocation->client, request) &&
+		call->time->now_ms < m->moved_ms + RETRY_MS;
+}
+
+void mobility_read(struct call *call, const struct stun_attr *attr)
+{
+	struct turn *turn = call->turn;
+	uint8_t plain[PLAIN_BYTES];
+	const struct mobility *m;
+	uint32_t idx;
+
+	call->ticket = TICKET_BAD;
+	if (!turn->allows_mobility) {
+		call->ticket = TICKET_FORBIDDEN;
+		return;
+	}
+	if (!open_ticket(turn, attr, plain))
+		return;
+	call->ticket = TICKET_OF_NONE;
+	idx = load_be32(plain);
+	m = mobility_at(turn, idx); // it was our number once
+	if (m->secret != load_u64(plain + 4) || m->allocation_idx == 0)
+		return;
+	call->generation = load_be32(plain + 12);
+	call->allocation_idx = m->allocation_idx;
+	call->allocation = allocation_at(turn, m->allocation_idx);
+	call->ticket = is_repeated(call, m)    ? TICKET_REPEATED
+		: is_good(m, call->generation) ? TICKET_GOOD
+					       : TICKET_BAD;
+}
+
+enum stun_code mobility_check(const struct call *call)
+{
+	const struct turn_request *request = call->request;
+	const struct allocation *allocation = call->allocation;
+	const struct principal *who = &call->principal;
+	const struct turn *turn = call->turn;
+
+	if (call->ticket == TICKET_FORBIDDEN)
+		return STUN_MOBILITY_FORBIDDEN;
+	if (call->ticket == TICKET_OF_NONE)
+		return STUN_ALLOCATION_MISMATCH;
+	if (call->ticket == TICKET_BAD)
+		return STUN_BAD_REQUEST;
+	if (call->ticket == TICKET_GOOD &&
+		(is_at(&allocation->service, &allocation->client, request) ||
+			mobility_find(turn, &request->service, &request->client) ==
+				call->allocation_idx))
+		return STUN_BAD_REQUEST; // it has not moved
+	if (!identity_is(allocation->identity, who->name, who->n_bytes))
+		return STUN_WRONG_CREDENTIALS;
+	if (call->ticket == TICKET_REPEATED)
+		return STUN_CODE_NONE;
+	if (is_refused_client(call))
+		return STUN_FORBIDDEN;
+	// A 5-tuple has one allocation.
+	return clients_find(turn, &request->service, &request->client) ||
+			mobility_find(turn, &request->service, &request->client)
+		? STUN_ALLOCATION_MISMATCH
+		: STUN_CODE_NONE;
+}
+
+void mobility_move(struct call *call)
+{
+	struct turn *turn = call->turn;
+	const uint32_t idx = call->allocation->mobility_idx;
+	struct mobility *m = mobility_at(turn, idx);
+	struct leg leg;
+
+	if (call->ticket == TICKET_REPEATED)
+		return;
+	if (is_pending(m)) {
+		leg = (struct leg){m->service, m->client, .moving = true};
+		unlink_pending(turn, idx);
+		effects_add_leg(call->effects, TURN_ALLOCATION_REMOVE, TURN_CHANNEL_UP_REMOVE, turn,
+			call->allocation_idx, &leg);
+	}
+	link_pending(turn, idx, call->request);
+	m->used = call->generation;
+	m->newest++;
+	m->moved_ms = call->time->now_ms;
+	leg = (struct leg){m->service, m->client, .moving = true};
+	effects_add_leg(call->effects, TURN_ALLOCATION_ADD, TURN_CHANNEL_UP_ADD, turn,
+		call->allocation_idx, &leg);
+}
+
+// The pending 5-tuple takes the place of the established one.
+static void establish(struct turn *turn, uint32_t allocation_idx)
+{
+	struct allocation *allocation = allocation_at(turn, allocation_idx);
+	struct mobility *m = mobility_at(turn, allocation->mobility_idx);
+
+	clients_remove(turn, allocation_idx);
+	allocation->service = m->service;
+	allocation->client = m->client;
+	unlink_pending(turn, allocation->mobility_idx);
+	clients_add(turn, allocation_idx);
+	m->established = m->newest;
+}
+
+// Entries of the new 5-tuple come before those of the old one go.
+void turn_moved(struct turn *turn, uint32_t allocation_idx, struct turn_effects *effects)
+{
+	const uint32_t idx = allocation_idx + 1;
+	const size_t n_before = effects->n;
+	struct leg old;
+
+	if (idx == 0 || idx > turn->allocations.n_touched || !effects_fit(effects))
+		return;
+	if (allocation_at(turn, idx)->client.ip.family == FAMILY_NONE ||
+		!mobility_pending(turn, idx))
+		return;
+	old = (struct leg){allocation_at(turn, idx)->service, allocation_at(turn, idx)->client};
+	establish(turn, idx);
+	effects_add_entries(effects, turn, idx);
+	for (size_t i = n_before; i < effects->n; i++) {
+		effects->items[i].replaces = true;
+		effects->items[i].old_family = old.client.ip.family;
+	}
+	effects_add_leg(effects, TURN_ALLOCATION_REMOVE, TURN_CHANNEL_UP_REMOVE, turn, idx, &old);
+}
+
+const char *mobility_check_all(const struct turn *turn)
+{
+	uint32_t n = 0, n_moving = 0;
+
+	for (uint32_t i = 1; i <= turn->allocations.n_touched; i++) {
+		const struct allocation *allocation = allocation_at(turn, i);
+		const struct mobility *m;
+
+		if (allocation->client.ip.family == FAMILY_NONE || allocation->mobility_idx == 0)
+			continue;
+		m = mobility_at(turn, allocation->mobility_idx);
+		n++;
+		if (m->allocation_idx != i)
+			return "a mobility is not its allocation's";
+		if (!is_pending(m))
+			continue;
+		n_moving++;
+		if (mobility_find(turn, &m->service, &m->client) != i ||
+			clients_find(turn, &m->service, &m->client))
+			return "a pending 5-tuple is not its allocation's alone";
+	}
+	return n == turn->mobilities.n_used && n_moving == turn->n_moving
+		? NULL
+		: "mobilities are miscounted";
+}
