@@ -86,6 +86,10 @@ static inline void pkt_write_udp(
 	store_u32(l4 + 4, bytes | (uint32_t)csum << 16);
 }
 
+// Write the headers of a datagram that is our own, no relayed one: hop limit 64, DF, checksum
+// computed. Of `rewrite`: addresses, family, Ethernet header, ip_id and payload, which is in place.
+void pkt_originate(struct pkt *p, const struct pkt_rewrite *rewrite);
+
 // Point the view at the new packet around rewrite->payload.
 static inline void pkt_surround(struct pkt *p, const struct pkt_rewrite *rewrite)
 {

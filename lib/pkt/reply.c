@@ -57,11 +57,12 @@ static void write_ipv4(struct pkt *p, uint16_t ip_id)
 	store_u16(p->l3 + 4, ip_id);
 	store_be16(p->l3 + 6, DONT_FRAGMENT);
 	p->l3[8] = PKT_TTL_DEFAULT;
+	p->l3[9] = PKT_PROTOCOL_UDP;
 	store_u16(p->l3 + 10, 0);
 	store_u16(p->l3 + 10, (uint16_t)~csum_fold(csum_sum(p->l3, PKT_IPV4_BYTES)));
 }
 
-// Without a flow label: an answer is no part of a flow.
+// Without a flow label: what we say ourselves is no part of a flow.
 static void write_ipv6(struct pkt *p)
 {
 	store_be32(p->l3, 6u << 28);
@@ -70,21 +71,45 @@ static void write_ipv6(struct pkt *p)
 	p->l3[7] = PKT_TTL_DEFAULT;
 }
 
+// All but addresses and ports, which are there.
+static void write_headers(struct pkt *p, uint16_t ip_id)
+{
+	if (p->family == FAMILY_IPV4)
+		write_ipv4(p, ip_id);
+	else
+		write_ipv6(p);
+	store_be16(p->l4 + 4, (uint16_t)(PKT_UDP_BYTES + p->payload_bytes));
+	udp_checksum_compute(p);
+}
+
 void pkt_reply(struct pkt *p, uint16_t payload_bytes, uint16_t ip_id)
 {
 	drop_options(p);
 	swap_bytes(p->frame, p->frame + 6, 6);
 	swap_bytes(p->l4, p->l4 + 2, 2);
-	p->payload_bytes = payload_bytes;
-	if (p->family == FAMILY_IPV4) {
+	if (p->family == FAMILY_IPV4)
 		swap_bytes(p->l3 + 12, p->l3 + 16, IPV4_BYTES);
-		write_ipv4(p, ip_id);
-	} else {
+	else
 		swap_bytes(p->l3 + 8, p->l3 + 24, IPV6_BYTES);
-		write_ipv6(p);
-	}
-	store_be16(p->l4 + 4, (uint16_t)(PKT_UDP_BYTES + payload_bytes));
-	udp_checksum_compute(p);
+	p->payload_bytes = payload_bytes;
+	write_headers(p, ip_id);
+}
+
+void pkt_originate(struct pkt *p, const struct pkt_rewrite *rewrite)
+{
+	const bool ipv4 = rewrite->family == FAMILY_IPV4;
+	uint8_t *addresses;
+
+	pkt_surround(p, rewrite);
+	p->family = rewrite->family;
+	pkt_write_l2(p->frame, rewrite);
+	store_u16(p->l3 - 2, ipv4 ? PKT_TYPE_IPV4 : PKT_TYPE_IPV6);
+	addresses = p->l3 + (ipv4 ? 12 : 8);
+	memcpy(addresses, rewrite->source_ip, family_bytes(p->family));
+	memcpy(addresses + family_bytes(p->family), rewrite->target_ip, family_bytes(p->family));
+	store_u16(p->l4, rewrite->source_port);
+	store_u16(p->l4 + 2, rewrite->target_port);
+	write_headers(p, rewrite->ip_id);
 }
 
 bool pkt_checksum_unfinished(const struct pkt *p)

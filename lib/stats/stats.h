@@ -34,17 +34,20 @@ enum relay_path {
 // "up_channel", "up_send", "down_channel", "down_data".
 const char *relay_path_name(enum relay_path path);
 
-// Balance at rest: n_rx + n_looped_in + n_from_control
+// Balance at rest: n_rx + n_looped_in + n_from_control + n_made
 //   = n_tx + n_looped + n_punted + n_mirrored + n_kernel + sum of drops.
 struct worker_stats {
 	uint64_t n_rx; // frames from ports
 	uint64_t n_looped_in; // packets of our own loop, taken up again
 	uint64_t n_from_control; // packets that the control core gave us to send
+	uint64_t n_made; // frames of our own: ICMP errors
 	uint64_t n_tx; // frames that a port took
 	uint64_t n_looped; // packets to another allocation of this box
 	uint64_t n_punted; // requests to the control core
 	uint64_t n_mirrored; // frames to the kernel
 	uint64_t n_kernel; // relayed packets whose next hop the kernel must resolve
+	uint64_t n_icmp_relayed; // errors that became Data indications (RFC 8656 §11.5)
+	uint64_t n_icmp_sent; // errors of our own, to clients and peers
 	uint64_t n_bindings; // Binding requests answered here
 	uint64_t n_checksums_finished;
 	uint64_t n_table_full; // entries that found no room

@@ -38,18 +38,13 @@ static void classify_stun(struct burst_item *item)
 	}
 }
 
-static bool is_relayed(const struct local *local, uint16_t port)
-{
-	return local && port >= local->relay_min && port <= local->relay_max;
-}
-
 static void classify_item(struct worker *w, struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
 	const uint16_t port = load_be16(p->l4 + 2);
-	const struct local *local = locals_find(&w->locals, p);
+	const struct local *local = locals_find_target(&w->locals, p);
 
-	if (is_relayed(local, port)) {
+	if (local_relays(local, port)) {
 		item->lane = LANE_DOWN;
 	} else if (!local || !is_service(local, port)) {
 		item->lane = LANE_MIRROR;
@@ -71,7 +66,7 @@ static void classify_looped(struct worker *w, struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
 
-	if (is_relayed(locals_find(&w->locals, p), load_be16(p->l4 + 2)))
+	if (local_relays(locals_find_target(&w->locals, p), load_be16(p->l4 + 2)))
 		item->lane = LANE_DOWN;
 	else
 		item_drop(item, DROP_LOOP_NOT_RELAYED);

@@ -24,17 +24,21 @@ static void mbuf_trim(struct rte_mbuf *mbuf, const struct pkt *p)
 	mbuf->ol_flags = 0;
 }
 
-static void drop(struct worker *w, struct outbox *out, struct burst_item *item)
+static void drop(
+	struct worker *w, const struct burst *b, struct outbox *out, struct burst_item *item)
 {
+	if (item->drop == DROP_TOO_BIG || item->drop == DROP_TTL_EXPIRED)
+		icmp_answer_drop(w, b, item);
 	w->pub.stats.n_drops[item->drop]++;
 	out->drops[out->n_drops++] = item->mbuf;
 }
 
-static void loop(struct worker *w, struct outbox *out, struct burst_item *item)
+static void loop(
+	struct worker *w, const struct burst *b, struct outbox *out, struct burst_item *item)
 {
 	if (w->n_loop == LOOP_QUEUE_MAX) {
 		item_drop(item, DROP_LOOP_FULL);
-		return drop(w, out, item);
+		return drop(w, b, out, item);
 	}
 	mbuf_trim(item->mbuf, &item->pkt);
 	w->loop[w->n_loop] = item->mbuf;
@@ -71,7 +75,7 @@ static void flush_item(
 		mbuf_trim(item->mbuf, &item->pkt);
 		return transmit_queue(w, item->out_port, item->mbuf);
 	case LANE_LOOP:
-		return loop(w, out, item);
+		return loop(w, b, out, item);
 	case LANE_PUNT:
 		return punt(out, b->port_idx, item);
 	case LANE_MIRROR:
@@ -80,7 +84,7 @@ static void flush_item(
 		mbuf_trim(item->mbuf, &item->pkt);
 		return other(out, MSG_KERNEL, item->out_port, item);
 	case LANE_DROP:
-		return drop(w, out, item);
+		return drop(w, b, out, item);
 	default:
 		assert(!"a lane that no stage ended");
 	}

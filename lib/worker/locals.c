@@ -35,9 +35,9 @@ static unsigned slot_of(const struct locals *locals, const uint8_t *ip, uint8_t 
 	return slot;
 }
 
-const struct local *locals_find(const struct locals *locals, const struct pkt *p)
+const struct local *locals_find(const struct locals *locals, const uint8_t *ip, uint8_t family)
 {
-	const struct local *local = &locals->slots[slot_of(locals, pkt_target_ip(p), p->family)];
+	const struct local *local = &locals->slots[slot_of(locals, ip, family)];
 
 	return local->family ? local : NULL;
 }

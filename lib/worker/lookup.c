@@ -12,7 +12,7 @@ static void judge(struct burst_item *item)
 		item_drop(item, DROP_NO_ALLOCATION);
 	else if (item->lane == LANE_UP_SEND && !item->permission)
 		item_drop(item, DROP_NO_PERMISSION);
-	else if (item->lane == LANE_DOWN && !item->flow.to)
+	else if ((item->lane == LANE_DOWN || item->lane == LANE_ICMP) && !item->flow.to)
 		item_drop(item, DROP_NO_PERMISSION);
 }
 

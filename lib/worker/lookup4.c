@@ -77,6 +77,16 @@ static void ask_permission_up(struct query *q, struct burst_item *item)
 	};
 }
 
+// An error about a packet to a peer: its permission, for the port does not count (RFC 8656 §11.5).
+static void ask_permission_icmp(struct query *q, struct burst_item *item)
+{
+	*query_add(q, item) = (struct flow4_key){
+		.remote_ip = load_u32(item->icmp.target_ip),
+		.local_ip = load_u32(item->icmp.source_ip),
+		.local_port_be = item->icmp.source_port_be,
+	};
+}
+
 static void second_pass(struct worker *w, struct burst *b)
 {
 	struct query q;
@@ -89,6 +99,8 @@ static void second_pass(struct worker *w, struct burst *b)
 			ask_permission_up(&q, item);
 		else if (item->lane == LANE_DOWN && !item->flow.to && is_for_this_table(item))
 			ask_permission_down(&q, item);
+		else if (item->lane == LANE_ICMP && item->pkt.family == FAMILY_IPV4)
+			ask_permission_icmp(&q, item);
 	}
 	if (q.n)
 		flow4_lookup_burst(&w->flows4, q.keys, q.n, q.found);

@@ -80,6 +80,16 @@ static void ask_permission_up(struct query *q, struct burst_item *item)
 	key->local_port_be = item->flow.to->source_port_be;
 }
 
+static void ask_permission_icmp(struct query *q, struct burst_item *item)
+{
+	const struct pkt_icmp *icmp = &item->icmp;
+	struct flow6_key *key = query_add(q, item);
+
+	write_key_ip(key->remote_ip, icmp->target_ip, icmp->family);
+	write_key_ip(key->local_ip, icmp->source_ip, icmp->family);
+	key->local_port_be = icmp->source_port_be;
+}
+
 static void second_pass(struct worker *w, struct burst *b)
 {
 	struct query q;
@@ -92,6 +102,8 @@ static void second_pass(struct worker *w, struct burst *b)
 			ask_permission_up(&q, item);
 		else if (item->lane == LANE_DOWN && !item->flow.to)
 			ask_permission_down(&q, item);
+		else if (item->lane == LANE_ICMP && !item->flow.to)
+			ask_permission_icmp(&q, item);
 	}
 	flow6_lookup_burst(&w->flows6, q.keys, q.n, q.found);
 	for (unsigned i = 0; i < q.n; i++) {

@@ -11,6 +11,7 @@ static void judge_burst(struct worker *w, struct burst *b)
 	classify_burst(w, b); // views -> lanes
 	lookup_burst(w, b); // entries; a miss -> drop
 	relay_burst(w, b); // rewrite in place
+	icmp_burst(w, b); // errors about relayed packets, to their clients
 	binding_burst(w, b); // answer in place
 	flush_burst(w, b); // every item was sent, looped, punted, mirrored or dropped
 }

@@ -43,11 +43,11 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 		return;
 	}
 	if (kind == PKT_FOREIGN) {
-		item->lane = LANE_MIRROR;
+		item->lane = icmp_read(w, item) ? LANE_ICMP : LANE_MIRROR;
 		return;
 	}
 	if (kind == PKT_FRAGMENT) {
-		if (locals_find(&w->locals, p))
+		if (locals_find_target(&w->locals, p))
 			return item_drop(item, DROP_FRAGMENT);
 		item->lane = LANE_MIRROR;
 		return;

@@ -7,7 +7,30 @@
 
 #define DATA_INDICATION 0x0017 // method Data, class indication
 #define DATA_BYTES_MAX 65000
+#define MTU_LEAST_IPV6 1280
 #define BOTH_WAYS static inline __attribute__((always_inline))
+
+// Note what would have passed: the sender is told (RFC 8656 §13.2, §13.3). A peer is told 48 bytes
+// less than the way out takes, for the same datagram may have to leave as a Data indication.
+static __attribute__((noinline)) void drop_too_big(
+	struct burst_item *item, const struct flow_hop *hop, int new_bytes)
+{
+	const struct pkt *p = &item->pkt;
+	const int grown = new_bytes - (int)(p->payload + p->payload_bytes - p->l3);
+	const int grown_by_ip = item->flow.to->family == FAMILY_IPV6 && p->family == FAMILY_IPV4
+		? PKT_IPV6_BYTES - PKT_IPV4_BYTES
+		: 0;
+	int mtu = hop->mtu_bytes;
+
+	if (item->lane != LANE_DOWN)
+		mtu -= grown > 0 ? grown : 0;
+	else
+		mtu -= PKT_DATA_INDICATION_IPV6_BYTES + grown_by_ip;
+	if (p->family == FAMILY_IPV6 && mtu < MTU_LEAST_IPV6)
+		mtu = MTU_LEAST_IPV6;
+	item_drop(item, DROP_TOO_BIG);
+	item->mtu_bytes = (uint16_t)mtu;
+}
 
 // The last checks before anything is written. False where the item was dropped.
 BOTH_WAYS bool may_leave(struct worker *w, struct burst_item *item,
@@ -22,19 +45,13 @@ BOTH_WAYS bool may_leave(struct worker *w, struct burst_item *item,
 	else if (pkt_ttl(&item->pkt) <= 1)
 		item_drop(item, DROP_TTL_EXPIRED);
 	else if (headers_bytes + rewrite->payload_bytes > hop->mtu_bytes)
-		item_drop(item, DROP_TOO_BIG);
+		drop_too_big(item, hop, headers_bytes + rewrite->payload_bytes);
 	else if (first < (uint8_t *)item->mbuf->buf_addr)
 		item_drop(item, DROP_NO_HEADROOM);
 	else
 		return true;
 	return false;
 }
-
-static const uint8_t lane_of_hop[] = {
-	[FLOW_HOP_WIRE] = LANE_SEND,
-	[FLOW_HOP_KERNEL] = LANE_KERNEL,
-	[FLOW_HOP_LOOP] = LANE_LOOP,
-};
 
 BOTH_WAYS void finish(struct worker *w, struct burst_item *item, const struct pkt_origin *origin,
 	struct pkt_rewrite *rewrite, uint16_t hop_idx, const bool ipv4)
@@ -48,8 +65,7 @@ BOTH_WAYS void finish(struct worker *w, struct burst_item *item, const struct pk
 		pkt_relay(&item->pkt, origin, rewrite);
 	else
 		pkt_relay_ipv6(&item->pkt, origin, rewrite);
-	item->lane = lane_of_hop[hop->kind];
-	item->out_port = hop->port_idx;
+	item_leave(item, hop);
 }
 
 static void count(
@@ -216,7 +232,7 @@ BOTH_WAYS void relay_down_data(struct worker *w, struct burst_item *item, const 
 	uint8_t *end = p->payload + data_bytes;
 
 	if (data_bytes > DATA_BYTES_MAX)
-		return item_drop(item, DROP_TOO_BIG);
+		return drop_too_big(item, &w->hops[to->hop_idx], data_bytes);
 	rewrite.payload = p->payload - n_before;
 	rewrite.payload_bytes = (uint16_t)(n_before + data_bytes + n_padding);
 	if (!may_leave(w, item, &rewrite, to->hop_idx))

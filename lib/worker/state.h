@@ -18,6 +18,7 @@ enum lane {
 	LANE_UP_CHANNEL,
 	LANE_UP_SEND,
 	LANE_DOWN,
+	LANE_ICMP, // an error about a packet that left from a relayed address
 	LANE_BINDING,
 	LANE_SEND, // finished: to port `out_port`
 	LANE_LOOP, // finished: comes in again
@@ -50,7 +51,11 @@ struct burst_item {
 	struct pkt pkt;
 	struct flow flow; // of the look-up; for a Send indication its owner
 	const struct flow_rewrite *permission; // for a Send indication
-	struct send_request send;
+	union {
+		struct send_request send; // LANE_UP_SEND
+		struct pkt_icmp icmp; // LANE_ICMP
+	};
+	uint16_t mtu_bytes; // DROP_TOO_BIG: the largest IP packet that would have passed
 	uint8_t lane;
 	uint8_t drop; // enum drop, with LANE_DROP
 	uint8_t out_port;
@@ -82,6 +87,12 @@ struct locals {
 	unsigned n;
 };
 
+// Of ICMP errors that we send: a token bucket (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f).
+struct icmp_budget {
+	uint64_t filled_ticks; // when the last token came
+	unsigned n_tokens;
+};
+
 struct worker_port {
 	struct worker_port_config config;
 	uint64_t mac_word; // config.mac as the first bytes of a frame
@@ -105,6 +116,7 @@ struct worker {
 	const uint64_t *virtual_ms; // of the configuration
 	uint64_t now_ticks; // when this round began; only differences mean something
 	uint64_t ticks_per_ms;
+	struct icmp_budget icmp_budget;
 	bool bell; // something was sent to control in this round
 	struct random random;
 	unsigned n_loop;
@@ -134,11 +146,35 @@ static inline void item_drop(struct burst_item *item, enum drop drop)
 	item->drop = (uint8_t)drop;
 }
 
+// It is finished and goes that way; not FLOW_HOP_NONE.
+static inline void item_leave(struct burst_item *item, const struct flow_hop *hop)
+{
+	static const uint8_t lane_of_hop[] = {
+		[FLOW_HOP_WIRE] = LANE_SEND,
+		[FLOW_HOP_KERNEL] = LANE_KERNEL,
+		[FLOW_HOP_LOOP] = LANE_LOOP,
+	};
+
+	item->lane = lane_of_hop[hop->kind];
+	item->out_port = hop->port_idx;
+}
+
 int locals_add_service(struct locals *locals, const struct endpoint *service);
 int locals_add_relay(struct locals *locals, const struct relay_range *relay);
 
-// Which of our addresses the packet is for; NULL where it is none.
-const struct local *locals_find(const struct locals *locals, const struct pkt *p);
+// An address as it lies in a packet; NULL where it is none of ours.
+const struct local *locals_find(const struct locals *locals, const uint8_t *ip, uint8_t family);
+// Which of our addresses the packet is for.
+static inline const struct local *locals_find_target(
+	const struct locals *locals, const struct pkt *p)
+{
+	return locals_find(locals, pkt_target_ip(p), p->family);
+}
+
+static inline bool local_relays(const struct local *local, uint16_t port)
+{
+	return local && port >= local->relay_min && port <= local->relay_max;
+}
 
 void express_burst(struct worker *w, struct burst *b);
 void parse_burst(struct worker *w, struct burst *b);
@@ -148,11 +184,18 @@ void lookup_burst(struct worker *w, struct burst *b);
 void lookup4_burst(struct worker *w, struct burst *b);
 void lookup6_burst(struct worker *w, struct burst *b);
 void relay_burst(struct worker *w, struct burst *b);
+void icmp_burst(struct worker *w, struct burst *b);
 void binding_burst(struct worker *w, struct burst *b);
 void flush_burst(struct worker *w, struct burst *b);
 
 // Read the Send indication of an item; drops it where it cannot be served.
 void send_request_read(struct burst_item *item);
+
+// True where the frame is an ICMP error about a packet from a relayed address.
+bool icmp_read(struct worker *w, struct burst_item *item);
+// Tell the sender of a packet why it was dropped, where RFC 8656 §13 wants that and the budget of
+// errors allows.
+void icmp_answer_drop(struct worker *w, const struct burst *b, const struct burst_item *item);
 
 // Apply what control sent up to now. Returns how many.
 unsigned apply_messages(struct worker *w);

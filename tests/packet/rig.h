@@ -78,6 +78,7 @@ extern const uint8_t rig_port_mac[6];
 extern const uint8_t rig_gateway_mac[6];
 
 struct rig_options {
+	const uint64_t *virtual_ms; // NULL: the CPU's time
 	const char *name; // where there is more than one rig at a time
 	uint16_t vlan;
 	bool kernel_wire;

@@ -328,7 +328,7 @@ static unsigned n_waiting(const struct world *world)
 static void check_balance(const struct world_worker *own)
 {
 	const struct worker_stats *s = &worker_public(own->worker)->stats;
-	const uint64_t n_in = s->n_rx + s->n_looped_in + s->n_from_control;
+	const uint64_t n_in = s->n_rx + s->n_looped_in + s->n_from_control + s->n_made;
 	const uint64_t n_out = s->n_tx + s->n_looped + s->n_punted + s->n_mirrored + s->n_kernel +
 		worker_stats_drops(s);
 
