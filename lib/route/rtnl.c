@@ -41,6 +41,19 @@ static int store_attr(const struct nlattr *attr, void *context)
 	return MNL_CB_OK;
 }
 
+// libmnl takes a length above 2^31 for a negative one, which fits anywhere.
+static bool is_whole(const struct nlmsghdr *message, int n_bytes)
+{
+	return mnl_nlmsg_ok(message, n_bytes) && message->nlmsg_len <= (uint32_t)n_bytes;
+}
+
+// What a message begins with, or NULL where it is shorter.
+static const void *get_header(const struct nlmsghdr *message, size_t header_bytes)
+{
+	return mnl_nlmsg_get_payload_len(message) < header_bytes ? NULL
+								 : mnl_nlmsg_get_payload(message);
+}
+
 static struct attrs parse_attrs(const struct nlmsghdr *message, size_t header_bytes)
 {
 	struct attrs attrs = {0};
@@ -69,6 +82,15 @@ static bool load_ip(struct ip_addr *out, const struct nlattr *attr, int af)
 	if (mnl_attr_get_payload_len(attr) != family_bytes(family))
 		return false;
 	*out = ip_from_bytes(family, mnl_attr_get_payload(attr));
+	return true;
+}
+
+// False where there is no such attribute, or it is no number.
+static bool load_number(uint32_t *out, const struct nlattr *attr)
+{
+	if (attr == NULL || mnl_attr_get_payload_len(attr) < sizeof(*out))
+		return false;
+	*out = mnl_attr_get_u32(attr);
 	return true;
 }
 
@@ -147,17 +169,15 @@ static int ask(struct rtnl *rtnl, struct nlmsghdr *request, const struct nlmsghd
 		n_bytes = mnl_socket_recvfrom(rtnl->requests, rtnl->answer, sizeof(rtnl->answer));
 		if (n_bytes < 0)
 			return -errno;
-		if (!mnl_nlmsg_ok(message, (int)n_bytes))
+		if (!is_whole(message, (int)n_bytes))
 			return -EBADMSG;
 	} while (message->nlmsg_seq != request->nlmsg_seq);
 	if (message->nlmsg_type != NLMSG_ERROR) {
 		*answer = message;
 		return 0;
 	}
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*error))
-		return -EBADMSG;
-	error = mnl_nlmsg_get_payload(message);
-	return error->error;
+	error = get_header(message, sizeof(error->error));
+	return error == NULL ? -EBADMSG : error->error;
 }
 
 // The gateway, or NULL for a destination on the link; an IPv4 route may lead to an IPv6 neighbour.
@@ -169,6 +189,8 @@ static bool load_gateway(struct ip_addr *out, const struct attrs *attrs, int af)
 
 	if (via == NULL)
 		return load_ip(out, attrs->by_type[RTA_GATEWAY], af);
+	if (mnl_attr_get_payload_len(via) < sizeof(*rtvia))
+		return false;
 	rtvia = mnl_attr_get_payload(via);
 	family = family_of(rtvia->rtvia_family);
 	if (mnl_attr_get_payload_len(via) < sizeof(*rtvia) + family_bytes(family))
@@ -180,15 +202,18 @@ static bool load_gateway(struct ip_addr *out, const struct attrs *attrs, int af)
 static int parse_route(
 	struct next_hop *out, const struct nlmsghdr *message, const struct ip_addr *destination)
 {
-	const struct rtmsg *rtm = mnl_nlmsg_get_payload(message);
+	const struct rtmsg *rtm = get_header(message, sizeof(*rtm));
 	const struct attrs attrs = parse_attrs(message, sizeof(*rtm));
+	uint32_t ifindex;
 
-	if (rtm->rtm_type != RTN_UNICAST || attrs.by_type[RTA_OIF] == NULL)
+	if (rtm == NULL)
+		return -EBADMSG;
+	if (rtm->rtm_type != RTN_UNICAST || !load_number(&ifindex, attrs.by_type[RTA_OIF]))
 		return -ENETUNREACH;
 	// Tunnels by route (MPLS, segment routing) would need a header that only the kernel writes.
 	if (attrs.by_type[RTA_ENCAP] != NULL)
 		return -ENETUNREACH;
-	out->ifindex = (int)mnl_attr_get_u32(attrs.by_type[RTA_OIF]);
+	out->ifindex = (int)ifindex;
 	if (!load_gateway(&out->ip, &attrs, rtm->rtm_family))
 		out->ip = *destination;
 	return 0;
@@ -231,24 +256,27 @@ static struct nlmsghdr *put_neighbour(
 	return request;
 }
 
-static void parse_neighbour(struct neighbour *out, const struct nlmsghdr *message)
+static int parse_neighbour(struct neighbour *out, const struct nlmsghdr *message)
 {
-	const struct ndmsg *ndm = mnl_nlmsg_get_payload(message);
+	const struct ndmsg *ndm = get_header(message, sizeof(*ndm));
 	const struct attrs attrs = parse_attrs(message, sizeof(*ndm));
 	const struct nlattr *lladdr = attrs.by_type[NDA_LLADDR];
-	const struct nlattr *flags_ext = attrs.by_type[NDA_FLAGS_EXT];
+	uint32_t flags_ext = 0;
 
+	if (ndm == NULL)
+		return -EBADMSG;
+	load_number(&flags_ext, attrs.by_type[NDA_FLAGS_EXT]);
 	*out = (struct neighbour){
 		.fixed = (ndm->ndm_state & (NUD_PERMANENT | NUD_NOARP)) != 0,
-		.managed =
-			flags_ext != NULL && (mnl_attr_get_u32(flags_ext) & NTF_EXT_MANAGED) != 0,
+		.managed = (flags_ext & NTF_EXT_MANAGED) != 0,
 	};
 	if ((ndm->ndm_state & NUD_SENDS) == 0 || lladdr == NULL)
-		return;
+		return 0;
 	if (mnl_attr_get_payload_len(lladdr) != MAC_BYTES)
-		return;
+		return 0;
 	out->resolved = true;
 	memcpy(out->mac, mnl_attr_get_payload(lladdr), MAC_BYTES);
+	return 0;
 }
 
 int rtnl_get_neighbour(struct rtnl *rtnl, struct neighbour *out, const struct next_hop *next_hop)
@@ -259,10 +287,7 @@ int rtnl_get_neighbour(struct rtnl *rtnl, struct neighbour *out, const struct ne
 
 	if (rc < 0)
 		return rc;
-	if (answer == NULL)
-		return -EBADMSG;
-	parse_neighbour(out, answer);
-	return 0;
+	return answer == NULL ? -EBADMSG : parse_neighbour(out, answer);
 }
 
 int rtnl_keep_neighbour(struct rtnl *rtnl, const struct next_hop *next_hop)
@@ -282,10 +307,10 @@ int rtnl_keep_neighbour(struct rtnl *rtnl, const struct next_hop *next_hop)
 
 static void parse_neighbour_event(struct rtnl_event *out, const struct nlmsghdr *message)
 {
-	const struct ndmsg *ndm = mnl_nlmsg_get_payload(message);
+	const struct ndmsg *ndm = get_header(message, sizeof(*ndm));
 	const struct attrs attrs = parse_attrs(message, sizeof(*ndm));
 
-	if ((ndm->ndm_flags & NTF_PROXY) != 0)
+	if (ndm == NULL || (ndm->ndm_flags & NTF_PROXY) != 0)
 		return;
 	if (!load_ip(&out->next_hop.ip, attrs.by_type[NDA_DST], ndm->ndm_family))
 		return;
@@ -295,10 +320,10 @@ static void parse_neighbour_event(struct rtnl_event *out, const struct nlmsghdr 
 
 static void parse_link_event(struct rtnl_event *out, const struct nlmsghdr *message)
 {
-	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(message);
+	const struct ifinfomsg *ifi = get_header(message, sizeof(*ifi));
 
 	// Bridges tell about their ports on the same group.
-	if (ifi->ifi_family != AF_UNSPEC)
+	if (ifi == NULL || ifi->ifi_family != AF_UNSPEC)
 		return;
 	out->next_hop.ifindex = ifi->ifi_index;
 	// A link that goes down takes IPv4 routes with it, without events of their own.
@@ -320,8 +345,9 @@ static struct rtnl_event parse_event(const struct nlmsghdr *message)
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
-		rtm = mnl_nlmsg_get_payload(message);
-		event.kind = (rtm->rtm_flags & RTM_F_CLONED) != 0 ? RTNL_OTHER : RTNL_PATHS;
+		rtm = get_header(message, sizeof(*rtm));
+		if (rtm != NULL && (rtm->rtm_flags & RTM_F_CLONED) == 0)
+			event.kind = RTNL_PATHS;
 		break;
 	case RTM_DELLINK:
 	case RTM_NEWRULE:
@@ -347,7 +373,7 @@ int rtnl_read_events(struct rtnl *rtnl,
 	// libmnl says ENOSPC of a datagram that was cut: its end is lost, too.
 	if (n_bytes < 0)
 		return errno == ENOBUFS || errno == ENOSPC ? -ENOBUFS : 0;
-	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+	for (; is_whole(message, left); message = mnl_nlmsg_next(message, &left)) {
 		const struct rtnl_event event = parse_event(message);
 
 		apply(context, &event);
