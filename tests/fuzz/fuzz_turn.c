@@ -1,6 +1,6 @@
 // Bytes drive a sequence of requests, well-formed and signed or not, against live allocations, and
-// raw bytes besides. After each step turn_check() must be content and turn_walk() must agree with
-// the effects so far.
+// raw bytes besides, some of them signed. After each step turn_check() must be content and
+// turn_walk() must agree with the effects so far.
 #include "turn_rig.h"
 
 #include <stdlib.h>
@@ -141,6 +141,25 @@ static void raw(struct input *in)
 	rig_deliver(&rig);
 }
 
+// Any bytes as attributes, and behind them a login and a signature that are right: what the
+// integrity covers is judged, whatever it is.
+static void signed_bytes(struct input *in)
+{
+	const uint16_t method = take(in) % 16;
+	const size_t wanted = (take(in) % 64) * 4u;
+	const size_t n_left = (size_t)(in->end - in->p);
+	const size_t n = wanted < n_left ? wanted : n_left & ~(size_t)3;
+
+	rig_begin(&rig, method);
+	memcpy(rig.request + rig.w.n_bytes, in->p, n);
+	in->p += n;
+	rig.w.n_bytes += n;
+	rig.with_fingerprint = method & 1;
+	rig_sign(&rig);
+	rig_deliver(&rig);
+	rig.with_fingerprint = false;
+}
+
 static void step(struct input *in)
 {
 	static const struct rig_user *const users[] = {
@@ -167,6 +186,9 @@ static void step(struct input *in)
 		return;
 	case 6:
 		rig_moved(&rig, take(in) % 5);
+		return;
+	case 7:
+		signed_bytes(in);
 		return;
 	default:
 		request(in);
