@@ -1,14 +1,11 @@
 #include "turn/mobility.h"
 
-#include "turn/aead.h"
 #include "turn/peer.h"
+#include "turn/ticket.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define PLAIN_BYTES 16 // number 4, secret 8, generation 4
-#define TICKET_BYTES (AEAD_NONCE_BYTES + PLAIN_BYTES + AEAD_TAG_BYTES)
-#define KEY_BYTES 32
 #define RETRY_MS (30 * MS_IN_S) // RFC 8016 §3.2.2: at least 30 seconds
 
 static struct mobility *mobility_at(const struct turn *turn, uint32_t idx)
@@ -18,7 +15,7 @@ static struct mobility *mobility_at(const struct turn *turn, uint32_t idx)
 
 int mobility_init(struct turn *turn)
 {
-	uint8_t key[KEY_BYTES];
+	uint8_t key[TICKET_KEY_BYTES];
 	int rc;
 
 	pool_init(&turn->mobilities, sizeof(struct mobility));
@@ -28,14 +25,14 @@ int mobility_init(struct turn *turn)
 	if (!turn->moving)
 		return -ENOMEM;
 	entropy_fill(&turn->entropy, key, sizeof(key));
-	rc = aead_create(&turn->tickets, key, sizeof(key));
+	rc = ticketer_create(&turn->ticketer, key);
 	explicit_bzero(key, sizeof(key));
 	return rc;
 }
 
 void mobility_fini(struct turn *turn)
 {
-	aead_destroy(turn->tickets);
+	ticketer_destroy(turn->ticketer);
 	pool_fini(&turn->mobilities);
 	free(turn->moving);
 }
@@ -111,7 +108,7 @@ void mobility_begin(struct turn *turn, uint32_t allocation_idx)
 	struct mobility *m = mobility_at(turn, idx);
 
 	m->allocation_idx = allocation_idx;
-	m->secret = entropy_next(&turn->entropy);
+	m->life = entropy_below(&turn->entropy, 1u << 24);
 	m->newest = m->established = 1;
 	allocation_at(turn, allocation_idx)->mobility_idx = idx;
 }
@@ -131,29 +128,20 @@ void mobility_put_ticket(struct call *call, uint32_t allocation_idx)
 {
 	struct turn *turn = call->turn;
 	const uint32_t idx = allocation_at(turn, allocation_idx)->mobility_idx;
-	uint8_t plain[PLAIN_BYTES];
-	uint8_t ticket[TICKET_BYTES];
+	char ticket[TICKET_TEXT_BYTES];
+	const struct mobility *m;
 
 	if (idx == 0)
 		return;
-	store_be32(plain, idx);
-	store_u64(plain + 4, mobility_at(turn, idx)->secret);
-	store_be32(plain + 12, mobility_at(turn, idx)->newest);
-	entropy_fill(&turn->entropy, ticket, AEAD_NONCE_BYTES);
-	aead_seal(turn->tickets, ticket, plain, sizeof(plain), ticket + AEAD_NONCE_BYTES);
+	m = mobility_at(turn, idx);
+	ticket_write(
+		turn->ticketer, (uint64_t)idx << 40 | (uint64_t)m->life << 16 | m->newest, ticket);
 	stun_put_bytes(&call->reply, STUN_ATTR_MOBILITY_TICKET, ticket, sizeof(ticket));
-}
-
-static bool open_ticket(struct turn *turn, const struct stun_attr *attr, uint8_t *plain)
-{
-	return attr->n_bytes == TICKET_BYTES &&
-		aead_open(turn->tickets, attr->value, NULL, 0, attr->value + AEAD_NONCE_BYTES,
-			TICKET_BYTES - AEAD_NONCE_BYTES, plain);
 }
 
 // Does this generation lead to a new 5-tuple? The ticket of the established one does as long as the
 // client has not shown that it knows a newer one.
-static bool is_good(const struct mobility *m, uint32_t generation)
+static bool is_good(const struct mobility *m, uint16_t generation)
 {
 	return generation == m->newest || (is_pending(m) && generation == m->established);
 }
@@ -175,23 +163,22 @@ static bool is_repeated(const struct call *call, const struct mobility *m)
 void mobility_read(struct call *call, const struct stun_attr *attr)
 {
 	struct turn *turn = call->turn;
-	uint8_t plain[PLAIN_BYTES];
 	const struct mobility *m;
-	uint32_t idx;
+	uint64_t number;
 
 	call->ticket = TICKET_BAD;
 	if (!turn->allows_mobility) {
 		call->ticket = TICKET_FORBIDDEN;
 		return;
 	}
-	if (!open_ticket(turn, attr, plain))
+	if (attr->n_bytes != TICKET_TEXT_BYTES ||
+		!ticket_read(turn->ticketer, attr->value, &number))
 		return;
 	call->ticket = TICKET_OF_NONE;
-	idx = load_be32(plain);
-	m = mobility_at(turn, idx); // it was our number once
-	if (m->secret != load_u64(plain + 4) || m->allocation_idx == 0)
+	m = mobility_at(turn, (uint32_t)(number >> 40)); // it was there once
+	if (m->life != (number >> 16 & 0xffffff) || m->allocation_idx == 0)
 		return;
-	call->generation = load_be32(plain + 12);
+	call->generation = (uint16_t)number;
 	call->allocation_idx = m->allocation_idx;
 	call->allocation = allocation_at(turn, m->allocation_idx);
 	call->ticket = is_repeated(call, m)    ? TICKET_REPEATED
@@ -268,19 +255,27 @@ static void establish(struct turn *turn, uint32_t allocation_idx)
 	m->established = m->newest;
 }
 
+// At most: what stands after the move, and the owners and channels of the old 5-tuple.
+static size_t count_moved(const struct allocation *allocation)
+{
+	return 4U + allocation->n_permissions + 3U * allocation->n_channels;
+}
+
 // Entries of the new 5-tuple come before those of the old one go.
 void turn_moved(struct turn *turn, uint32_t allocation_idx, struct turn_effects *effects)
 {
 	const uint32_t idx = allocation_idx + 1;
 	const size_t n_before = effects->n;
+	const struct allocation *allocation;
 	struct leg old;
 
-	if (idx == 0 || idx > turn->allocations.n_touched || !effects_fit(effects))
+	if (idx == 0 || idx > turn->allocations.n_touched)
 		return;
-	if (allocation_at(turn, idx)->client.ip.family == FAMILY_NONE ||
-		!mobility_pending(turn, idx))
+	allocation = allocation_at(turn, idx);
+	if (allocation->client.ip.family == FAMILY_NONE || !mobility_pending(turn, idx) ||
+		effects_room(effects) < count_moved(allocation))
 		return;
-	old = (struct leg){allocation_at(turn, idx)->service, allocation_at(turn, idx)->client};
+	old = (struct leg){allocation->service, allocation->client};
 	establish(turn, idx);
 	effects_add_entries(effects, turn, idx);
 	for (size_t i = n_before; i < effects->n; i++) {

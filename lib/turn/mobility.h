@@ -1,7 +1,7 @@
 // Clients that move (RFC 8016): a ticket lets its owner bring an allocation to another 5-tuple.
 //
-// A ticket is sealed and holds the number of the allocation's mobility, a secret of this one life
-// of it, and a generation. After a Refresh with a ticket the client has two 5-tuples: the
+// A ticket holds the number of the allocation's mobility, which life of it
+// that is, and a generation. After a Refresh with a ticket the client has two 5-tuples: the
 // established one, to which data of peers go, and the pending one. Both may send. The first data on
 // the pending one end the hand-over: it becomes the established one, the other is forgotten. There
 // is one pending hand-over at most; a new one takes its place.

@@ -61,16 +61,16 @@ struct second {
 
 // Of an allocation whose client asked for tickets (RFC 8016). See mobility.h.
 struct mobility {
-	uint64_t secret; // of this life of the node
 	uint64_t moved_ms; // when the last hand-over began
 	struct endpoint service; // the pending 5-tuple
 	struct endpoint client; // family none: no hand-over is under way
 	uint32_t allocation_idx; // 0: this node is free
 	uint32_t next; // in its bucket of pending 5-tuples, or 0
+	uint32_t life; // of the node: 24 random bits
 	// Generations of tickets.
-	uint32_t newest;
-	uint32_t established; // the newest that the client surely knows
-	uint32_t used; // by the last hand-over, or 0
+	uint16_t newest;
+	uint16_t established; // the newest that the client surely knows
+	uint16_t used; // by the last hand-over, or 0
 };
 
 #define TOKEN_BYTES 8 // RFC 8656 §18.10
@@ -112,7 +112,7 @@ struct turn {
 	struct pool channels;
 	struct pool reservations;
 	bool allows_mobility;
-	struct aead *tickets; // seals them
+	struct ticketer *ticketer;
 	struct pool mobilities;
 	uint32_t *moving; // buckets of pending 5-tuples, n_buckets: first mobility, or 0
 	uint32_t n_moving;
@@ -147,8 +147,9 @@ struct call {
 	struct stun_writer reply;
 	uint32_t allocation_idx; // of the request's 5-tuple, or 0
 	struct allocation *allocation;
+	bool from_pending; // the request came by the pending 5-tuple
 	enum ticket ticket;
-	uint32_t generation; // of the ticket
+	uint16_t generation; // of the ticket
 	enum turn_lookup lookup; // of its user
 	bool authenticated;
 	bool algorithm_chosen; // by PASSWORD-ALGORITHM; else it is MD5

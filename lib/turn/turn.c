@@ -86,9 +86,11 @@ static void find_allocation(struct call *call)
 	if (request->view->method == STUN_REFRESH && ticket)
 		return mobility_read(call, ticket);
 	call->allocation_idx = clients_find(call->turn, &request->service, &request->client);
-	if (call->allocation_idx == 0)
+	if (call->allocation_idx == 0) {
 		call->allocation_idx =
 			mobility_find(call->turn, &request->service, &request->client);
+		call->from_pending = call->allocation_idx != 0;
+	}
 	if (call->allocation_idx)
 		call->allocation = allocation_at(call->turn, call->allocation_idx);
 }
@@ -124,7 +126,11 @@ static enum stun_code judge(struct call *call)
 	if (code)
 		return code;
 	reply_begin(call, STUN_SUCCESS);
-	return run(call);
+	code = run(call);
+	// Who asks for something from the new 5-tuple is there, even if he only listens.
+	if (!code && call->from_pending)
+		turn_moved(call->turn, call->allocation_idx - 1, call->effects);
+	return code;
 }
 
 static void count(struct realm *realm, const struct stun_view *view, enum stun_code code)

@@ -247,8 +247,8 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update);
 
 // The client of that allocation (as effects name it) has sent something that matched a `moving`
-// one: its hand-over ends. Nothing where there is none, or no room for TURN_EFFECTS_MAX: the next
-// packet asks again.
+// one: its hand-over ends. Nothing where there is none, or no room for its effects: the next packet
+// asks again.
 void turn_moved(struct turn *turn, uint32_t allocation_idx, struct turn_effects *effects);
 
 // Remove what has expired, as far as `effects` has room. Returns true where more is due already.

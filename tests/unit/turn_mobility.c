@@ -89,7 +89,7 @@ Test(turn_mobility, who_asks_for_a_ticket_gets_one)
 {
 	cr_assert_eq(allocate(), 0);
 	cr_assert(rig_has(&rig, STUN_ATTR_MOBILITY_TICKET));
-	cr_expect_gt(stun_find(&rig.view, STUN_ATTR_MOBILITY_TICKET)->n_bytes, 16);
+	cr_expect_eq(stun_find(&rig.view, STUN_ATTR_MOBILITY_TICKET)->n_bytes, 32);
 	cr_expect_eq(rig_repeat(&rig), 0);
 	cr_expect(rig_has(&rig, STUN_ATTR_MOBILITY_TICKET), "a retransmission gets one too");
 	cr_expect_eq(rig.effects.n, 0);
@@ -175,26 +175,40 @@ Test(turn_mobility, without_a_hand_over_data_change_nothing)
 	cr_expect_eq(rig_refresh(&rig, 600), 0);
 }
 
-Test(turn_mobility, both_5_tuples_may_ask_meanwhile)
+Test(turn_mobility, the_old_5_tuple_may_ask_meanwhile)
 {
 	begin();
 	cr_assert_eq(move_to(AWAY), 0);
-	cr_expect_eq(rig_bind(&rig, 0x4001, "11.0.0.2:9"), 0);
-	cr_expect_eq(count(AWAY, true), 3);
 	go(HOME);
 	cr_expect_eq(rig_bind(&rig, 0x4002, "11.0.0.3:9"), 0);
-	cr_expect_eq(count(AWAY, true), 4);
 	cr_expect_eq(rig_refresh(&rig, 600), 0);
+	cr_expect_eq(count(AWAY, true), 3);
 	cr_expect(rig_walk_matches(&rig));
 	rig_moved(&rig, 0);
-	cr_expect_eq(count(AWAY, false), 10); // an owner; three of up, down and permission
+	cr_expect_eq(count(AWAY, false), 7); // an owner; two of up, down and permission
+}
+
+// Beyond RFC 8016 §3.2.2: a client that only listens, or a client of coturn, is reached so.
+Test(turn_mobility, a_request_from_the_new_5_tuple_ends_the_hand_over_too)
+{
+	begin();
+	cr_assert_eq(move_to(AWAY), 0);
+	cr_expect_eq(rig_bind(&rig, 0x3fff, "11.0.0.3:9"), 400);
+	cr_expect_eq(count(HOME, false), 4, "not a refused one");
+	cr_expect_eq(rig_bind(&rig, 0x4002, "11.0.0.3:9"), 0);
+	cr_expect_eq(count(HOME, false), 0);
+	cr_expect_eq(count(AWAY, false), 7);
 }
 
 Test(turn_mobility, a_channel_that_ends_meanwhile_ends_at_both)
 {
 	begin();
-	cr_assert_eq(move_to(AWAY), 0);
 	cr_assert_eq(rig_refresh(&rig, 3600), 0);
+	go(AWAY);
+	rig_begin(&rig, STUN_REFRESH);
+	stun_put_u32(&rig.w, STUN_ATTR_LIFETIME, 3600);
+	stun_put_bytes(&rig.w, STUN_ATTR_MOBILITY_TICKET, rig.ticket, rig.ticket_bytes);
+	cr_assert_eq(rig_send(&rig), 0);
 	rig_pass(&rig, 600000);
 	cr_expect_eq(count(AWAY, true), 1);
 	cr_expect_eq(count(HOME, false), 1);
@@ -417,7 +431,7 @@ Test(turn_mobility, without_room_for_effects_nothing_moves)
 	cr_expect_eq(rig_move(&rig), 508);
 	rig.effects.capacity = TURN_EFFECTS_MAX;
 	cr_assert_eq(rig_move(&rig), 0);
-	rig.effects.capacity = TURN_EFFECTS_MAX - 1;
+	rig.effects.capacity = 6;
 	rig_moved(&rig, 0);
 	cr_expect_eq(rig.effects.n, 0);
 	rig.effects.capacity = TURN_EFFECTS_MAX;
