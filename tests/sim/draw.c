@@ -135,7 +135,7 @@ static void draw_login(struct draw *draw, struct request *request, unsigned clie
 		.has_realm = true,
 		.has_nonce = true,
 		.key = STUN_PASSWORD_MD5};
-	if (a->lives && draw_chance(draw, 90))
+	if (model_lives(a) && draw_chance(draw, 90))
 		login->user = a->owner;
 	if (draw_chance(draw, rules->asks_userhash ? 60 : 3)) {
 		login->has_userhash = true;
@@ -221,18 +221,23 @@ static struct endpoint draw_peer(struct draw *draw, unsigned special_percent)
 		"239.255.255.255", "240.0.0.1", "255.255.255.255", "10.0.0.1", "172.16.0.1",
 		"172.31.255.255", "192.168.0.1", "100.64.0.1", "100.127.255.255", "198.18.0.1",
 		"198.19.255.255", "203.0.113.7", "192.0.2.99", "192.0.2.15", "192.0.2.17",
-		"192.0.2.16", "2600::1", "::ffff:11.0.0.1", "8.8.8.8", "172.32.0.1", "100.128.0.1",
-		"192.169.0.1", "223.255.255.255", "198.20.0.1", "170.254.1.1"};
+		"192.0.2.16", "2600::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fd00::1",
+		"fe80::1", "ff02::1", "::1", "2001:db8::99", "2002:c000:204::1", "2001:db8::17",
+		"8.8.8.8", "172.32.0.1", "100.128.0.1", "192.169.0.1", "223.255.255.255",
+		"198.20.0.1", "170.254.1.1"};
 	struct endpoint peer = {.port = (uint16_t)(9 + below(draw, 3))};
 
 	if (draw_chance(draw, special_percent)) {
 		peer = at(specials[below(draw, N_ELEMENTS(specials))], peer.port);
-		if (peer.ip.bytes[0] == 192 && draw_chance(draw, 70))
+		if ((peer.ip.bytes[0] == 192 || peer.ip.bytes[15] == 0x17) && draw_chance(draw, 70))
 			peer.port = (uint16_t)(49998 + below(draw, 30));
 		return peer;
 	}
 	peer.ip = (struct ip_addr){
 		FAMILY_IPV4, {11, 0, 0, (uint8_t)below(draw, draw->scenario->n_hosts)}};
+	if (draw_chance(draw, draw->scenario->ipv6_percent))
+		peer.ip = (struct ip_addr){
+			FAMILY_IPV6, {0x26, [15] = (uint8_t)below(draw, draw->scenario->n_hosts)}};
 	return peer;
 }
 
@@ -261,10 +266,12 @@ static void draw_allocate(struct draw *draw, struct request *request)
 {
 	request->has |= HAS_TRANSPORT;
 	request->protocol = 17;
-	switch (below(draw, 12)) {
+	switch (below(draw, 14)) {
 	case 0:
 	case 1:
 		request->has |= HAS_EVEN_PORT;
+		if (draw_chance(draw, 20))
+			request->has |= HAS_FAMILY, request->family = FAMILY_IPV6;
 		request->pair = draw_chance(draw, 70);
 		return;
 	case 2:
@@ -272,11 +279,16 @@ static void draw_allocate(struct draw *draw, struct request *request)
 		take_token(draw, request);
 		return;
 	case 4:
-		request->has |= HAS_FAMILY;
-		request->family = draw_chance(draw, 80) ? FAMILY_IPV4 : (uint8_t)below(draw, 4);
-		return;
 	case 5:
+		request->has |= HAS_FAMILY;
+		request->family = draw_chance(draw, 85) ? (uint8_t)(1 + below(draw, 2))
+							: (uint8_t)below(draw, 4);
+		return;
+	case 6:
+	case 7:
 		request->has |= HAS_ADDITIONAL;
+		if (draw_chance(draw, 20))
+			request->has |= HAS_EVEN_PORT;
 		request->additional = draw_chance(draw, 80) ? FAMILY_IPV6 : (uint8_t)below(draw, 4);
 		return;
 	default:
@@ -298,7 +310,7 @@ static void draw_bind(struct draw *draw, struct request *request)
 	for (unsigned k = 0; k < request->n_peers; k++)
 		request->peers[k] = draw_peer(draw, 15);
 	// A client refreshes what it has.
-	if (a->lives && i < a->n_channels && draw_chance(draw, 60)) {
+	if (model_lives(a) && i < a->n_channels && draw_chance(draw, 60)) {
 		request->channel = a->channels[i].number;
 		request->peers[0] = a->channels[i].peer;
 	}
@@ -320,9 +332,9 @@ static void draw_attrs(struct draw *draw, struct request *request)
 		request->has |= HAS_LIFETIME;
 		request->lifetime_s = draw_lifetime(draw);
 	}
-	if (request->method == STUN_REFRESH && draw_chance(draw, 10)) {
+	if (request->method == STUN_REFRESH && draw_chance(draw, 25)) {
 		request->has |= HAS_FAMILY;
-		request->family = (uint8_t)(1 + draw_chance(draw, 30));
+		request->family = (uint8_t)(1 + draw_chance(draw, 50));
 	}
 }
 
@@ -382,7 +394,7 @@ static uint16_t draw_method(struct draw *draw, const struct model_allocation *a)
 
 	if (draw_chance(draw, 1))
 		return STUN_BINDING;
-	if (!a->lives && draw_chance(draw, 90))
+	if (!model_lives(a) && draw_chance(draw, 90))
 		return STUN_ALLOCATE;
 	return methods[below(draw, N_ELEMENTS(methods))];
 }

@@ -15,6 +15,7 @@ struct scenario {
 	struct model_rules rules;
 	unsigned n_clients;
 	unsigned n_hosts; // peers that anybody may talk to
+	unsigned ipv6_percent; // of them; as many again
 	unsigned n_channels; // numbers that are usually chosen from
 	unsigned n_peers_max; // of one CreatePermission
 	unsigned fault_percent; // of the requests

@@ -50,18 +50,22 @@ static const char *apply(
 {
 	const unsigned tuple = entries_tuple(model, &effect->service, &effect->client);
 
-	if (tuple == MODEL_TUPLES_MAX)
+	int64_t *count;
+
+	if (tuple == MODEL_TUPLES_MAX || effect->relayed.ip.family == FAMILY_NONE)
 		return "an effect for a client that is not";
+	count = &entries->counts_of[tuple][effect->relayed.ip.family - 1];
 	switch (effect->kind) {
 	case TURN_PORT_COOLING:
-		if (entries->counts[tuple])
+		if (*count)
 			return "a port cools before its entries are gone";
 		if (entries->n_cooling == ENTRIES_COOLING_MAX)
 			return "too many ports cool";
 		entries->cooling[entries->n_cooling++] = effect->relayed;
 		return model_cool(model, &effect->relayed);
 	case TURN_ALLOCATION_ADD:
-		if (entries->counts[tuple])
+		if (*count ||
+			(entries->counts[tuple] && entries->idx[tuple] != effect->allocation_idx))
 			return "an allocation is added where one is";
 		entries->idx[tuple] = effect->allocation_idx;
 		// fall through
@@ -70,12 +74,13 @@ static const char *apply(
 	case TURN_CHANNEL_DOWN_ADD:
 		entries->sums[tuple] += hash_effect(effect, effect->kind);
 		entries->counts[tuple]++;
+		(*count)++;
 		return NULL;
 	default:
 		// Each removal follows its addition in the enumeration.
 		entries->sums[tuple] -= hash_effect(effect, effect->kind - 1u);
 		entries->counts[tuple]--;
-		return entries->counts[tuple] < 0 ? "more is removed than was added" : NULL;
+		return --*count < 0 ? "more is removed than was added" : NULL;
 	}
 }
 
@@ -101,26 +106,37 @@ static void want(struct sum *sum, uint64_t hash)
 	sum->n++;
 }
 
-// An entry stands if and only if a matching packet may pass right now.
-static struct sum sum_wanted(const struct model_allocation *a, uint32_t idx)
+static uint64_t hash_relayed(const struct model_allocation *a, uint32_t idx, uint8_t family)
 {
 	const struct turn_effect entry = {.allocation_idx = idx,
 		.service = a->service,
 		.client = a->client,
-		.relayed = a->relayed};
-	const uint64_t hash = hash_allocation(&entry);
+		.relayed = a->relayed[family - 1].address};
+
+	return hash_allocation(&entry);
+}
+
+// An entry stands if and only if a matching packet may pass right now.
+static struct sum sum_wanted(const struct model_allocation *a, uint32_t idx)
+{
+	const struct endpoint nobody = {0};
+	uint64_t hashes[MODEL_FAMILIES] = {0};
 	struct sum sum = {0};
 
-	if (!a->lives)
-		return sum;
-	want(&sum, hash_entry(hash, TURN_ALLOCATION_ADD, 0, &entry.peer));
-	for (unsigned i = 0; i < a->n_permissions; i++) {
+	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
+		if (!model_relayed(a, family))
+			continue;
+		hashes[family - 1] = hash_relayed(a, idx, family);
+		want(&sum, hash_entry(hashes[family - 1], TURN_ALLOCATION_ADD, 0, &nobody));
+	}
+	for (unsigned i = 0; i < a->n_permissions && model_lives(a); i++) {
 		const struct endpoint peer = {.ip = a->permissions[i].ip};
 
-		want(&sum, hash_entry(hash, TURN_PERMISSION_ADD, 0, &peer));
+		want(&sum, hash_entry(hashes[peer.ip.family - 1], TURN_PERMISSION_ADD, 0, &peer));
 	}
-	for (unsigned i = 0; i < a->n_channels; i++) {
+	for (unsigned i = 0; i < a->n_channels && model_lives(a); i++) {
 		const struct model_channel *c = &a->channels[i];
+		const uint64_t hash = hashes[c->peer.ip.family - 1];
 
 		want(&sum, hash_entry(hash, TURN_CHANNEL_UP_ADD, c->number, &c->peer));
 		for (unsigned k = 0; k < a->n_permissions; k++)

@@ -10,6 +10,7 @@
 struct entries {
 	uint64_t sums[MODEL_TUPLES_MAX];
 	int64_t counts[MODEL_TUPLES_MAX];
+	int64_t counts_of[MODEL_TUPLES_MAX][MODEL_FAMILIES]; // by that of the relayed address
 	uint32_t idx[MODEL_TUPLES_MAX]; // the instance's name for the allocation there
 	struct endpoint cooling[ENTRIES_COOLING_MAX];
 	size_t n_cooling;

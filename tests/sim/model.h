@@ -10,7 +10,7 @@
 
 #define MODEL_TUPLES_MAX 128 // client i is at port CLIENT_PORT + i; of each, one for each service
 #define CLIENT_PORT 50000u
-#define MODEL_RELAYS_MAX 2
+#define MODEL_RELAYS_MAX 4
 #define MODEL_PORTS_MAX 512
 #define MODEL_RESERVATIONS_MAX 512
 
@@ -50,15 +50,20 @@ struct model_channel {
 	uint64_t expires_ms;
 };
 
-struct model_allocation {
+struct model_relayed {
 	bool lives;
-	uint32_t idx; // as the instance calls it
+	struct endpoint address;
+	uint64_t expires_ms;
+};
+
+#define MODEL_FAMILIES 2 // IPv4, IPv6
+
+struct model_allocation {
 	struct user owner;
 	struct endpoint service;
 	struct endpoint client;
-	struct endpoint relayed;
+	struct model_relayed relayed[MODEL_FAMILIES];
 	uint8_t transaction[STUN_TRANSACTION_BYTES];
-	uint64_t expires_ms;
 	int reservation; // made by its EVEN-PORT and not yet taken, or -1
 	struct model_permission permissions[TURN_PERMISSIONS_MAX];
 	unsigned n_permissions;
@@ -81,6 +86,20 @@ struct model {
 	struct model_reservation reservations[MODEL_RESERVATIONS_MAX];
 	uint8_t ports[MODEL_RELAYS_MAX][MODEL_PORTS_MAX]; // enum model_port
 };
+
+static inline bool model_lives(const struct model_allocation *a)
+{
+	return a->relayed[0].lives || a->relayed[1].lives;
+}
+
+// The relayed address of a family, or NULL; so for what is no family.
+static inline const struct model_relayed *model_relayed(
+	const struct model_allocation *a, uint8_t family)
+{
+	if (family < FAMILY_IPV4 || family > FAMILY_IPV6 || !a->relayed[family - 1].lives)
+		return NULL;
+	return &a->relayed[family - 1];
+}
 
 // The code of the answer to `request`, 0 for success, or ANSWER_NONE. `has_room`: there is room for
 // effects. Changes nothing.

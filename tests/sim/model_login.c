@@ -19,7 +19,8 @@ static bool knows_password(const struct model *model, const struct turn_time *ti
 	const struct model_allocation *a = &model->allocations[request->tuple];
 	const struct user *user = &request->login.user;
 
-	if (a->lives && request->method != STUN_ALLOCATE && strcmp(a->owner.name, user->name) == 0)
+	if (model_lives(a) && request->method != STUN_ALLOCATE &&
+		strcmp(a->owner.name, user->name) == 0)
 		return keys_agree(&a->owner, user, algorithm);
 	if (!user->exists)
 		return false;
@@ -79,10 +80,10 @@ bool model_allows_ip(const struct model *model, const struct ip_addr *ip)
 	const bool private = a == 10 || (a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168) ||
 		(a == 100 && b >= 64 && b < 128);
 
-	if (ip->family != FAMILY_IPV4)
-		return false;
 	if (is_relay_ip(model, ip))
 		return true;
+	if (ip->family == FAMILY_IPV6)
+		return a == 0x26 || ((a & 0xfe) == 0xfc && model->rules.allow_private);
 	if (a == 0 || a == 127 || a >= 224 || (a == 169 && b == 254))
 		return false;
 	if (private)

@@ -102,7 +102,8 @@ struct request {
 
 struct answer {
 	int code; // 0: success; ANSWER_NONE
-	struct endpoint relayed; // family none: not there; so in all of these
+	struct endpoint relayed[2]; // IPv4, IPv6; family none: not there, so in all of these
+	unsigned n_relayed;
 	struct endpoint mapped;
 	struct endpoint alternate;
 	uint8_t token[TOKEN_BYTES];
@@ -110,6 +111,8 @@ struct answer {
 	bool has_lifetime;
 	uint32_t lifetime_s;
 	bool has_address_error;
+	uint8_t lacking_family; // of ADDRESS-ERROR-CODE
+	int lacking_code;
 	bool has_realm;
 	bool has_offer;
 	bool has_unknown;

@@ -75,7 +75,7 @@ static void check_stats(void)
 	struct turn_stats stats;
 
 	turn_stats_get(run.turn, &stats);
-	if (stats.n_allocations != wanted.n_allocations ||
+	if (stats.n_allocations != wanted.n_allocations || stats.n_dual != wanted.n_dual ||
 		stats.n_permissions != wanted.n_permissions ||
 		stats.n_channels != wanted.n_channels ||
 		stats.n_ports_free != wanted.n_ports_free ||
@@ -320,6 +320,7 @@ Test(property, many_clients_of_a_roomy_server)
 		.rules = {RULES, .offers_sha256 = true, .asks_userhash = true},
 		.n_clients = 50,
 		.n_hosts = 12,
+		.ipv6_percent = 30,
 		.n_channels = 10,
 		.n_peers_max = 3,
 		.fault_percent = 15,
@@ -336,8 +337,10 @@ Test(property, too_many_clients_of_a_small_server)
 	static const struct scenario scenario = {
 		.name = "small",
 		.rules = {.relays = {{{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50010},
-				  {{FAMILY_IPV4, {192, 0, 2, 17}}, 50001, 50004}},
-			.n_relays = 2,
+				  {{FAMILY_IPV4, {192, 0, 2, 17}}, 50001, 50004},
+				  {{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8, [15] = 0x17}}, 50000,
+					  50005}},
+			.n_relays = 3,
 			.services = {{{FAMILY_IPV4, {192, 0, 2, 15}}, 3478},
 				{{FAMILY_IPV4, {192, 0, 2, 16}}, 3478}},
 			.n_allocations_max = 13,
@@ -349,6 +352,7 @@ Test(property, too_many_clients_of_a_small_server)
 			.alternate = {{FAMILY_IPV4, {192, 0, 2, 77}}, 3478}},
 		.n_clients = 40,
 		.n_hosts = 4,
+		.ipv6_percent = 30,
 		.n_channels = 4,
 		.n_peers_max = 3,
 		.fault_percent = 8,
@@ -368,6 +372,7 @@ Test(property, names_that_end)
 			.n_allocations_per_user = 6, .rfc5766_channels = true},
 		.n_clients = 40,
 		.n_hosts = 8,
+		.ipv6_percent = 30,
 		.n_channels = 0x3000,
 		.n_peers_max = 4,
 		.fault_percent = 10,
@@ -386,6 +391,7 @@ Test(property, few_clients_with_very_many_peers)
 		.rules = {RULES},
 		.n_clients = 6,
 		.n_hosts = 132,
+		.ipv6_percent = 30,
 		.n_channels = 1000,
 		.n_peers_max = PEERS_MAX,
 		.fault_percent = 5,
@@ -404,6 +410,7 @@ Test(property, workers_that_fall_behind)
 		.rules = {RULES},
 		.n_clients = 30,
 		.n_hosts = 8,
+		.ipv6_percent = 30,
 		.n_channels = 8,
 		.n_peers_max = 4,
 		.fault_percent = 5,

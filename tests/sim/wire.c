@@ -162,6 +162,27 @@ static struct endpoint read_address(const struct stun_view *view, uint16_t type)
 	return endpoint;
 }
 
+static void read_relayed(const struct stun_view *view, struct answer *answer)
+{
+	const struct stun_attr *attr = stun_find(view, STUN_ATTR_XOR_RELAYED_ADDRESS);
+	struct endpoint endpoint;
+
+	for (; attr; attr = stun_find_next(view, attr), answer->n_relayed++)
+		if (stun_get_xor_address(attr, view->transaction_id, &endpoint) == 0)
+			answer->relayed[endpoint.ip.family - 1] = endpoint;
+}
+
+static void read_lacking(const struct stun_view *view, struct answer *answer)
+{
+	const struct stun_attr *attr = stun_find(view, STUN_ATTR_ADDRESS_ERROR_CODE);
+
+	if (!attr || attr->n_bytes < 4)
+		return;
+	answer->has_address_error = true;
+	answer->lacking_family = attr->value[0];
+	answer->lacking_code = attr->value[2] * 100 + attr->value[3];
+}
+
 static struct nonce read_nonce(
 	const struct stun_view *view, const struct request *request, uint64_t now_ms)
 {
@@ -185,11 +206,9 @@ static struct answer read_answer(
 	const struct stun_attr *lifetime = stun_find(view, STUN_ATTR_LIFETIME);
 	struct answer answer = {
 		.code = read_code(view),
-		.relayed = read_address(view, STUN_ATTR_XOR_RELAYED_ADDRESS),
 		.mapped = read_address(view, STUN_ATTR_XOR_MAPPED_ADDRESS),
 		.alternate = read_address(view, STUN_ATTR_ALTERNATE_SERVER),
 		.has_token = token && token->n_bytes == TOKEN_BYTES,
-		.has_address_error = stun_find(view, STUN_ATTR_ADDRESS_ERROR_CODE),
 		.has_realm = stun_find(view, STUN_ATTR_REALM),
 		.has_offer = stun_find(view, STUN_ATTR_PASSWORD_ALGORITHMS),
 		.has_unknown = stun_find(view, STUN_ATTR_UNKNOWN_ATTRIBUTES),
@@ -200,6 +219,8 @@ static struct answer read_answer(
 		.has_fingerprint = view->fingerprint_offset,
 	};
 
+	read_relayed(view, &answer);
+	read_lacking(view, &answer);
 	if (lifetime)
 		answer.has_lifetime = stun_get_u32(lifetime, &answer.lifetime_s) == 0;
 	if (answer.has_token)
