@@ -101,6 +101,7 @@ void subject_open(struct subject *subject, struct rig *rig, uint32_t n_allocatio
 		.n_burst = subject->n_burst,
 		.numa_node = NUMA_NODE_ANY,
 		.try_huge = try_huge,
+		.answers.bindings_per_source = 100000000, // counted, never reached
 		.seed = {1, 2},
 		.punts = &rig->punts,
 		.others = &rig->others,

@@ -233,6 +233,15 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.software = conf->software,
 		.n_flows = n_flows,
 		.n_flows6 = has_ipv6(conf) ? n_flows : 0,
+		.answers =
+			{
+				.bindings_per_source = conf->answers.bindings_per_source,
+				.bindings = conf->answers.bindings,
+				.challenges_per_source = conf->answers.challenges_per_source,
+				.challenges = conf->answers.challenges,
+				.ratio_percent = conf->answers.ratio_percent,
+			},
+		.n_workers = conf->n_workers,
 	};
 	p->control = (struct control_config){
 		.ports = p->control_ports,
@@ -240,6 +249,8 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.relays = p->relays,
 		.n_relays = conf->n_relay,
 		.n_flows = n_flows,
+		.answers = {conf->answers.challenges_per_source, conf->answers.challenges,
+			conf->answers.ratio_percent},
 	};
 	return make_realms(p, conf);
 }

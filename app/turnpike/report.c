@@ -70,6 +70,7 @@ static void add_workers(struct text *text, const struct worker_stats *sum)
 static void add_control(struct text *text, const struct control_stats *control)
 {
 	add(text, "answers", control->n_answers);
+	add(text, "answers_withheld", control->n_answers_withheld);
 	add(text, "answers_lost", control->n_answers_lost);
 	add(text, "silent", control->n_silent);
 	add(text, "mirror_to_kernel", control->n_mirror_to_kernel);

@@ -3,6 +3,8 @@
 #define BASE_H
 
 #include "addr.h"
+#include "bucket.h"
+#include "budget.h"
 #include "bytes.h"
 #include "hash.h"
 #include "log.h"

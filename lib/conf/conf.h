@@ -98,6 +98,15 @@ struct conf_realm {
 	struct conf_peers peers;
 };
 
+// A second, and at once; 0: no limit.
+struct conf_answers {
+	uint32_t bindings_per_source;
+	uint32_t bindings;
+	uint32_t challenges_per_source;
+	uint32_t challenges;
+	uint32_t ratio_percent;
+};
+
 struct conf {
 	struct conf_port *ports;
 	size_t n_ports; // 1..CONF_PORTS_MAX
@@ -118,6 +127,7 @@ struct conf {
 
 	// Other servers, for clients when this one is full: at most one of each family.
 	struct endpoint alternates[2];
+	struct conf_answers answers; // to those who have not shown who they are
 	bool rfc5766_channels; // channel numbers up to 0x7fff instead of 0x4fff
 
 	// The second address and port of RFC 5780, beside listen[0]; family none: there is none.

@@ -155,6 +155,15 @@ static const cyaml_schema_field_t auth_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t answers_fields[] = {
+	FIELD_NUMBER("bindings-per-source", struct raw_answers, bindings_per_source),
+	FIELD_NUMBER("bindings", struct raw_answers, bindings),
+	FIELD_NUMBER("challenges-per-source", struct raw_answers, challenges_per_source),
+	FIELD_NUMBER("challenges", struct raw_answers, challenges),
+	FIELD_NUMBER("ratio-percent", struct raw_answers, ratio_percent),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t limits_fields[] = {
 	FIELD_NUMBER("allocations", struct raw_limits, allocations),
 	FIELD_NUMBER("allocations-per-user", struct raw_limits, allocations_per_user),
@@ -164,6 +173,8 @@ static const cyaml_schema_field_t limits_fields[] = {
 		0, 2),
 	CYAML_FIELD_ENUM("channels", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_limits,
 		channels, channels, N_ELEMENTS(channels)),
+	CYAML_FIELD_MAPPING(
+		"answers", CYAML_FLAG_OPTIONAL, struct raw_limits, answers, answers_fields),
 	CYAML_FIELD_END,
 };
 
@@ -258,6 +269,11 @@ const struct number *schema_number(const char *key)
 		{"allocations-per-user", 0, 4194304, 0},
 		{"lifetime-s", 600, 3600, 600},
 		{"lifetime-max-s", 600, 86400, 3600},
+		{"bindings-per-source", 0, 100000000, 1000},
+		{"bindings", 0, 100000000, 0},
+		{"challenges-per-source", 0, 100000000, 1000},
+		{"challenges", 0, 100000000, 0},
+		{"ratio-percent", 0, 10000, 0},
 		{"count", 1, CONF_WORKERS_MAX, 1},
 		{"cpus", 0, 1023, 0},
 		{"control-cpu", 0, 1023, 0},

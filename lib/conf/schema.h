@@ -67,6 +67,14 @@ enum raw_channels {
 	RAW_CHANNELS_RFC5766,
 };
 
+struct raw_answers {
+	uint32_t *bindings_per_source;
+	uint32_t *bindings;
+	uint32_t *challenges_per_source;
+	uint32_t *challenges;
+	uint32_t *ratio_percent;
+};
+
 struct raw_limits {
 	uint32_t *allocations;
 	uint32_t *allocations_per_user;
@@ -75,6 +83,7 @@ struct raw_limits {
 	char **alternate_servers;
 	size_t n_alternate_servers;
 	enum raw_channels channels;
+	struct raw_answers answers;
 };
 
 struct raw_peers {

@@ -279,6 +279,17 @@ static int take_realms(struct conf *conf, struct raw *raw, struct source *source
 }
 
 // As many allocations as there are relayed ports, where that is less than the usual default.
+static void take_answers(struct conf_answers *answers, const struct raw_answers *raw)
+{
+	answers->bindings_per_source =
+		values_number(raw->bindings_per_source, "bindings-per-source");
+	answers->bindings = values_number(raw->bindings, "bindings");
+	answers->challenges_per_source =
+		values_number(raw->challenges_per_source, "challenges-per-source");
+	answers->challenges = values_number(raw->challenges, "challenges");
+	answers->ratio_percent = values_number(raw->ratio_percent, "ratio-percent");
+}
+
 static int take_limits(struct conf *conf, struct raw *raw, struct source *source)
 {
 	const struct place limits = {NULL, "limits", 0};
@@ -293,6 +304,7 @@ static int take_limits(struct conf *conf, struct raw *raw, struct source *source
 	conf->allocation_lifetime_s = values_number(raw->limits.lifetime_s, "lifetime-s");
 	conf->allocation_lifetime_max_s =
 		values_number(raw->limits.lifetime_max_s, "lifetime-max-s");
+	take_answers(&conf->answers, &raw->limits.answers);
 	conf->rfc5766_channels = raw->limits.channels == RAW_CHANNELS_RFC5766;
 	for (size_t i = 0; i < raw->limits.n_alternate_servers; i++) {
 		const struct place alternate = {&limits, "alternate-servers", i + 1};

@@ -9,6 +9,20 @@
 #define OTHERS_PER_POLL 32 // after the punts
 #define EXPIRE_INTERVAL_MS 100
 
+static int create_budget(struct control *c, const struct control_answers *answers)
+{
+	struct budget_config budget = {
+		.per_source = answers->per_source,
+		.total = answers->total,
+		.ticks_per_s = MS_IN_S,
+		.numa_node = NUMA_NODE_ANY,
+	};
+
+	c->ratio_percent = answers->ratio_percent;
+	random_secret(budget.seed, sizeof(budget.seed));
+	return budget_create(&c->challenges, &budget);
+}
+
 int control_create(struct control **out, const struct control_config *config)
 {
 	struct control *c = calloc(1, sizeof(*c));
@@ -18,7 +32,8 @@ int control_create(struct control **out, const struct control_config *config)
 		return -ENOMEM;
 	assert(config->n_ports <= CONTROL_PORTS_MAX && config->n_workers <= WORKERS_MAX);
 	c->relays = calloc(config->n_relays + 1, sizeof(*c->relays));
-	if (!c->relays) {
+	if (!c->relays || create_budget(c, &config->answers)) {
+		free(c->relays);
 		free(c);
 		return -ENOMEM;
 	}
@@ -58,6 +73,7 @@ void control_destroy(struct control *control)
 		drain(control->workers[i].others);
 		drain(control->workers[i].inbox);
 	}
+	budget_destroy(&control->challenges);
 	free(control->cooling);
 	free(control->relays);
 	free(control);

@@ -49,6 +49,13 @@ struct control_relay {
 	uint8_t port_idx;
 };
 
+// What is done for those who have not shown who they are, a second and at once; 0: no limit.
+struct control_answers {
+	uint32_t per_source; // an IPv4 address or an IPv6 /64
+	uint32_t total;
+	uint32_t ratio_percent; // of an answer to its request, in bytes of UDP
+};
+
 // All of it is copied; what it points to must outlive the control core.
 struct control_config {
 	struct turn *turn;
@@ -61,6 +68,7 @@ struct control_config {
 	size_t n_relays;
 	struct rte_mempool *pool; // for frames from the kernel
 	int kernel_fd; // a raw IPv4 socket (IP_HDRINCL), or -1
+	struct control_answers answers;
 	uint32_t n_flows; // entries that the table of each worker holds
 };
 

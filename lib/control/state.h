@@ -30,6 +30,9 @@ struct control {
 	struct control_worker workers[WORKERS_MAX];
 	struct control_relay *relays;
 
+	struct budget challenges;
+	uint32_t ratio_percent; // 0: no limit
+
 	uint64_t seq;
 	uint16_t next_ip_id;
 	uint32_t n_flows; // room in each worker's table

@@ -55,6 +55,17 @@ static bool write_answer(struct control *c, struct rte_mbuf *mbuf, struct pkt *p
 	return true;
 }
 
+// Whoever has not shown who he is may be somebody else's address.
+static bool is_withheld(struct control *c, const struct turn_time *time, const struct pkt *p,
+	const struct turn_answer *answer, size_t n_bytes)
+{
+	if (answer->known)
+		return false;
+	if (c->ratio_percent && n_bytes * 100 > (uint64_t)p->payload_bytes * c->ratio_percent)
+		return true;
+	return !budget_take(&c->challenges, (enum family)p->family, pkt_source_ip(p), time->now_ms);
+}
+
 void transact(
 	struct control *c, const struct turn_time *time, size_t worker_idx, const struct msg *msg)
 {
@@ -81,6 +92,9 @@ void transact(
 	}
 	if (n_bytes == 0) {
 		c->stats.n_silent++;
+		rte_pktmbuf_free(mbuf);
+	} else if (is_withheld(c, time, &p, &answer, n_bytes)) {
+		c->stats.n_answers_withheld++;
 		rte_pktmbuf_free(mbuf);
 	} else if (!write_answer(c, mbuf, &p, &answer, n_bytes)) {
 		c->stats.n_answers_lost++;

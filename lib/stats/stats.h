@@ -68,6 +68,7 @@ struct control_stats {
 	uint64_t n_mirror_lost; // frames the kernel or the rings did not take
 	uint64_t n_kernel_sent; // relayed packets given to the kernel for their first hop
 	uint64_t n_kernel_lost;
+	uint64_t n_answers_withheld; // to somebody unknown: above a budget, or too large
 	uint64_t n_answers_lost; // no room to answer: the client repeats
 };
 

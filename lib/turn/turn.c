@@ -166,6 +166,7 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 		turn->n_out_of_reach++;
 		return 0;
 	}
+	answer->known = call.authenticated;
 	if (code)
 		reply_error(&call, code);
 	turn->n_requests[request->view->method]++;

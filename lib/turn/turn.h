@@ -183,6 +183,7 @@ struct turn_answer {
 	size_t capacity_bytes; // 1,500 always suffice
 	struct endpoint from; // set by turn_handle(): one of our services
 	struct endpoint to; // set by turn_handle(): a port of the client
+	bool known; // set by turn_handle(): the client has shown who it is
 };
 
 // What a source may say about a realm while it runs.

@@ -30,7 +30,10 @@ static void answer(struct worker *w, struct burst_item *item, const struct stun_
 	const struct endpoint client = pkt_source(p);
 	const bool with_fingerprint = view->fingerprint_offset != 0;
 	struct stun_writer writer;
+	size_t n_bytes;
 
+	if (!budget_take(&w->bindings, (enum family)p->family, pkt_source_ip(p), w->now_ticks))
+		return item_drop(item, DROP_BINDING_BUDGET);
 	stun_writer_init(&writer, p->payload, ANSWER_BYTES_MAX, STUN_SUCCESS, STUN_BINDING,
 		view->transaction_id);
 	stun_put_xor_address(&writer, STUN_ATTR_XOR_MAPPED_ADDRESS, &client);
@@ -40,7 +43,10 @@ static void answer(struct worker *w, struct burst_item *item, const struct stun_
 		stun_put_bytes(&writer, STUN_ATTR_SOFTWARE, w->software, strlen(w->software));
 	if (with_fingerprint)
 		stun_put_fingerprint(&writer);
-	pkt_reply(p, (uint16_t)stun_writer_end(&writer), w->next_ip_id++);
+	n_bytes = stun_writer_end(&writer);
+	if (w->ratio_percent && n_bytes * 100 > (uint64_t)p->payload_bytes * w->ratio_percent)
+		return item_drop(item, DROP_ANSWER_RATIO);
+	pkt_reply(p, (uint16_t)n_bytes, w->next_ip_id++);
 	item->lane = LANE_SEND;
 	w->pub.stats.n_bindings++;
 }

@@ -28,6 +28,16 @@ enum lane {
 	LANE_DROP,
 };
 
+// Which requests a control core that is behind takes first. Those of a 5-tuple that has an
+// allocation keep running calls alive.
+enum urgency {
+	URGENCY_OTHER, // unsigned
+	URGENCY_ALLOCATE, // and whatever else is signed and comes from nobody we know
+	URGENCY_PERMISSION, // CreatePermission and ChannelBind of a known client
+	URGENCY_REFRESH,
+	URGENCIES,
+};
+
 // What a Send indication says.
 struct send_request {
 	uint8_t peer_ip[IPV6_BYTES]; // of IPv4 the first four
@@ -59,6 +69,7 @@ struct burst_item {
 	uint8_t lane;
 	uint8_t drop; // enum drop, with LANE_DROP
 	uint8_t out_port;
+	uint8_t urgency; // enum urgency, with LANE_PUNT
 	bool missed; // the express lane found no flow between these two addresses
 };
 
@@ -117,6 +128,9 @@ struct worker {
 	uint64_t now_ticks; // when this round began; only differences mean something
 	uint64_t ticks_per_ms;
 	struct icmp_budget icmp_budget;
+	struct budget bindings;
+	struct budget challenges;
+	uint32_t ratio_percent; // 0: no limit
 	bool bell; // something was sent to control in this round
 	struct random random;
 	unsigned n_loop;
@@ -186,6 +200,7 @@ void lookup6_burst(struct worker *w, struct burst *b);
 void relay_burst(struct worker *w, struct burst *b);
 void icmp_burst(struct worker *w, struct burst *b);
 void binding_burst(struct worker *w, struct burst *b);
+void punt_burst(struct worker *w, struct burst *b);
 void flush_burst(struct worker *w, struct burst *b);
 
 // Read the Send indication of an item; drops it where it cannot be served.

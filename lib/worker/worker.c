@@ -45,11 +45,36 @@ static int create_tables(struct worker *w, const struct worker_config *config)
 
 	if (rc)
 		return rc;
-	rc = flow6_table_create(
+	return flow6_table_create(
 		&w->flows6, n_flows6, config->numa_node, config->try_huge, config->seed);
+}
+
+// One worker's part of what all may do.
+static uint32_t share_of(uint32_t all, const struct worker_config *config)
+{
+	const uint32_t n_workers = config->n_workers ? config->n_workers : 1;
+
+	return all == 0 ? 0 : all < n_workers ? 1 : all / n_workers;
+}
+
+static int create_budgets(struct worker *w, const struct worker_config *config)
+{
+	const struct worker_answers *answers = &config->answers;
+	struct budget_config budget = {
+		.per_source = share_of(answers->bindings_per_source, config),
+		.total = share_of(answers->bindings, config),
+		.ticks_per_s = w->ticks_per_ms * MS_IN_S,
+		.seed = {config->seed[0], config->seed[1]},
+		.numa_node = config->numa_node,
+	};
+	int rc = budget_create(&w->bindings, &budget);
+
 	if (rc)
-		flow4_table_destroy(&w->flows4);
-	return rc;
+		return rc;
+	budget.per_source = share_of(answers->challenges_per_source, config);
+	budget.total = share_of(answers->challenges, config);
+	w->ratio_percent = answers->ratio_percent;
+	return budget_create(&w->challenges, &budget);
 }
 
 int worker_create(struct worker **out, const struct worker_config *config)
@@ -90,8 +115,10 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	rc = add_locals(w, config);
 	if (!rc)
 		rc = create_tables(w, config);
+	if (!rc)
+		rc = create_budgets(w, config);
 	if (rc) {
-		pages_unmap(&pages);
+		worker_destroy(w);
 		return rc;
 	}
 	*out = w;
@@ -109,6 +136,8 @@ void worker_destroy(struct worker *worker)
 	rte_pktmbuf_free_bulk(worker->loop, worker->n_loop);
 	flow4_table_destroy(&worker->flows4);
 	flow6_table_destroy(&worker->flows6);
+	budget_destroy(&worker->bindings);
+	budget_destroy(&worker->challenges);
 	pages = worker->own_pages;
 	pages_unmap(&pages);
 }

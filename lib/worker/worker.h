@@ -30,6 +30,16 @@ struct worker_port_config {
 	bool kernel_wire; // checksums may be unfinished
 };
 
+// What is done for those who have not shown who they are, a second and at once; 0: no limit. Each
+// worker allows its share of it, at least one.
+struct worker_answers {
+	uint32_t bindings_per_source; // Binding answers to an IPv4 address or an IPv6 /64
+	uint32_t bindings;
+	uint32_t challenges_per_source; // unsigned requests, which control answers with 401
+	uint32_t challenges;
+	uint32_t ratio_percent; // of a Binding answer to its request, in bytes of UDP
+};
+
 struct worker_config {
 	uint16_t idx; // of the worker, and of its queue on every port
 	const struct worker_port_config *ports;
@@ -41,6 +51,8 @@ struct worker_config {
 	uint32_t n_flows; // room in the table of IPv4
 	uint32_t n_flows6; // room in the table of the pairs with IPv6; 0: they are not served
 	const uint64_t *virtual_ms; // for tests, read once a round; NULL: the CPU's counter
+	struct worker_answers answers;
+	uint16_t n_workers; // who share `answers`; 0 is 1
 	uint16_t n_burst; // packets taken at once, up to WORKER_BURST_MAX; 0: WORKER_BURST
 	int numa_node;
 	bool try_huge;

@@ -47,7 +47,9 @@ def configuration(lab, device="af_packet", workers=1):
         "listen": [f"{SERVICE}:3478"],
         "relay": [{"address": hosts[-1], "ports": "49152-65535"}],
         "auth": {"realm": REALM, "users": [{"name": USER, "password": PASSWORD}]},
-        "limits": {"channels": "rfc5766"},  # turnutils_uclient 4.6 binds up to 0x7fff
+        # turnutils_uclient 4.6 binds channels up to 0x7fff; all clients of the lab share an address.
+        "limits": {"channels": "rfc5766",
+                   "answers": {"bindings-per-source": 0, "challenges-per-source": 0}},
         "peers": {"profile": "lan", "allow": ["198.18.0.0/15"]},
         "workers": {"count": workers},
         "log": {"stats-interval-s": 1},

@@ -55,6 +55,8 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.n_relays = N_ELEMENTS(relays),
 		.software = options->software,
 		.virtual_ms = options->virtual_ms,
+		.answers = options->answers,
+		.n_workers = options->n_workers,
 		.n_flows = 1024,
 		.n_flows6 = 1024,
 		.numa_node = NUMA_NODE_ANY,

@@ -116,7 +116,8 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("realms: [{x: 1}]"), 9);
 	cr_expect_eq(check_allowed_keys("realms: [{limits: {x: 1}}]"), 2);
 	cr_expect_eq(check_allowed_keys("realms: [{peers: {x: 1}}]"), 5);
-	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 6);
+	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 7);
+	cr_expect_eq(check_allowed_keys("limits: {answers: {x: 1}}"), 5);
 	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 2);
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 5);
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
@@ -136,8 +137,22 @@ static void uncomment(const char *key)
 	memmove(at, at + 2, strlen(at + 2) + 1);
 }
 
+// The same for lines that begin with one of these, in order.
+static void uncomment_lines(const char *const *lines)
+{
+	for (; *lines != NULL; lines++) {
+		char *at = strstr(example, *lines);
+
+		cr_assert_not_null(at, "%s", *lines);
+		memmove(at, at + 2, strlen(at + 2) + 1);
+	}
+}
+
 Test(conf_example, the_defaults_in_comments_are_the_defaults)
 {
+	static const char *const answers[] = {"# answers:\n",
+		"#   bindings-per-source: ", "#   bindings: ", "#   challenges-per-source: ",
+		"#   challenges: ", "#   ratio-percent: ", NULL};
 	static const char *const keys[] = {"mirror", "mtu", "vlan", "nonce-lifetime-s",
 		"allocations-per-user", "mobility", "lifetime-s", "lifetime-max-s", "mbufs",
 		"stats-interval-s"};
@@ -147,6 +162,7 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
 		uncomment(keys[i]);
+	uncomment_lines(answers);
 	cr_assert_eq(
 		conf_load_bytes(&written, "t", (const uint8_t *)example, strlen(example), error), 0,
 		"%s", error);
@@ -159,6 +175,7 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 	cr_expect_eq(written->allocation_lifetime_s, by_default->allocation_lifetime_s);
 	cr_expect_eq(written->allocation_lifetime_max_s, by_default->allocation_lifetime_max_s);
 	cr_expect_eq(written->allows_mobility, by_default->allows_mobility);
+	cr_expect_eq(memcmp(&written->answers, &by_default->answers, sizeof(written->answers)), 0);
 	cr_expect_eq(written->n_mbufs, by_default->n_mbufs);
 	cr_expect_eq(written->stats_interval_s, by_default->stats_interval_s);
 	conf_destroy(written);

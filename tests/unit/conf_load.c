@@ -68,6 +68,11 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->control_cpu, -1);
 	cr_expect_eq(conf->poll, CONF_POLL_ADAPTIVE);
 	cr_expect_not(conf->rfc5766_channels);
+	cr_expect_eq(conf->answers.bindings_per_source, 1000);
+	cr_expect_eq(conf->answers.bindings, 0);
+	cr_expect_eq(conf->answers.challenges_per_source, 1000);
+	cr_expect_eq(conf->answers.challenges, 0);
+	cr_expect_eq(conf->answers.ratio_percent, 0);
 	cr_expect_null(conf->software);
 	cr_expect_not(conf->allows_mobility);
 	cr_expect_eq(conf->discovery_alternate.ip.family, FAMILY_NONE);
@@ -111,7 +116,10 @@ static const char full[] =
 	"  nonce-lifetime-s: 10\n"
 	"limits: {allocations: 46002, lifetime-s: 3600, lifetime-max-s: 86400, "
 	"alternate-servers: [192.0.2.9:3479], allocations-per-user: 7, "
-	"channels: rfc5766}\n"
+	"channels: rfc5766,\n"
+	"  answers: {bindings-per-source: 1, bindings: 2, challenges-per-source: 3, challenges: "
+	"4,\n"
+	"    ratio-percent: 5}}\n"
 	"stun: {software: a relay, alternate-address: 192.0.2.1:3000}\n"
 	"mobility: on\n"
 	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0, "
@@ -270,6 +278,11 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->control_cpu, 0);
 	cr_expect_eq(conf->poll, CONF_POLL_BUSY);
 	cr_expect(conf->rfc5766_channels);
+	cr_expect_eq(conf->answers.bindings_per_source, 1);
+	cr_expect_eq(conf->answers.bindings, 2);
+	cr_expect_eq(conf->answers.challenges_per_source, 3);
+	cr_expect_eq(conf->answers.challenges, 4);
+	cr_expect_eq(conf->answers.ratio_percent, 5);
 	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_REQUIRE);
 	cr_expect_eq(conf->n_mbufs, 1024);
 	cr_expect_eq(conf->log_level, LOG_DEBUG);
