@@ -85,7 +85,6 @@ struct rig_options {
 	uint16_t n_workers; // 0: one
 	const char *software;
 	bool with_discovery; // RFC 5780, with ALTERNATE
-	const uint64_t *virtual_ms;
 	struct worker_answers answers;
 };
 
