@@ -4,9 +4,14 @@
 #include <assert.h>
 
 static_assert(FLOW_HOP_LOOP_FIRST == ROUTE_HOPS_MAX, "loops come behind the routes' hops");
-static_assert(FLOW_HOPS_MAX >= FLOW_HOP_LOOP_FIRST + CONTROL_PORTS_MAX, "one loop a port");
+static_assert(FLOW_HOPS_MAX >= FLOW_HOP_LOOP_FIRST + 2 * CONTROL_PORTS_MAX, "two loops a port");
 
-static void write_header(const struct control *c, struct flow_hop *hop, const uint8_t target[6])
+#define TYPE_IPV4 0x0800
+#define TYPE_IPV6 0x86dd
+#define TYPE_VLAN 0x8100
+
+static void write_header(const struct control *c, struct flow_hop *hop, uint8_t family,
+	const uint8_t target[static 6])
 {
 	const struct control_port *port = &c->ports[hop->port_idx];
 	uint8_t *type = hop->header + 12;
@@ -14,11 +19,11 @@ static void write_header(const struct control *c, struct flow_hop *hop, const ui
 	memcpy(hop->header, target, 6);
 	memcpy(hop->header + 6, port->mac, 6);
 	if (port->vlan) {
-		store_be16(type, 0x8100);
+		store_be16(type, TYPE_VLAN);
 		store_be16(type + 2, port->vlan);
 		type += 4;
 	}
-	store_be16(type, 0x0800);
+	store_be16(type, family == FAMILY_IPV4 ? TYPE_IPV4 : TYPE_IPV6);
 	hop->header_bytes = (uint8_t)(type + 2 - hop->header);
 }
 
@@ -38,23 +43,34 @@ static void publish_route_hop(struct control *c, uint16_t hop_idx)
 		hop.kind = from->state == HOP_RESOLVED ? FLOW_HOP_WIRE : FLOW_HOP_KERNEL;
 		hop.port_idx = from->port_idx;
 		hop.mtu_bytes = c->ports[from->port_idx].mtu_bytes;
-		write_header(c, &hop, from->mac);
+		write_header(c, &hop, from->family, from->mac);
 	}
 	publish(c, hop_idx, &hop);
 	c->hop_published[hop_idx] = true;
 }
 
+static uint16_t loop_idx(uint8_t port_idx, uint8_t family)
+{
+	return (uint16_t)(FLOW_HOP_LOOP_FIRST + 2 * port_idx + (family == FAMILY_IPV6));
+}
+
+static void publish_loop(struct control *c, uint8_t port_idx, uint8_t family)
+{
+	struct flow_hop hop = {
+		.kind = FLOW_HOP_LOOP,
+		.port_idx = port_idx,
+		.mtu_bytes = c->ports[port_idx].mtu_bytes,
+	};
+
+	write_header(c, &hop, family, c->ports[port_idx].mac);
+	publish(c, loop_idx(port_idx, family), &hop);
+}
+
 void hops_publish_loops(struct control *c)
 {
 	for (uint8_t i = 0; i < c->n_ports; i++) {
-		struct flow_hop hop = {
-			.kind = FLOW_HOP_LOOP,
-			.port_idx = i,
-			.mtu_bytes = c->ports[i].mtu_bytes,
-		};
-
-		write_header(c, &hop, c->ports[i].mac);
-		publish(c, FLOW_HOP_LOOP_FIRST + i, &hop);
+		publish_loop(c, i, FAMILY_IPV4);
+		publish_loop(c, i, FAMILY_IPV6);
 	}
 }
 
@@ -74,7 +90,7 @@ uint16_t hop_towards(struct control *c, const struct ip_addr *target, const stru
 
 	for (size_t i = 0; i < c->n_relays; i++)
 		if (ip_equal(&c->relays[i].ip, target))
-			return (uint16_t)(FLOW_HOP_LOOP_FIRST + c->relays[i].port_idx);
+			return loop_idx(c->relays[i].port_idx, target->family);
 	hop_idx = route_find(c->route, target, source);
 	if (!c->hop_published[hop_idx])
 		publish_route_hop(c, hop_idx);

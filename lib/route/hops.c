@@ -19,7 +19,8 @@ static size_t find_slot(const struct hops *hops, const struct next_hop *next_hop
 
 		if (hop_idx == 0)
 			return i % HOPS_SLOTS;
-		if (other->ifindex == next_hop->ifindex && ip_equal(&other->ip, &next_hop->ip))
+		if (other->ifindex == next_hop->ifindex && other->family == next_hop->family &&
+			ip_equal(&other->ip, &next_hop->ip))
 			return i % HOPS_SLOTS;
 	}
 }
@@ -47,7 +48,8 @@ uint16_t hops_add(struct hops *hops, const struct next_hop *next_hop, uint8_t po
 	hops->n_hops++;
 	hops->slots[find_slot(hops, next_hop)] = hop_idx;
 	hops->next_hops[hop_idx] = *next_hop;
-	hops->hops[hop_idx] = (struct hop){.state = HOP_UNRESOLVED, .port_idx = port_idx};
+	hops->hops[hop_idx] = (struct hop){
+		.state = HOP_UNRESOLVED, .port_idx = port_idx, .family = next_hop->family};
 	note_change(hops, hop_idx);
 	return hop_idx;
 }
@@ -55,7 +57,8 @@ uint16_t hops_add(struct hops *hops, const struct next_hop *next_hop, uint8_t po
 void hops_set(struct hops *hops, uint16_t hop_idx, enum hop_state state, const uint8_t mac[6])
 {
 	struct hop *hop = &hops->hops[hop_idx];
-	struct hop next = {.state = (uint8_t)state, .port_idx = hop->port_idx};
+	struct hop next = {
+		.state = (uint8_t)state, .port_idx = hop->port_idx, .family = hop->family};
 
 	if (state == HOP_RESOLVED)
 		memcpy(next.mac, mac, sizeof(next.mac));

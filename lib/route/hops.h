@@ -4,11 +4,12 @@
 
 #include "route.h"
 
-// Who a packet is handed to. A pinned hop has no address, so it is known by its port and MAC
-// instead: a negative ifindex, and the MAC as bytes of FAMILY_NONE.
+// Who a packet of `family` is handed to. A pinned hop has no address, so it is known by its port
+// and MAC instead: a negative ifindex, and the MAC as bytes of FAMILY_NONE.
 struct next_hop {
 	int ifindex;
 	struct ip_addr ip;
+	uint8_t family;
 };
 
 #define HOPS_SLOTS (2 * ROUTE_HOPS_MAX)

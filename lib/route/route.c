@@ -111,7 +111,7 @@ static uint16_t find_or_add_hop(
 int route_pin(struct route *route, const struct ip_addr *destination, uint8_t port_idx,
 	const uint8_t mac[6])
 {
-	struct next_hop next_hop = {.ifindex = -1 - port_idx};
+	struct next_hop next_hop = {.ifindex = -1 - port_idx, .family = destination->family};
 	uint16_t hop_idx;
 	int rc;
 
@@ -211,16 +211,25 @@ static void note_moved(struct route *route)
 	route->moved = true;
 }
 
+// Packets of either family may be handed to a neighbour.
+static void refresh_neighbour(struct route *route, const struct next_hop *neighbour)
+{
+	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
+		const struct next_hop next_hop = {neighbour->ifindex, neighbour->ip, family};
+		const uint16_t hop_idx = hops_find(&route->hops, &next_hop);
+
+		if (hop_idx != HOP_IDX_UNREACHABLE)
+			refresh_hop(route, hop_idx);
+	}
+}
+
 static void apply_event(void *context, const struct rtnl_event *event)
 {
 	struct route *route = context;
-	uint16_t hop_idx;
 
 	switch (event->kind) {
 	case RTNL_NEIGHBOUR:
-		hop_idx = hops_find(&route->hops, &event->next_hop);
-		if (hop_idx != HOP_IDX_UNREACHABLE)
-			refresh_hop(route, hop_idx);
+		refresh_neighbour(route, &event->next_hop);
 		break;
 	case RTNL_LINK:
 		if (find_port(route, event->next_hop.ifindex) != NULL)

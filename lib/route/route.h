@@ -1,9 +1,11 @@
 // Where an address is sent: the kernel's routes and neighbours, followed by netlink (libmnl).
 //
-// The kernel decides; nothing of routing or ARP is written here. A destination is resolved once
-// (RTM_GETROUTE) into a hop, that is a port and a neighbour's MAC; the same neighbour is the same
-// hop. Hops live until route_close(); their index is small and stable, so a worker keeps an array
-// of them and a gateway's new MAC is one change. Control core only.
+// The kernel decides; nothing of routing, ARP or neighbour discovery is written here. A destination
+// is resolved once (RTM_GETROUTE) into a hop, that is a port, a neighbour's MAC and the family of
+// the packets that are handed to it, for that stands in their Ethernet header. The same neighbour
+// is the same hop, or one for each family where IPv4 goes by an IPv6 gateway (RFC 5549). Hops live
+// until route_close(); their index is small and stable, so a worker keeps an array of them and a
+// gateway's new MAC is one change. Control core only.
 //
 // Order of calls: route_open(); route_find() for each destination; whenever route_fd() is readable,
 // route_follow(); then route_next_change() until it returns false, and, where route_take_moved() is
@@ -29,6 +31,7 @@ enum hop_state {
 struct hop {
 	uint8_t state; // enum hop_state
 	uint8_t port_idx;
+	uint8_t family; // enum family of the packets
 	uint8_t mac[6]; // of the neighbour
 };
 

@@ -213,6 +213,7 @@ static int parse_route(
 	// Tunnels by route (MPLS, segment routing) would need a header that only the kernel writes.
 	if (attrs.by_type[RTA_ENCAP] != NULL)
 		return -ENETUNREACH;
+	out->family = destination->family;
 	out->ifindex = (int)ifindex;
 	if (!load_gateway(&out->ip, &attrs, rtm->rtm_family))
 		out->ip = *destination;

@@ -36,7 +36,7 @@ enum rtnl_event_kind {
 
 struct rtnl_event {
 	enum rtnl_event_kind kind;
-	struct next_hop next_hop;
+	struct next_hop next_hop; // its `family` says nothing
 };
 
 // Returns 0, -errno; then nothing is left open.

@@ -184,9 +184,27 @@ Test(route_kernel, ipv6_gateway_resolves_to_its_mac)
 
 Test(route_kernel, ipv4_by_an_ipv6_gateway)
 {
+	uint16_t hop4_idx, hop6_idx;
+
 	run("ip route add 198.51.100.0/24 via inet6 2001:db8::2 dev rt-a");
-	cr_assert_eq(find("198.51.100.7"), find("2001:db8:1::7"));
-	find_resolved("198.51.100.7");
+	hop4_idx = find_resolved("198.51.100.7");
+	hop6_idx = find_resolved("2001:db8:1::7");
+
+	// One neighbour, but the Ethernet header says what it carries.
+	cr_assert_neq(hop4_idx, hop6_idx);
+	cr_assert_eq(route_hop(route, hop4_idx)->family, FAMILY_IPV4);
+	cr_assert_eq(route_hop(route, hop6_idx)->family, FAMILY_IPV6);
+	cr_assert_arr_eq(route_hop(route, hop4_idx)->mac, peer_mac, 6);
+	run("ip neigh replace 2001:db8::2 lladdr 02:00:00:00:00:0c dev rt-a nud permanent");
+	wait_mac(hop4_idx, other_mac);
+	wait_mac(hop6_idx, other_mac);
+}
+
+Test(route_kernel, link_local_gateway_of_ipv6)
+{
+	run_at_peer("ip addr add fe80::2/64 dev rt-b nodad");
+	run("ip route add 2001:db8:2::/64 via fe80::2 dev rt-a");
+	cr_assert_arr_eq(route_hop(route, find_resolved("2001:db8:2::7"))->mac, peer_mac, 6);
 }
 
 Test(route_kernel, the_kernel_manages_the_neighbours_we_use)

@@ -94,9 +94,20 @@ Test(route_offline, addresses_of_both_families_with_the_same_bytes_differ)
 Test(route_offline, the_same_neighbour_is_the_same_hop)
 {
 	cr_assert_eq(pin("198.51.100.1", 0, mac_a), 0);
-	cr_assert_eq(pin("2001:db8::1", 0, mac_a), 0);
+	cr_assert_eq(pin("198.51.100.2", 0, mac_a), 0);
 	cr_assert_neq(find("198.51.100.1"), HOP_IDX_UNREACHABLE);
-	cr_assert_eq(find("198.51.100.1"), find("2001:db8::1"));
+	cr_assert_eq(find("198.51.100.1"), find("198.51.100.2"));
+}
+
+Test(route_offline, the_same_mac_is_a_hop_of_each_family)
+{
+	cr_assert_eq(pin("198.51.100.1", 0, mac_a), 0);
+	cr_assert_eq(pin("2001:db8::1", 0, mac_a), 0);
+	cr_assert_eq(pin("2001:db8::2", 0, mac_a), 0);
+	cr_assert_neq(find("198.51.100.1"), find("2001:db8::1"));
+	cr_assert_eq(find("2001:db8::1"), find("2001:db8::2"));
+	cr_assert_eq(route_hop(route, find("198.51.100.1"))->family, FAMILY_IPV4);
+	cr_assert_eq(route_hop(route, find("2001:db8::1"))->family, FAMILY_IPV6);
 }
 
 Test(route_offline, the_same_mac_on_another_port_is_another_hop)
