@@ -156,6 +156,8 @@ static int prepare(struct opening *opening)
 		rc = wire_claim(opening, &interface);
 	if (!rc)
 		rc = check_program(opening, &interface);
+	if (!rc)
+		rc = wire_mute(opening);
 	if (rc)
 		return rc;
 	silence("libxdp.so.1", "libxdp_set_print");

@@ -2,6 +2,7 @@
 
 #include "interface.h"
 #include "netlink.h"
+#include "sysctl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,6 +84,47 @@ static int set_link(const struct mirror *mirror, const struct mirror_config *con
 	if (rc)
 		return fail(error, config, rc, "the kernel refuses MAC or MTU %u: %s",
 			config->mtu_bytes, strerror(-rc));
+	return 0;
+}
+
+static bool has_ipv6(const struct mirror_config *config)
+{
+	for (size_t i = 0; i < config->n_addresses; i++) {
+		if (config->addresses[i].ip.family == FAMILY_IPV6)
+			return true;
+	}
+	return false;
+}
+
+// IPv6 where an address of it asks for it, whatever new interfaces have; but no address, route or
+// silence (duplicate detection) that nobody configured. Before the link is up.
+static int set_ipv6(const struct mirror *mirror, const struct mirror_config *config, char *error)
+{
+	static const struct {
+		const char *name;
+		const char *value;
+	} settings[] = {
+		{"disable_ipv6", "0"}, // only where there is an address
+		{"accept_ra", "0"},
+		{"autoconf", "0"},
+		{"accept_dad", "0"},
+	};
+	const bool needed = has_ipv6(config);
+	char path[128];
+
+	for (size_t i = needed ? 0 : 1; i < N_ELEMENTS(settings); i++) {
+		int rc;
+
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", mirror->name,
+			settings[i].name);
+		rc = sysctl_set(path, settings[i].value);
+		if (rc == -ENOENT && needed)
+			return fail(error, config, -ENOTSUP, "this kernel has no IPv6");
+		if (rc && needed)
+			return fail(error, config, rc,
+				"cannot write %s (%s): make /proc/sys writable", path,
+				strerror(-rc));
+	}
 	return 0;
 }
 
@@ -173,6 +215,8 @@ int mirror_open(struct mirror *out, const struct mirror_config *config,
 	*out = (struct mirror){.fd = -1};
 	error[0] = 0;
 	rc = create_tap(out, config, error);
+	if (!rc)
+		rc = set_ipv6(out, config, error);
 	if (!rc)
 		rc = set_link(out, config, error);
 	if (!rc)

@@ -1,5 +1,6 @@
 // The mirror of a port: a TAP device with the port's MAC that carries the box's addresses, so that
-// ARP, ICMP, TCP and routing stay with Linux.
+// ARP, neighbour discovery, ICMP, TCP and routing stay with Linux. It heeds no router
+// advertisements, and answers for its addresses at once, without looking for duplicates.
 //
 // It owns the TAP and nothing else: that the kernel must not answer on the wire's interface as well
 // is the business of port_open(). The TAP is not persistent, so a crash takes it away.
@@ -34,8 +35,8 @@ struct mirror {
 // Create the TAP, set MAC, MTU, addresses, routes and neighbours, and bring it up.
 //
 // Returns 0; -EPERM without CAP_NET_ADMIN, -EBUSY where the name is taken, -ENODEV without
-// /dev/net/tun, -EINVAL or another -errno where the kernel refuses an address or route. `error`
-// says which, in one line; `out->fd` is -1 then.
+// /dev/net/tun, -ENOTSUP for IPv6 on a kernel without, -EINVAL or another -errno where the kernel
+// refuses an address or route. `error` says which, in one line; `out->fd` is -1 then.
 int mirror_open(struct mirror *out, const struct mirror_config *config,
 	char error[static MIRROR_ERROR_BYTES]);
 // Close the TAP: it and all it carried are gone. Harmless on a struct whose fd is -1.

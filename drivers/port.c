@@ -260,6 +260,8 @@ static int start(struct opening *opening)
 	rc = rte_eth_promiscuous_enable(eth_id);
 	if (rc && rc != -ENOTSUP)
 		return opening_fail(opening, -EIO, "cannot be made promiscuous: %s", cause(rc));
+	// Neighbour discovery asks by multicast, which not every device counts to the above.
+	rte_eth_allmulticast_enable(eth_id);
 	return 0;
 }
 

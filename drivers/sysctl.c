@@ -23,6 +23,16 @@ int sysctl_read(const char *path, char *text, size_t text_bytes)
 	return 0;
 }
 
+int sysctl_set(const char *path, const char *text)
+{
+	char now[64];
+	const int rc = sysctl_read(path, now, sizeof(now));
+
+	if (rc || strcmp(now, text) == 0)
+		return rc;
+	return sysctl_write(path, text);
+}
+
 int sysctl_write(const char *path, const char *text)
 {
 	const int fd = open(path, O_WRONLY | O_CLOEXEC);

@@ -91,6 +91,11 @@ static int change_sysctl(struct opening *opening, const char *format, const char
 	return 0;
 }
 
+int wire_mute(struct opening *opening)
+{
+	return change_sysctl(opening, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", "1");
+}
+
 int wire_deafen(struct opening *opening, const struct interface *interface)
 {
 	char all[UNDO_TEXT_BYTES];
@@ -107,7 +112,5 @@ int wire_deafen(struct opening *opening, const struct interface *interface)
 	rc = change_flags(opening, interface, IFF_NOARP, IFF_NOARP);
 	if (!rc)
 		rc = change_sysctl(opening, "/proc/sys/net/ipv4/conf/%s/rp_filter", "1");
-	if (!rc)
-		rc = change_sysctl(opening, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", "1");
-	return rc;
+	return rc ? rc : wire_mute(opening);
 }

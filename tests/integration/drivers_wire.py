@@ -312,7 +312,8 @@ def end_leaves_the_interface_as_it_was(lab, kind):
     during = lab.state()
     check("PROMISC" in during[0] and during[1] == "mtu 1400", f"{during}")
     check(during[2] == (kind == "af_xdp"), f"XDP: {during}")
-    check(kind == "af_xdp" or "NOARP" in during[0] and during[3:] == ("1", "1"), f"{during}")
+    check(kind == "af_xdp" or "NOARP" in during[0] and during[3] == "1", f"{during}")
+    check(during[4] == "1", f"IPv6 is on: {during}")
     bridge.end(signal.SIGTERM)
     check(lab.state() == before, f"{lab.state()}, before {before}")
 

@@ -79,6 +79,15 @@ static bool file_has(const char *path, const char *text)
 	return found;
 }
 
+// What the kernel does by itself after a request: far sooner than duplicate detection, which takes
+// a second.
+static bool soon_has(const char *path, const char *text)
+{
+	for (int i = 0; i < 900 && !file_has(path, text); i++)
+		usleep(1000);
+	return file_has(path, text);
+}
+
 // Skips what Linux says by itself (router solicitations and the like).
 static int read_ethertype(const struct mirror *mirror, uint16_t ethertype, uint8_t *frame, size_t n)
 {
@@ -144,6 +153,113 @@ Test(drivers_mirror, has_mac_mtu_addresses_routes_and_neighbours)
 	cr_expect(file_has("/proc/net/if_inet6", " 40 00 82      tp0"));
 	cr_expect(file_has(
 		"/proc/net/arp", "192.0.2.254      0x1         0x6         02:00:5e:10:20:99"));
+	mirror_close(&mirror);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	cr_assert_not_null(file, "%s", path);
+	cr_assert(fputs(text, file) >= 0);
+	cr_assert_eq(fclose(file), 0, "%s", path);
+}
+
+// An ICMPv6 message of `n_bytes` behind Ethernet and IPv6 headers, from fe80::99 to `target`.
+static void make_icmp6(
+	uint8_t *frame, const uint8_t target[static 16], const uint8_t *message, uint8_t n_bytes)
+{
+	static const uint8_t source_mac[6] = PEER_MAC;
+	uint8_t *ip = frame + 14;
+	uint32_t sum = 58u + n_bytes;
+
+	memcpy(frame, "\x33\x33", 2);
+	memcpy(frame + 2, target + 12, 4);
+	memcpy(frame + 6, source_mac, 6);
+	store_be16(frame + 12, 0x86dd);
+	store_be32(ip, 6u << 28);
+	store_be16(ip + 4, n_bytes);
+	ip[6] = 58;
+	ip[7] = 255;
+	memset(ip + 8, 0, 16);
+	ip[8] = 0xfe, ip[9] = 0x80, ip[23] = 0x99;
+	memcpy(ip + 24, target, 16);
+	memcpy(ip + 40, message, n_bytes);
+	store_be16(ip + 42, 0);
+	for (int i = 8; i < 40 + n_bytes; i += 2)
+		sum += load_be16(ip + i);
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	store_be16(ip + 42, (uint16_t)~sum);
+}
+
+// The next ICMPv6 message of that type; its offset, or 0.
+static int read_icmp6(const struct mirror *mirror, uint8_t type, uint8_t *frame, size_t n)
+{
+	while (read_ethertype(mirror, 0x86dd, frame, n) > 54)
+		if (frame[14 + 6] == 58 && frame[54] == type)
+			return 54;
+	return 0;
+}
+
+Test(drivers_mirror, linux_answers_a_neighbour_solicitation_even_where_new_interfaces_have_no_ipv6)
+{
+	const struct prefix address = prefix("2001:db8::1/64");
+	const struct mirror_config config = config_with(&address, 1);
+	const uint8_t target[16] = {0xff, 0x02, [11] = 1, 0xff, 0, 0, 1}; // solicited node
+	const uint8_t message[32] = {135, 0, 0, 0, 0, 0, 0, 0, // neighbour solicitation
+		0x20, 0x01, 0x0d, 0xb8, [23] = 1, //
+		1, 1, 0x02, 0x00, 0x5e, 0x10, 0x20, 0x99}; // source link-layer address
+	const uint8_t mac[6] = MAC;
+	struct mirror mirror;
+	uint8_t frame[1500];
+	int offset;
+
+	write_text("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	mirror = open_mirror(&config);
+	cr_assert(soon_has("/proc/net/igmp6", "ff0200000000000000000001ff000001"));
+	make_icmp6(frame, target, message, sizeof(message));
+	cr_assert_eq(mirror_write(&mirror, frame, 54 + sizeof(message)), 0);
+	offset = read_icmp6(&mirror, 136, frame, sizeof(frame));
+	cr_assert_neq(offset, 0, "no neighbour advertisement");
+	cr_expect_arr_eq(frame + offset + 8, message + 8, 16);
+	cr_expect_arr_eq(frame + offset + 24 + 2, mac, sizeof(mac));
+	mirror_close(&mirror);
+}
+
+Test(drivers_mirror, its_own_link_local_address_waits_for_no_duplicate)
+{
+	const struct prefix address = prefix("2001:db8::1/64");
+	const struct mirror_config config = config_with(&address, 1);
+	struct mirror mirror = open_mirror(&config);
+
+	// Scope link, flags: permanent, but not tentative.
+	cr_expect(soon_has("/proc/net/if_inet6", " 40 20 80      tp0"));
+	mirror_close(&mirror);
+}
+
+Test(drivers_mirror, a_router_advertisement_changes_nothing)
+{
+	const struct prefix address = prefix("2001:db8::1/64");
+	const struct mirror_config config = config_with(&address, 1);
+	const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
+	const uint8_t message[56] = {134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, //
+		3, 4, 64, 0xc0, 0, 0, 0x07, 0x08, 0, 0, 0x07, 0x08, 0, 0, 0, 0, // a prefix
+		0x20, 0x01, 0x0d, 0xb8, 0, 0x77, [48] = 1, 1, 2, 0, 0x5e, 0x10, 0x20, 0x99};
+	struct mirror mirror = open_mirror(&config);
+	const uint8_t echo[8] = {128};
+	uint8_t frame[1500];
+
+	make_icmp6(frame, all_nodes, message, sizeof(message));
+	cr_assert_eq(mirror_write(&mirror, frame, 54 + sizeof(message)), 0);
+	// What comes behind it is answered, so it has been judged.
+	make_icmp6(frame, all_nodes, echo, sizeof(echo));
+	cr_assert_eq(mirror_write(&mirror, frame, 54 + sizeof(echo)), 0);
+	cr_assert_neq(read_icmp6(&mirror, 129, frame, sizeof(frame)), 0, "no echo");
+	cr_expect_not(file_has("/proc/net/if_inet6", "20010db800770000"));
+	cr_expect_not(file_has("/proc/net/ipv6_route",
+		"00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
+		"fe80000000000000"));
 	mirror_close(&mirror);
 }
 
