@@ -99,6 +99,7 @@ void subject_open(struct subject *subject, struct rig *rig, uint32_t n_allocatio
 		.n_services = 1,
 		.relays = relays,
 		.n_burst = subject->n_burst,
+		.frame_pool = rig->pool,
 		.numa_node = NUMA_NODE_ANY,
 		.try_huge = try_huge,
 		.answers.bindings_per_source = 100000000, // counted, never reached

@@ -54,21 +54,30 @@ static uint16_t mbuf_room(const struct conf *conf)
 	return (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
 }
 
-// With a quarter more: the pool's pages are not all full.
+// For datagrams that come in fragments.
+static uint32_t n_jumbos(const struct conf *conf)
+{
+	return conf->n_workers * (WORKER_REASSEMBLY_SLOTS + WORKER_BURST_MAX);
+}
+
+// With a quarter more: the pools' pages are not all full.
 static size_t memory_bytes(const struct conf *conf)
 {
 	const size_t an_mbuf = sizeof(struct rte_mbuf) + mbuf_room(conf) + 64;
+	const size_t a_jumbo = sizeof(struct rte_mbuf) + WORKER_JUMBO_ROOM + 64;
 
-	return n_mbufs(conf) * an_mbuf * 5 / 4 + MEMORY_RESERVE;
+	return (n_mbufs(conf) * an_mbuf + n_jumbos(conf) * a_jumbo) * 5 / 4 + MEMORY_RESERVE;
 }
 
-static int open_pool(struct box *box, char error[static BOX_ERROR_BYTES])
+static int open_pools(struct box *box, char error[static BOX_ERROR_BYTES])
 {
 	const uint32_t n = n_mbufs(box->conf);
 
 	box->pool = rte_pktmbuf_pool_create(
 		"mbufs", n, MBUF_CACHE, 0, mbuf_room(box->conf), SOCKET_ID_ANY);
-	if (box->pool)
+	box->jumbo_pool = rte_pktmbuf_pool_create(
+		"jumbos", n_jumbos(box->conf), 0, 0, WORKER_JUMBO_ROOM, SOCKET_ID_ANY);
+	if (box->pool && box->jumbo_pool)
 		return 0;
 	snprintf(error, BOX_ERROR_BYTES, "no memory for %u packet buffers: %s", n,
 		rte_strerror(rte_errno));
@@ -167,6 +176,8 @@ static int open_workers(
 		config.others = &own->others;
 		config.inbox = &own->inbox;
 		config.doorbell = &box->doorbell;
+		config.jumbo_pool = box->jumbo_pool;
+		config.frame_pool = box->pool;
 		random_secret(config.seed, sizeof(config.seed));
 		rc = msg_channel_create(&own->punts, PUNT_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : msg_channel_create(&own->others, OTHERS_RING, NUMA_NODE_ANY);
@@ -240,7 +251,7 @@ int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
 	}
 	status = eal_start(
 		&box->eal, box->conf, memory_bytes(box->conf), eal_extra, n_eal_extra, error);
-	status = status ? status : open_pool(box, error);
+	status = status ? status : open_pools(box, error);
 	status = status ? status : open_ports(box, error);
 	status = status ? status : open_kernel_side(box, error);
 	status = status ? status : open_cores(box, error);
@@ -250,7 +261,8 @@ int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
 // Every buffer is back, but for those that a device keeps.
 static void check_buffers(const struct box *box, bool some_are_kept)
 {
-	const unsigned n_lost = box->pool ? rte_mempool_in_use_count(box->pool) : 0;
+	const unsigned n_lost = (box->pool ? rte_mempool_in_use_count(box->pool) : 0) +
+		(box->jumbo_pool ? rte_mempool_in_use_count(box->jumbo_pool) : 0);
 
 	if (n_lost && !some_are_kept)
 		log_event(LOG_ERROR, "mbufs.lost", "n=%u", n_lost);
@@ -280,6 +292,7 @@ void box_close(struct box *box)
 	}
 	check_buffers(box, some_are_kept);
 	rte_mempool_free(box->pool);
+	rte_mempool_free(box->jumbo_pool);
 	eal_stop(&box->eal);
 	guard_stop(&box->guard);
 }

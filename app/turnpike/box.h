@@ -29,6 +29,7 @@ struct box {
 	struct guard guard;
 	struct eal eal;
 	struct rte_mempool *pool;
+	struct rte_mempool *jumbo_pool;
 	struct port ports[CONF_PORTS_MAX];
 	struct mirror mirrors[CONF_PORTS_MAX];
 	size_t n_ports; // opened

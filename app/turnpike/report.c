@@ -56,6 +56,9 @@ static void add_workers(struct text *text, const struct worker_stats *sum)
 		add(text, relay_path_name(path), sum->n_relayed[path]);
 	add(text, "looped", sum->n_looped);
 	add(text, "bindings", sum->n_bindings);
+	add(text, "reassembled", sum->n_reassembled);
+	add(text, "reassembly_failed", sum->n_reassembly_failed);
+	add(text, "split", sum->n_split);
 	add(text, "icmp_relayed", sum->n_icmp_relayed);
 	add(text, "icmp_sent", sum->n_icmp_sent);
 	add(text, "punted", sum->n_punted);

@@ -35,12 +35,16 @@ enum relay_path {
 const char *relay_path_name(enum relay_path path);
 
 // Balance at rest: n_rx + n_looped_in + n_from_control + n_made
-//   = n_tx + n_looped + n_punted + n_mirrored + n_kernel + sum of drops.
+//   = n_tx + n_looped + n_punted + n_mirrored + n_kernel + n_absorbed + sum of drops.
 struct worker_stats {
 	uint64_t n_rx; // frames from ports
 	uint64_t n_looped_in; // packets of our own loop, taken up again
 	uint64_t n_from_control; // packets that the control core gave us to send
-	uint64_t n_made; // frames of our own: ICMP errors
+	uint64_t n_made; // frames of our own: ICMP errors, fragments, datagrams made whole
+	uint64_t n_absorbed; // frames that became others: fragments, datagrams that were split
+	uint64_t n_reassembled; // datagrams made whole
+	uint64_t n_reassembly_failed; // datagrams that were not, in time or for overlaps
+	uint64_t n_split; // datagrams sent as fragments
 	uint64_t n_tx; // frames that a port took
 	uint64_t n_looped; // packets to another allocation of this box
 	uint64_t n_punted; // requests to the control core

@@ -58,6 +58,33 @@ static void punt(struct outbox *out, uint8_t port_idx, struct burst_item *item)
 		(struct msg){.kind = MSG_PUNT, .port_idx = port_idx, .mbuf = item->mbuf};
 }
 
+// What was one packet leaves in several; what finds no buffer is lost with its datagram.
+static void split(struct worker *w, struct outbox *out, const struct burst_item *item)
+{
+	const struct pkt *p = &item->pkt;
+	const uint16_t room = pkt_fragment_room(p, item->split_bytes);
+	const uint32_t id = (uint32_t)random_next(&w->random);
+	const uint32_t n_bytes = pkt_l4_bytes(p);
+
+	for (uint32_t offset = 0; offset < n_bytes; offset += room) {
+		const uint16_t n = (uint16_t)(n_bytes - offset < room ? n_bytes - offset : room);
+		struct rte_mbuf *mbuf = rte_pktmbuf_alloc(w->frame_pool);
+
+		if (!mbuf || rte_pktmbuf_tailroom(mbuf) < pkt_fragment_bytes(p, n)) {
+			rte_pktmbuf_free(mbuf);
+			break;
+		}
+		mbuf->data_len = (uint16_t)pkt_fragment_write(
+			rte_pktmbuf_mtod(mbuf, uint8_t *), p, offset, n, id);
+		mbuf->pkt_len = mbuf->data_len;
+		w->pub.stats.n_made++;
+		transmit_queue(w, item->out_port, mbuf);
+	}
+	w->pub.stats.n_absorbed++;
+	w->pub.stats.n_split++;
+	out->drops[out->n_drops++] = item->mbuf;
+}
+
 static inline void note_moved(struct outbox *out, const struct burst_item *item)
 {
 	const struct flow_rewrite *to = item->flow.to;
@@ -72,8 +99,14 @@ static void flush_item(
 	note_moved(out, item);
 	switch ((enum lane)item->lane) {
 	case LANE_SEND:
+		if (item->split_bytes)
+			return split(w, out, item);
 		mbuf_trim(item->mbuf, &item->pkt);
 		return transmit_queue(w, item->out_port, item->mbuf);
+	case LANE_ABSORBED:
+		w->pub.stats.n_absorbed++;
+		out->drops[out->n_drops++] = item->mbuf;
+		return;
 	case LANE_LOOP:
 		return loop(w, b, out, item);
 	case LANE_PUNT:

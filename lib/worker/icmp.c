@@ -102,7 +102,7 @@ void icmp_answer_drop(struct worker *w, const struct burst *b, const struct burs
 
 	if (b->looped || !take_token(w))
 		return;
-	mbuf = rte_pktmbuf_alloc(item->mbuf->pool);
+	mbuf = rte_pktmbuf_alloc(w->frame_pool);
 	if (!mbuf)
 		return;
 	n_bytes = rte_pktmbuf_tailroom(mbuf) < PKT_ICMP_FRAME_BYTES_MAX

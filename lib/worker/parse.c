@@ -31,6 +31,8 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 	enum pkt_kind kind;
 
 	item->lane = LANE_CLASSIFY;
+	item->reassembled = false;
+	item->split_bytes = 0;
 	if (mbuf->nb_segs != 1)
 		return item_drop(item, DROP_SEGMENTED);
 	kind = pkt_parse(p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, port->vlan);
@@ -47,10 +49,17 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 		return;
 	}
 	if (kind == PKT_FRAGMENT) {
-		if (locals_find_target(&w->locals, p))
-			return item_drop(item, DROP_FRAGMENT);
-		item->lane = LANE_MIRROR;
-		return;
+		if (!locals_find_target(&w->locals, p)) {
+			item->lane = LANE_MIRROR;
+			return;
+		}
+		if (!reassemble(w, item))
+			return;
+		mbuf = item->mbuf;
+		item->lane = LANE_CLASSIFY;
+		kind = pkt_parse(p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, port->vlan);
+		if (kind != PKT_UDP)
+			return item_drop(item, DROP_MALFORMED);
 	}
 	if (is_marked_bad(mbuf))
 		return item_drop(item, DROP_BAD_CHECKSUM);

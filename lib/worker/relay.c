@@ -8,6 +8,7 @@
 #define DATA_INDICATION 0x0017 // method Data, class indication
 #define DATA_BYTES_MAX 65000
 #define MTU_LEAST_IPV6 1280
+#define IPV4_DONT_FRAGMENT 0x4000
 #define BOTH_WAYS static inline __attribute__((always_inline))
 
 // Note what would have passed: the sender is told (RFC 8656 §13.2, §13.3). A peer is told 48 bytes
@@ -32,6 +33,24 @@ static __attribute__((noinline)) void drop_too_big(
 	item->mtu_bytes = (uint16_t)mtu;
 }
 
+// Whether a packet above the MTU may leave in fragments: what came in fragments, and IPv4 without
+// DF (RFC 8656 §13, §14). Those of IPv6 are of 1,280 bytes, for what came in fragments knows
+// nothing of the path. Nothing is split that goes round, and nothing that the kernel sends.
+static __attribute__((noinline)) bool may_split(
+	struct burst_item *item, const struct pkt_rewrite *rewrite, const struct flow_hop *hop)
+{
+	const struct pkt *p = &item->pkt;
+	const bool without_df = p->family == FAMILY_IPV4 && !rewrite->dont_fragment &&
+		!(load_be16(p->l3 + 6) & IPV4_DONT_FRAGMENT);
+
+	if (!item->reassembled && !without_df)
+		return false;
+	if (hop->kind == FLOW_HOP_WIRE)
+		item->split_bytes =
+			rewrite->family == FAMILY_IPV4 ? hop->mtu_bytes : MTU_LEAST_IPV6;
+	return hop->kind != FLOW_HOP_KERNEL;
+}
+
 // The last checks before anything is written. False where the item was dropped.
 BOTH_WAYS bool may_leave(struct worker *w, struct burst_item *item,
 	const struct pkt_rewrite *rewrite, uint16_t hop_idx)
@@ -44,7 +63,8 @@ BOTH_WAYS bool may_leave(struct worker *w, struct burst_item *item,
 		item_drop(item, DROP_NO_ROUTE);
 	else if (pkt_ttl(&item->pkt) <= 1)
 		item_drop(item, DROP_TTL_EXPIRED);
-	else if (headers_bytes + rewrite->payload_bytes > hop->mtu_bytes)
+	else if (headers_bytes + rewrite->payload_bytes > hop->mtu_bytes &&
+		!may_split(item, rewrite, hop))
 		drop_too_big(item, hop, headers_bytes + rewrite->payload_bytes);
 	else if (first < (uint8_t *)item->mbuf->buf_addr)
 		item_drop(item, DROP_NO_HEADROOM);

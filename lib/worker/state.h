@@ -23,6 +23,7 @@ enum lane {
 	LANE_SEND, // finished: to port `out_port`
 	LANE_LOOP, // finished: comes in again
 	LANE_KERNEL, // finished: by the kernel, which resolves the neighbour
+	LANE_ABSORBED, // a fragment whose bytes wait for the rest
 	LANE_PUNT,
 	LANE_MIRROR,
 	LANE_DROP,
@@ -70,6 +71,8 @@ struct burst_item {
 	uint8_t drop; // enum drop, with LANE_DROP
 	uint8_t out_port;
 	uint8_t urgency; // enum urgency, with LANE_PUNT
+	bool reassembled; // of fragments: may leave as such
+	uint16_t split_bytes; // LANE_SEND: leaves in IP packets of up to so many; 0: whole
 	bool missed; // the express lane found no flow between these two addresses
 };
 
@@ -104,6 +107,25 @@ struct icmp_budget {
 	unsigned n_tokens;
 };
 
+struct reassembly_key {
+	uint8_t source_ip[IPV6_BYTES]; // of IPv4 the first four, the rest zero
+	uint8_t target_ip[IPV6_BYTES];
+	uint32_t id; // as in the packet
+	uint32_t family;
+};
+
+// A datagram whose fragments come in.
+struct reassembly_slot {
+	struct rte_mbuf *mbuf; // NULL: the slot is free
+	uint64_t begun_ticks;
+	struct reassembly_key key;
+	struct pkt whole; // in the buffer, once the first fragment is there
+	uint32_t n_received; // bytes of IP payload
+	uint32_t n_end; // the end of the farthest
+	uint32_t n_total; // 0: not known yet
+	uint64_t units[(UINT16_MAX + 1) / 8 / 64]; // a bit for 8 bytes that are there
+};
+
 struct worker_port {
 	struct worker_port_config config;
 	uint64_t mac_word; // config.mac as the first bytes of a frame
@@ -131,6 +153,9 @@ struct worker {
 	struct budget bindings;
 	struct budget challenges;
 	uint32_t ratio_percent; // 0: no limit
+	struct rte_mempool *jumbo_pool;
+	struct rte_mempool *frame_pool;
+	struct reassembly_slot reassembly[WORKER_REASSEMBLY_SLOTS];
 	bool bell; // something was sent to control in this round
 	struct random random;
 	unsigned n_loop;
@@ -205,6 +230,11 @@ void flush_burst(struct worker *w, struct burst *b);
 
 // Read the Send indication of an item; drops it where it cannot be served.
 void send_request_read(struct burst_item *item);
+
+// A fragment to one of our addresses. True where it made its datagram whole, which the item then
+// is; else its lane is LANE_ABSORBED or LANE_DROP.
+bool reassemble(struct worker *w, struct burst_item *item);
+void reassembly_end(struct worker *w);
 
 // True where the frame is an ICMP error about a packet from a relayed address.
 bool icmp_read(struct worker *w, struct burst_item *item);

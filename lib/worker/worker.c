@@ -86,7 +86,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	*out = NULL;
 	if (config->n_ports == 0 || config->n_ports > WORKER_PORTS_MAX ||
 		(config->software && strlen(config->software) > STUN_SOFTWARE_BYTES_MAX) ||
-		config->n_burst > WORKER_BURST_MAX)
+		config->n_burst > WORKER_BURST_MAX || !config->frame_pool)
 		return -EINVAL;
 	rc = pages_map(&pages, sizeof(*w), config->numa_node, false);
 	if (rc)
@@ -100,6 +100,8 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	w->others = config->others;
 	w->inbox = config->inbox;
 	w->doorbell = config->doorbell;
+	w->jumbo_pool = config->jumbo_pool;
+	w->frame_pool = config->frame_pool;
 	w->virtual_ms = config->virtual_ms;
 	w->ticks_per_ms = config->virtual_ms ? 1 : rte_get_tsc_hz() / 1000;
 	w->random.state = config->seed[0] ^ ((uint64_t)config->idx << 32);
@@ -134,6 +136,7 @@ void worker_destroy(struct worker *worker)
 	for (uint16_t i = 0; i < worker->n_ports; i++)
 		rte_pktmbuf_free_bulk(worker->ports[i].tx, worker->ports[i].n_tx);
 	rte_pktmbuf_free_bulk(worker->loop, worker->n_loop);
+	reassembly_end(worker);
 	flow4_table_destroy(&worker->flows4);
 	flow6_table_destroy(&worker->flows6);
 	budget_destroy(&worker->bindings);

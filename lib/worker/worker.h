@@ -19,9 +19,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct rte_mempool;
+
 #define WORKER_PORTS_MAX 8
 #define WORKER_BURST 32
 #define WORKER_BURST_MAX 64
+#define WORKER_REASSEMBLY_SLOTS 64 // datagrams whose fragments are waited for
+#define WORKER_JUMBO_ROOM UINT16_MAX // of a buffer for one of them
 
 struct worker_port_config {
 	uint16_t eth_id;
@@ -50,6 +54,10 @@ struct worker_config {
 	size_t n_relays; // addresses of services and relays together: at most 192
 	uint32_t n_flows; // room in the table of IPv4
 	uint32_t n_flows6; // room in the table of the pairs with IPv6; 0: they are not served
+	// Buffers of WORKER_JUMBO_ROOM bytes for what comes in fragments, for each worker
+	// WORKER_REASSEMBLY_SLOTS and a burst; NULL: fragments are dropped.
+	struct rte_mempool *jumbo_pool;
+	struct rte_mempool *frame_pool; // for frames of our own: ICMP errors, fragments
 	const uint64_t *virtual_ms; // for tests, read once a round; NULL: the CPU's counter
 	struct worker_answers answers;
 	uint16_t n_workers; // who share `answers`; 0 is 1

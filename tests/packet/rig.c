@@ -57,6 +57,8 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.virtual_ms = options->virtual_ms,
 		.answers = options->answers,
 		.n_workers = options->n_workers,
+		.jumbo_pool = rig->jumbo_pool,
+		.frame_pool = rig->pool,
 		.n_flows = 1024,
 		.n_flows6 = 1024,
 		.numa_node = NUMA_NODE_ANY,
@@ -90,6 +92,10 @@ void rig_open(struct rig *rig, const struct rig_options *options)
 	start_eal();
 	rig->pool = rte_pktmbuf_pool_create(config.name, 4095, 0, 0, 2176, SOCKET_ID_ANY);
 	cr_assert_not_null(rig->pool);
+	if (options->with_reassembly)
+		rig->jumbo_pool = rte_pktmbuf_pool_create("jumbos", WORKER_REASSEMBLY_SLOTS + 31, 0,
+			0, WORKER_JUMBO_ROOM, SOCKET_ID_ANY);
+	cr_assert_eq(rig->jumbo_pool != NULL, options->with_reassembly);
 	config.pool = rig->pool;
 	memcpy(config.mac, rig_port_mac, sizeof(config.mac));
 	cr_assert_eq(port_open(&rig->port, &config, error), 0, "%s", error);
@@ -119,12 +125,14 @@ void rig_close(struct rig *rig)
 	for (unsigned i = 0; i < rig->n_workers; i++)
 		close_worker(rig, i);
 	// Criterion does not count what fails after a test's body.
-	if (rte_mempool_in_use_count(rig->pool)) {
+	if (rte_mempool_in_use_count(rig->pool) ||
+		(rig->jumbo_pool && rte_mempool_in_use_count(rig->jumbo_pool))) {
 		fprintf(stderr, "%u buffers are lost\n", rte_mempool_in_use_count(rig->pool));
 		abort();
 	}
 	port_close(&rig->port);
 	rte_mempool_free(rig->pool);
+	rte_mempool_free(rig->jumbo_pool);
 }
 
 void rig_send(struct rig *rig, struct msg msg)

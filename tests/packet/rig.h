@@ -11,7 +11,7 @@
 
 #include <rte_mbuf.h>
 
-#define RIG_FRAME_MAX 2048
+#define RIG_FRAME_MAX 4096
 #define RIG_VLAN 100
 #define RIG_WORKERS_MAX 4
 
@@ -44,6 +44,7 @@ struct rig_worker {
 struct rig {
 	struct port port;
 	struct rte_mempool *pool;
+	struct rte_mempool *jumbo_pool; // NULL: none was asked for
 	struct worker *worker; // the first
 	unsigned n_workers;
 	struct rig_worker workers[RIG_WORKERS_MAX];
@@ -79,6 +80,7 @@ extern const uint8_t rig_gateway_mac[6];
 
 struct rig_options {
 	const uint64_t *virtual_ms; // NULL: the CPU's time
+	bool with_reassembly;
 	const char *name; // where there is more than one rig at a time
 	uint16_t vlan;
 	bool kernel_wire;

@@ -78,7 +78,7 @@ void rig_expect_balance(const struct rig *rig)
 	const struct worker_stats *s = rig_stats(rig);
 
 	cr_expect_eq(s->n_rx + s->n_looped_in + s->n_from_control + s->n_made,
-		s->n_tx + s->n_looped + s->n_punted + s->n_mirrored + s->n_kernel +
+		s->n_tx + s->n_looped + s->n_punted + s->n_mirrored + s->n_kernel + s->n_absorbed +
 			worker_stats_drops(s),
 		"packets are unaccounted for");
 }

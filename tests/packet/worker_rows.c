@@ -393,8 +393,9 @@ Test(worker, removed_entry_stops_the_next_packet)
 Test(worker, too_big_for_the_way_out_is_dropped)
 {
 	static uint8_t data[1472];
-	const struct row row = {"4 bytes over the MTU",
-		{PEER, RELAYED, .payload = data, .n = sizeof(data)}, DROPPED, DROP_TOO_BIG};
+	const struct row row = {"4 bytes over the MTU, with DF",
+		{PEER, RELAYED, .payload = data, .n = sizeof(data), .dont_fragment = true}, DROPPED,
+		DROP_TOO_BIG};
 	struct rig rig;
 
 	rig_open(&rig, &(struct rig_options){0});

@@ -53,6 +53,7 @@ static void open_workers(struct world *world)
 		.relays = &relay,
 		.n_relays = 1,
 		.n_flows = 4096,
+		.frame_pool = world->pool,
 		.numa_node = NUMA_NODE_ANY,
 		.seed = {random_next(&world->random), 1},
 		.doorbell = &world->doorbell,
@@ -330,7 +331,7 @@ static void check_balance(const struct world_worker *own)
 	const struct worker_stats *s = &worker_public(own->worker)->stats;
 	const uint64_t n_in = s->n_rx + s->n_looped_in + s->n_from_control + s->n_made;
 	const uint64_t n_out = s->n_tx + s->n_looped + s->n_punted + s->n_mirrored + s->n_kernel +
-		worker_stats_drops(s);
+		s->n_absorbed + worker_stats_drops(s);
 
 	cr_assert_eq(n_in, n_out, "%lu packets in, %lu accounted for", n_in, n_out);
 	cr_assert_eq(s->n_table_full, 0);
