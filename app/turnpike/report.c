@@ -62,6 +62,9 @@ static void add_workers(struct text *text, const struct worker_stats *sum)
 	add(text, "icmp_relayed", sum->n_icmp_relayed);
 	add(text, "icmp_sent", sum->n_icmp_sent);
 	add(text, "punted", sum->n_punted);
+	for (int urgency = 0; urgency < URGENCIES; urgency++)
+		if (sum->n_shed[urgency])
+			add(text, urgency_name((enum urgency)urgency), sum->n_shed[urgency]);
 	add(text, "mirrored", sum->n_mirrored);
 	add(text, "kernel", sum->n_kernel);
 	add(text, "express", sum->n_express);

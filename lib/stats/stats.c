@@ -23,6 +23,18 @@ static const char *const relay_path_names[N_RELAY_PATHS] = {
 	[RELAY_DOWN_DATA] = "down_data",
 };
 
+static const char *const urgency_names[] = {
+	[URGENCY_OTHER] = "shed_other",
+	[URGENCY_ALLOCATE] = "shed_allocate",
+	[URGENCY_PERMISSION] = "shed_permission",
+	[URGENCY_REFRESH] = "shed_refresh",
+};
+
+const char *urgency_name(enum urgency urgency)
+{
+	return urgency_names[urgency];
+}
+
 const char *drop_name(enum drop drop)
 {
 	return drop_names[drop];

@@ -34,6 +34,19 @@ enum relay_path {
 // "up_channel", "up_send", "down_channel", "down_data".
 const char *relay_path_name(enum relay_path path);
 
+// Which requests a control core that is behind takes first. Those of a 5-tuple that has an
+// allocation keep running calls alive.
+enum urgency {
+	URGENCY_OTHER, // unsigned
+	URGENCY_ALLOCATE, // and whatever else is signed and comes from nobody we know
+	URGENCY_PERMISSION, // CreatePermission and ChannelBind of a known client
+	URGENCY_REFRESH,
+	URGENCIES,
+};
+
+// "shed_other", "shed_allocate" ...: requests dropped because control is behind.
+const char *urgency_name(enum urgency urgency);
+
 // Balance at rest: n_rx + n_looped_in + n_from_control + n_made
 //   = n_tx + n_looped + n_punted + n_mirrored + n_kernel + n_absorbed + sum of drops.
 struct worker_stats {
@@ -59,6 +72,7 @@ struct worker_stats {
 	uint64_t n_relayed[N_RELAY_PATHS];
 	uint64_t n_relayed_bytes[N_RELAY_PATHS]; // of application data
 	uint64_t n_drops[N_DROPS];
+	uint64_t n_shed[URGENCIES]; // of n_drops: by how urgent they were
 	uint64_t n_polls;
 	uint64_t n_busy_polls; // polls that found something
 };

@@ -6,6 +6,7 @@
 
 struct outbox {
 	struct msg punts[WORKER_BURST_MAX];
+	uint8_t urgencies[WORKER_BURST_MAX]; // of the punts
 	struct msg others[WORKER_BURST_MAX];
 	struct rte_mbuf *drops[WORKER_BURST_MAX];
 	unsigned n_punts;
@@ -54,6 +55,7 @@ static void other(struct outbox *out, enum msg_kind kind, uint8_t port_idx, stru
 
 static void punt(struct outbox *out, uint8_t port_idx, struct burst_item *item)
 {
+	out->urgencies[out->n_punts] = item->urgency;
 	out->punts[out->n_punts++] =
 		(struct msg){.kind = MSG_PUNT, .port_idx = port_idx, .mbuf = item->mbuf};
 }
@@ -123,14 +125,27 @@ static void flush_item(
 	}
 }
 
+// The last quarter of control's ring is for Refresh, the last half for clients that it knows, the
+// last three for what is signed: what is less urgent is dropped while there is room for the rest.
+static unsigned reserved(const struct worker *w, enum urgency urgency)
+{
+	return w->n_punts_max / URGENCIES * (URGENCY_REFRESH - urgency);
+}
+
 static void send_punts(struct worker *w, struct outbox *out)
 {
+	unsigned room = out->n_punts ? msg_room(w->punts) : 0;
+
 	for (unsigned i = 0; i < out->n_punts; i++) {
-		if (msg_send(w->punts, &out->punts[i])) {
+		const enum urgency urgency = (enum urgency)out->urgencies[i];
+
+		if (room > reserved(w, urgency) && msg_send(w->punts, &out->punts[i])) {
+			room--;
 			w->pub.stats.n_punted++;
 			w->bell = true;
 		} else {
-			w->pub.stats.n_drops[DROP_PUNT_FULL]++;
+			w->pub.stats.n_drops[room ? DROP_PUNT_SHED : DROP_PUNT_FULL]++;
+			w->pub.stats.n_shed[urgency]++;
 			rte_pktmbuf_free(out->punts[i].mbuf);
 		}
 	}

@@ -29,16 +29,6 @@ enum lane {
 	LANE_DROP,
 };
 
-// Which requests a control core that is behind takes first. Those of a 5-tuple that has an
-// allocation keep running calls alive.
-enum urgency {
-	URGENCY_OTHER, // unsigned
-	URGENCY_ALLOCATE, // and whatever else is signed and comes from nobody we know
-	URGENCY_PERMISSION, // CreatePermission and ChannelBind of a known client
-	URGENCY_REFRESH,
-	URGENCIES,
-};
-
 // What a Send indication says.
 struct send_request {
 	uint8_t peer_ip[IPV6_BYTES]; // of IPv4 the first four
@@ -153,6 +143,7 @@ struct worker {
 	struct budget bindings;
 	struct budget challenges;
 	uint32_t ratio_percent; // 0: no limit
+	uint32_t n_punts_max; // that control's ring holds
 	struct rte_mempool *jumbo_pool;
 	struct rte_mempool *frame_pool;
 	struct reassembly_slot reassembly[WORKER_REASSEMBLY_SLOTS];

@@ -97,6 +97,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	w->n_ports = (uint16_t)config->n_ports;
 	w->n_burst = config->n_burst ? config->n_burst : WORKER_BURST;
 	w->punts = config->punts;
+	w->n_punts_max = config->punts ? msg_room(config->punts) : 0;
 	w->others = config->others;
 	w->inbox = config->inbox;
 	w->doorbell = config->doorbell;
