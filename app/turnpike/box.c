@@ -195,8 +195,12 @@ static int open_control(
 {
 	struct control_worker workers[CONF_WORKERS_MAX];
 	struct control_config config = policy->control;
-	int rc = turn_create(&box->turn, &policy->turn);
+	struct turn_config turn = policy->turn;
+	int rc = box->conf->has_redis ? redis_open(&box->redis, &policy->redis) : 0;
 
+	if (box->redis)
+		turn.source = redis_source(box->redis);
+	rc = rc ? rc : turn_create(&box->turn, &turn);
 	for (size_t i = 0; i < box->n_workers; i++)
 		workers[i] = (struct control_worker){
 			.punts = &box->workers[i].punts,
@@ -274,6 +278,7 @@ void box_close(struct box *box)
 
 	control_destroy(box->control);
 	turn_destroy(box->turn);
+	redis_close(box->redis);
 	for (size_t i = 0; i < N_ELEMENTS(box->workers); i++) {
 		worker_destroy(box->workers[i].worker);
 		msg_channel_destroy(&box->workers[i].punts);

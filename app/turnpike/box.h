@@ -8,6 +8,7 @@
 #include "drivers/drivers.h"
 #include "eal.h"
 #include "msg/msg.h"
+#include "redis/redis.h"
 #include "route/route.h"
 #include "turn/turn.h"
 #include "worker/worker.h"
@@ -36,6 +37,7 @@ struct box {
 	size_t n_mirrors; // opened
 	struct route *route;
 	int kernel_fd;
+	struct redis *redis; // NULL: none is configured
 	struct turn *turn;
 	struct doorbell doorbell;
 	struct box_worker workers[CONF_WORKERS_MAX];

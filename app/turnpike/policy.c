@@ -78,10 +78,34 @@ static int make_realm(struct policy_realm *own, struct turn_realm_config *out,
 		.n_rest_secrets = n_secrets,
 		.offers_sha256 = realm->offers_sha256,
 		.asks_userhash = realm->asks_userhash,
+		.uses_source = realm->uses_redis,
 		.n_allocations_max = realm->n_allocations_max,
 		.n_allocations_per_user = realm->n_allocations_per_user,
 	};
 	return 0;
+}
+
+static void make_redis(struct policy *p, const struct conf *conf)
+{
+	const struct conf_redis *redis = &conf->redis;
+
+	for (size_t i = 0; i < conf->n_realms; i++)
+		p->redis_realms[i] = conf->realms[i].uses_redis ? conf->realms[i].name : NULL;
+	p->redis = (struct redis_config){
+		.path = redis->path,
+		.server = redis->server,
+		.user = redis->username,
+		.password = redis->password,
+		.database = redis->database,
+		.realms = p->redis_realms,
+		.n_realms = conf->n_realms,
+		.timeout_ms = redis->timeout_ms,
+		.refresh_s = redis->refresh_s,
+		.cache_s = redis->cache_s,
+		.unknown_cache_s = redis->unknown_cache_s,
+		.n_cached_max = redis->n_cached_max,
+		.n_waiting_max = redis->n_waiting_max,
+	};
 }
 
 static int make_realms(struct policy *p, const struct conf *conf)
@@ -91,8 +115,10 @@ static int make_realms(struct policy *p, const struct conf *conf)
 
 	p->realms = calloc(conf->n_realms, sizeof(*p->realms));
 	p->turn_realms = calloc(conf->n_realms, sizeof(*p->turn_realms));
-	if (!p->realms || !p->turn_realms)
+	p->redis_realms = calloc(conf->n_realms, sizeof(*p->redis_realms));
+	if (!p->realms || !p->turn_realms || !p->redis_realms)
 		return -ENOMEM;
+	make_redis(p, conf);
 	p->n_realms = conf->n_realms;
 	rc = stun_mac_create(&mac);
 	if (rc)
@@ -267,6 +293,7 @@ void policy_free(struct policy *policy)
 	}
 	free(policy->realms);
 	free(policy->turn_realms);
+	free(policy->redis_realms);
 	free(policy->relays);
 	free(policy->services);
 	own_free(&policy->own);

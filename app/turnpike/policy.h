@@ -7,6 +7,7 @@
 #include "control/control.h"
 #include "drivers/drivers.h"
 #include "own.h"
+#include "redis/redis.h"
 #include "turn/turn.h"
 #include "worker/worker.h"
 
@@ -25,6 +26,8 @@ struct policy {
 	struct worker_port_config worker_ports[CONF_PORTS_MAX];
 	struct policy_realm *realms; // as many as conf->n_realms
 	struct turn_realm_config *turn_realms;
+	const char **redis_realms;
+	struct redis_config redis; // where the conf has one
 	size_t n_realms;
 	struct control_relay *relays;
 	struct endpoint *services;

@@ -42,6 +42,7 @@ static void add_turn(struct text *text, const struct turn_stats *turn)
 	add(text, "permissions", turn->n_permissions);
 	add(text, "channels", turn->n_channels);
 	add(text, "allocations_created", turn->n_allocations_created);
+	add(text, "out_of_reach", turn->n_out_of_reach);
 	add(text, "ports_free", turn->n_ports_free);
 	add(text, "ports_used", turn->n_ports_used);
 	add(text, "ports_reserved", turn->n_ports_reserved);
@@ -79,6 +80,8 @@ static void add_control(struct text *text, const struct control_stats *control)
 	add(text, "answers_withheld", control->n_answers_withheld);
 	add(text, "answers_lost", control->n_answers_lost);
 	add(text, "silent", control->n_silent);
+	add(text, "parked", control->n_parked);
+	add(text, "parked_lost", control->n_parked_lost);
 	add(text, "mirror_to_kernel", control->n_mirror_to_kernel);
 	add(text, "mirror_to_wire", control->n_mirror_to_wire);
 	add(text, "mirror_lost", control->n_mirror_lost);
@@ -162,6 +165,22 @@ static void log_peers(
 			text.bytes);
 }
 
+static void log_redis(const struct box *box, const char *event)
+{
+	struct redis_stats redis;
+	char name[64];
+
+	if (!box->redis)
+		return;
+	redis_stats_get(box->redis, &redis);
+	snprintf(name, sizeof(name), "%s.redis", event);
+	log_event(LOG_INFO, name,
+		"up=%d users=%u unknown=%u waiting=%u asked=%" PRIu64 " failed=%" PRIu64
+		" full=%" PRIu64 " links=%" PRIu64,
+		redis.is_up, redis.n_cached, redis.n_cached_unknown, redis.n_waiting, redis.n_asked,
+		redis.n_failed, redis.n_full, redis.n_links);
+}
+
 void report_log(struct report *report, const struct box *box, const char *event)
 {
 	struct turn_realm_stats realm;
@@ -178,6 +197,7 @@ void report_log(struct report *report, const struct box *box, const char *event)
 	log_event(LOG_INFO, event, "%s", text.bytes);
 	log_drops(&report->sum, event);
 	log_realms(report, box, event);
+	log_redis(box, event);
 	for (size_t i = 0; turn_realm_stats_get(box->turn, i, &realm) && log_enabled(LOG_INFO); i++)
 		log_peers(report, box->turn, i, event);
 }

@@ -14,8 +14,8 @@ struct report {
 
 void report_ready(const struct box *box);
 // All counters, under the event's name; in lines of their own, where there are any, the drops by
-// name and of each realm the rules about peers that decided something; of several realms, one line
-// each. Realms have numbers there, `auth` being 0.
+// name and of each realm the rules about peers that decided something; of several realms, and of
+// Redis, one line each. Realms have numbers there, `auth` being 0.
 void report_log(struct report *report, const struct box *box, const char *event);
 
 #endif

@@ -109,6 +109,25 @@ static void on_route(evutil_socket_t fd, short what, void *argument)
 	control_route_follow(loop->box->control);
 }
 
+static void on_users(void *argument)
+{
+	struct loop *loop = argument;
+
+	control_users_answered(loop->box->control);
+}
+
+static void on_realm(void *argument, size_t realm_idx, const struct turn_realm_update *update)
+{
+	struct loop *loop = argument;
+	const int rc = turn_realm_update(loop->box->turn, realm_idx, update);
+
+	log_event(rc ? LOG_ERROR : LOG_INFO, "realm.update",
+		"idx=%zu rest_secrets=%zu allow=%zu deny=%zu allocations=%u "
+		"allocations_per_user=%u",
+		realm_idx, update->n_rest_secrets, update->n_allow, update->n_deny,
+		update->n_allocations_max, update->n_allocations_per_user);
+}
+
 static void on_report(evutil_socket_t fd, short what, void *argument)
 {
 	struct loop *loop = argument;
@@ -138,6 +157,13 @@ static int add_event(
 	return event_add(event, every_ms ? &interval : NULL);
 }
 
+static int start_redis(struct loop *loop)
+{
+	const struct redis_callbacks to = {on_users, on_realm, loop};
+
+	return loop->box->redis ? redis_start(loop->box->redis, loop->base, &to) : 0;
+}
+
 static int open_events(struct loop *loop)
 {
 	struct box *box = loop->box;
@@ -155,7 +181,7 @@ static int open_events(struct loop *loop)
 		rc = add_event(loop, box->mirrors[i].fd, EV_READ, on_mirror, 0);
 	if (!rc && box->conf->stats_interval_s)
 		rc = add_event(loop, -1, 0, on_report, box->conf->stats_interval_s * 1000);
-	return rc;
+	return rc ? rc : start_redis(loop);
 }
 
 static void close_events(struct loop *loop)
@@ -228,6 +254,8 @@ int run(struct box *box)
 	rte_eal_mp_wait_lcore();
 	if (!rc)
 		report_log(&loop->report, box, "stopped");
+	redis_close(box->redis); // its events are in the loop
+	box->redis = NULL;
 	close_events(loop);
 	free(loop);
 	return rc ? EXIT_RESOURCE : EXIT_OK;

@@ -137,6 +137,11 @@ void conf_destroy(struct conf *conf)
 	free(conf->listen);
 	free(conf->relay);
 	free(conf->realms);
+	if (conf->redis.password)
+		explicit_bzero(conf->redis.password, strlen(conf->redis.password));
+	free(conf->redis.password);
+	free(conf->redis.username);
+	free(conf->redis.path);
 	free(conf->worker_cpus);
 	free(conf);
 }

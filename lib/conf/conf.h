@@ -93,6 +93,7 @@ struct conf_realm {
 	size_t n_rest_secrets_sha256;
 	bool offers_sha256; // in PASSWORD-ALGORITHMS (RFC 8489 §9.2.4); else all use MD5
 	bool asks_userhash; // clients hide their names
+	bool uses_redis; // users, REST secrets, limits and peers are there too
 	uint32_t n_allocations_max; // of the realm; 0: no limit but that of all
 	uint32_t n_allocations_per_user; // 0..4194304, default 0: no limit
 	struct conf_peers peers;
@@ -107,6 +108,20 @@ struct conf_answers {
 	uint32_t ratio_percent;
 };
 
+struct conf_redis {
+	char *path; // a local socket; NULL: `server`
+	struct endpoint server;
+	char *username; // NULL: the default user
+	char *password; // NULL: none
+	uint32_t database; // 0..1023, default 0
+	uint32_t timeout_ms; // 50..60000, default 1000
+	uint32_t refresh_s; // of what holds for a realm: 1..3600, default 10
+	uint32_t cache_s; // of users: 1..86400, default 60
+	uint32_t unknown_cache_s; // of names that nobody has: 1..3600, default 10
+	uint32_t n_cached_max; // 1..4194304, default 65536, and as many unknown names
+	uint32_t n_waiting_max; // 1..4096, default 256
+};
+
 struct conf {
 	struct conf_port *ports;
 	size_t n_ports; // 1..CONF_PORTS_MAX
@@ -119,6 +134,8 @@ struct conf {
 
 	struct conf_realm *realms;
 	size_t n_realms; // at least one: the first is that of `auth`
+	bool has_redis;
+	struct conf_redis redis;
 	uint32_t nonce_lifetime_s; // 10..3600, default 600
 
 	uint32_t allocation_lifetime_s; // default and least: 600

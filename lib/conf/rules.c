@@ -288,9 +288,11 @@ static struct place realm_place(size_t realm_idx)
 static int check_users(
 	const struct conf_realm *realm, struct source *source, const struct place *in)
 {
-	if (realm->n_users == 0 && realm->n_rest_secrets + realm->n_rest_secrets_sha256 == 0)
+	if (realm->n_users == 0 && realm->n_rest_secrets + realm->n_rest_secrets_sha256 == 0 &&
+		!realm->uses_redis)
 		return source_fail(source, in, NULL,
-			"nobody could log in; allowed: at least one of users and rest-secrets");
+			"nobody could log in; allowed: at least one of users, rest-secrets and "
+			"redis: on");
 	for (size_t i = 0; i < realm->n_users; i++) {
 		const struct place here = {in, "users", i + 1};
 		const struct place name = {&here, "name", 0};
@@ -325,6 +327,28 @@ static int check_realms(const struct conf *conf, struct source *source)
 	return 0;
 }
 
+// Who asks for it has it, and it is there for somebody.
+static int check_redis(const struct conf *conf, struct source *source)
+{
+	const struct place redis = {NULL, "redis", 0};
+	bool is_used = false;
+
+	for (size_t i = 0; i < conf->n_realms; i++) {
+		const struct place in = realm_place(i);
+		const struct place here = {&in, "redis", 0};
+
+		if (conf->realms[i].uses_redis && !conf->has_redis)
+			return source_fail(source, &here, NULL,
+				"no redis at the top level says where it is; allowed: off, or "
+				"redis: {server: ...}");
+		is_used = is_used || conf->realms[i].uses_redis;
+	}
+	if (conf->has_redis && !is_used)
+		return source_fail(source, &redis, NULL,
+			"no realm uses it; allowed: redis: on in auth or in one of realms");
+	return 0;
+}
+
 static int check_limits(const struct conf *conf, struct source *source)
 {
 	const struct place allocations = {&limits, "allocations", 0};
@@ -354,7 +378,8 @@ static int check_limits(const struct conf *conf, struct source *source)
 int rules_check(const struct conf *conf, struct source *source)
 {
 	static int (*const checks[])(const struct conf *, struct source *) = {check_ports,
-		check_relay, check_listen, check_discovery, check_realms, check_limits};
+		check_relay, check_listen, check_discovery, check_realms, check_redis,
+		check_limits};
 
 	for (size_t i = 0; i < N_ELEMENTS(checks); i++) {
 		if (checks[i](conf, source) < 0)

@@ -146,7 +146,9 @@ static const cyaml_schema_value_t user_entry = {
 			struct raw_realm, password_algorithms, algorithms,                         \
 			N_ELEMENTS(algorithms)),                                                   \
 		CYAML_FIELD_ENUM("username-anonymity", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,    \
-			struct raw_realm, username_anonymity, switches, N_ELEMENTS(switches))
+			struct raw_realm, username_anonymity, switches, N_ELEMENTS(switches)),     \
+		CYAML_FIELD_ENUM("redis", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,                 \
+			struct raw_realm, redis, switches, N_ELEMENTS(switches))
 
 static const cyaml_schema_field_t auth_fields[] = {
 	FIELD_TEXT("realm", struct raw_realm, name, REALM_BYTES_MAX),
@@ -215,6 +217,20 @@ static const cyaml_schema_value_t realm_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_realm, realm_fields),
 };
 
+static const cyaml_schema_field_t redis_fields[] = {
+	FIELD_TEXT("server", struct raw_redis, server, 256),
+	FIELD_TEXT_OPTIONAL("username", struct raw_redis, username, 256),
+	FIELD_TEXT_OPTIONAL("password", struct raw_redis, password, 512),
+	FIELD_NUMBER("database", struct raw_redis, database),
+	FIELD_NUMBER("timeout-ms", struct raw_redis, timeout_ms),
+	FIELD_NUMBER("refresh-s", struct raw_redis, refresh_s),
+	FIELD_NUMBER("cache-s", struct raw_redis, cache_s),
+	FIELD_NUMBER("unknown-cache-s", struct raw_redis, unknown_cache_s),
+	FIELD_NUMBER("cached-users", struct raw_redis, cached_users),
+	FIELD_NUMBER("waiting-users", struct raw_redis, waiting_users),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t workers_fields[] = {
 	FIELD_NUMBER("count", struct raw_workers, count),
 	FIELD_LIST("cpus", OPTIONAL, struct raw_workers, cpus, &cpu_entry, 1, CONF_WORKERS_MAX),
@@ -244,6 +260,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	FIELD_LIST("relay", CYAML_FLAG_POINTER, struct raw, relay, &relay_entry, 1, ENDPOINTS_MAX),
 	CYAML_FIELD_MAPPING("auth", CYAML_FLAG_DEFAULT, struct raw, auth, auth_fields),
 	FIELD_LIST("realms", OPTIONAL, struct raw, realms, &realm_entry, 0, REALMS_MAX),
+	CYAML_FIELD_MAPPING_PTR("redis", OPTIONAL, struct raw, redis, redis_fields),
 	CYAML_FIELD_MAPPING("limits", CYAML_FLAG_OPTIONAL, struct raw, limits, limits_fields),
 	CYAML_FIELD_MAPPING("stun", CYAML_FLAG_OPTIONAL, struct raw, stun, stun_fields),
 	CYAML_FIELD_ENUM("mobility", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw, mobility,
@@ -274,6 +291,13 @@ const struct number *schema_number(const char *key)
 		{"challenges-per-source", 0, 100000000, 1000},
 		{"challenges", 0, 100000000, 0},
 		{"ratio-percent", 0, 10000, 0},
+		{"database", 0, 1023, 0},
+		{"timeout-ms", 50, 60000, 1000},
+		{"refresh-s", 1, 3600, 10},
+		{"cache-s", 1, 86400, 60},
+		{"unknown-cache-s", 1, 3600, 10},
+		{"cached-users", 1, 4194304, 65536},
+		{"waiting-users", 1, 4096, 256},
 		{"count", 1, CONF_WORKERS_MAX, 1},
 		{"cpus", 0, 1023, 0},
 		{"control-cpu", 0, 1023, 0},

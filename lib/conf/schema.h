@@ -113,7 +113,21 @@ struct raw_realm {
 	size_t n_rest_secrets_sha256;
 	enum raw_algorithms password_algorithms;
 	enum raw_switch username_anonymity;
+	enum raw_switch redis;
 	uint32_t *nonce_lifetime_s;
+};
+
+struct raw_redis {
+	char *server;
+	char *username;
+	char *password;
+	uint32_t *database;
+	uint32_t *timeout_ms;
+	uint32_t *refresh_s;
+	uint32_t *cache_s;
+	uint32_t *unknown_cache_s;
+	uint32_t *cached_users;
+	uint32_t *waiting_users;
 };
 
 struct raw_stun {
@@ -149,6 +163,7 @@ struct raw {
 	struct raw_realm auth;
 	struct raw_realm *realms;
 	size_t n_realms;
+	struct raw_redis *redis;
 	struct raw_limits limits;
 	struct raw_stun stun;
 	enum raw_switch mobility;

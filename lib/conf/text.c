@@ -236,7 +236,7 @@ int text_check_interface(struct source *source, const struct place *place, const
 }
 
 // DPDK takes the path in a list of arguments, where a comma would begin the next.
-static int check_socket(struct source *source, const struct place *place, const char *text)
+int text_check_socket(struct source *source, const struct place *place, const char *text)
 {
 	if (text[0] != '/' || strlen(text) >= SOCKET_PATH_BYTES ||
 		text[strspn(text, LETTERS_AND_DIGITS "/_.-")] != '\0')
@@ -267,9 +267,9 @@ int text_take_device(enum conf_device_kind *kind, const char **target, struct so
 	static const struct device_kind kinds[] = {
 		{"af_packet:", CONF_AF_PACKET, text_check_interface},
 		{"af_xdp:", CONF_AF_XDP, text_check_interface},
-		{"virtio_user:", CONF_VIRTIO_USER, check_socket},
-		{"vhost:", CONF_VHOST, check_socket},
-		{"memif:", CONF_MEMIF, check_socket},
+		{"virtio_user:", CONF_VIRTIO_USER, text_check_socket},
+		{"vhost:", CONF_VHOST, text_check_socket},
+		{"memif:", CONF_MEMIF, text_check_socket},
 		{"pci:", CONF_PCI, check_pci},
 	};
 

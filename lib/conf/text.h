@@ -36,6 +36,8 @@ int text_take_key(uint8_t *out, size_t n_bytes, struct source *source, const str
 	const char *text);
 // 1..15 characters of a name that is safe in the kernel, in file names and in device arguments.
 int text_check_name(struct source *source, const struct place *place, const char *text);
+// An absolute path that fits into a socket's address.
+int text_check_socket(struct source *source, const struct place *place, const char *text);
 int text_check_interface(struct source *source, const struct place *place, const char *text);
 
 #endif

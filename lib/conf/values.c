@@ -21,7 +21,7 @@ void *values_make_array(size_t n, size_t item_bytes)
 	return calloc(n == 0 ? 1 : n, item_bytes);
 }
 
-static char *steal(char **text)
+char *values_steal(char **text)
 {
 	char *stolen = *text;
 
@@ -99,7 +99,7 @@ static int take_opaque(
 {
 	int rc;
 
-	*out = steal(raw);
+	*out = values_steal(raw);
 	if (*out == NULL)
 		return 0;
 	rc = opaque_string(out);
@@ -171,8 +171,11 @@ static int take_offers(struct conf_realm *realm, const struct raw_realm *raw, st
 {
 	const struct place anonymity = {in, "username-anonymity", 0};
 
+	realm->uses_redis = raw->redis == RAW_ON;
 	realm->asks_userhash = raw->username_anonymity == RAW_ON;
-	realm->offers_sha256 = raw->password_algorithms != RAW_ALGORITHMS_MD5;
+	// Nobody knows which keys the users in Redis have, but who says sha256.
+	realm->offers_sha256 = raw->password_algorithms == RAW_ALGORITHMS_SHA256 ||
+		(raw->password_algorithms == RAW_ALGORITHMS_AUTO && !realm->uses_redis);
 	for (size_t i = 0; i < realm->n_users && realm->offers_sha256; i++) {
 		const struct place here = {in, "users", i + 1};
 		const struct conf_user *user = &realm->users[i];
@@ -189,6 +192,9 @@ static int take_offers(struct conf_realm *realm, const struct raw_realm *raw, st
 		return source_fail(source, &anonymity, NULL,
 			"names of REST users cannot be hidden from us; allowed: off, or no "
 			"rest-secrets");
+	if (realm->asks_userhash && realm->uses_redis)
+		return source_fail(source, &anonymity, NULL,
+			"users in Redis are found by name only; allowed: off, or redis: off");
 	return 0;
 }
 
@@ -321,7 +327,7 @@ static int take_stun(struct conf *conf, struct raw *raw, struct source *source)
 	const struct place here = {NULL, "stun", 0};
 	const struct place alternate = {&here, "alternate-address", 0};
 
-	conf->software = steal(&raw->stun.software);
+	conf->software = values_steal(&raw->stun.software);
 	conf->allows_mobility = raw->mobility == RAW_ON;
 	if (raw->stun.alternate_address == NULL)
 		return 0;
@@ -367,8 +373,8 @@ static int take_rest(struct conf *conf, struct raw *raw, struct source *source)
 int values_take(struct conf *conf, struct raw *raw, struct source *source)
 {
 	static int (*const takes[])(struct conf *, struct raw *, struct source *) = {take_ports,
-		take_listen, take_relay, take_auth, take_realms, take_limits, take_stun,
-		take_workers, take_rest};
+		take_listen, take_relay, take_auth, take_realms, values_take_redis, take_limits,
+		take_stun, take_workers, take_rest};
 
 	for (size_t i = 0; i < N_ELEMENTS(takes); i++) {
 		const int rc = takes[i](conf, raw, source);

@@ -16,6 +16,11 @@ int values_take_port(
 int values_take_peers(struct conf_peers *peers, const struct raw_peers *raw, struct source *source,
 	const struct place *in);
 
+// The mapping `redis`. For values_take().
+int values_take_redis(struct conf *conf, struct raw *raw, struct source *source);
+
+// The text, which is then no longer there.
+char *values_steal(char **text);
 // The number, or its default.
 uint32_t values_number(const uint32_t *number, const char *key);
 // Room for `n` zeroed items, also where that is none; NULL without memory.

@@ -74,6 +74,7 @@ void control_destroy(struct control *control)
 		drain(control->workers[i].inbox);
 	}
 	budget_destroy(&control->challenges);
+	parked_fini(control);
 	free(control->cooling);
 	free(control->relays);
 	free(control);
@@ -153,6 +154,7 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 		n += take_punts(control, time, i);
 	for (size_t i = 0; i < control->n_workers; i++)
 		n += take_others(control, i);
+	n += parked_poll(control, time);
 	expire(control, time);
 	hops_publish_changes(control);
 	walk(control);
@@ -167,7 +169,12 @@ bool control_waiting(const struct control *control)
 		if (msg_waiting(control->workers[i].punts) ||
 			msg_waiting(control->workers[i].others))
 			return true;
-	return control->walking || control->expiring;
+	return control->walking || control->expiring || control->users_answered;
+}
+
+void control_users_answered(struct control *control)
+{
+	control->users_answered = true;
 }
 
 void control_route_follow(struct control *control)

@@ -88,6 +88,9 @@ bool control_waiting(const struct control *control);
 // Frames from the kernel to the wire, a bounded number.
 void control_mirror_read(struct control *control, uint8_t port_idx);
 void control_route_follow(struct control *control);
+// The source of users has answers, or has given up waiting for some: the next control_poll() takes
+// up the requests that wait for them.
+void control_users_answered(struct control *control);
 
 const struct control_stats *control_stats_get(const struct control *control);
 // Ports that wait for the workers' removals. For tests.

@@ -11,11 +11,20 @@
 // One effect is an entry and, the first time, the hops it uses; it may replace one elsewhere.
 #define MESSAGES_PER_EFFECT 4
 #define OUTBOX_MESSAGES 64
+#define PARKED_MAX 512
 
 // A relayed address whose removals are on their way to the workers.
 struct cooling {
 	uint64_t seq; // of the last of them
 	struct endpoint relayed;
+};
+
+// A request, and since when it waits for its user.
+struct parked {
+	struct rte_mbuf *mbuf;
+	uint64_t since_ms;
+	uint16_t worker_idx;
+	uint8_t port_idx;
 };
 
 struct control {
@@ -52,6 +61,10 @@ struct control {
 	struct msg outbox[OUTBOX_MESSAGES];
 	unsigned n_outbox;
 
+	struct parked parked[PARKED_MAX]; // oldest first
+	unsigned n_parked;
+	bool users_answered; // some of them may go on
+
 	struct turn_effects effects;
 	struct turn_effect effect_items[TURN_EFFECTS_MAX];
 	bool hop_published[ROUTE_HOPS_MAX];
@@ -78,8 +91,15 @@ void hops_publish_changes(struct control *c);
 void cooling_add(struct control *c, const struct endpoint *relayed);
 void cooling_release(struct control *c);
 
+// False where its user is being asked for: the packet stays the caller's.
+bool transact_request(struct control *c, const struct turn_time *time, const struct parked *parked);
 void transact(
 	struct control *c, const struct turn_time *time, size_t worker_idx, const struct msg *msg);
+
+void parked_add(struct control *c, const struct parked *request);
+// How many went on.
+unsigned parked_poll(struct control *c, const struct turn_time *time);
+void parked_fini(struct control *c);
 
 void mirror_frame(struct control *c, const struct msg *msg);
 void kernel_packet(struct control *c, const struct msg *msg);

@@ -66,11 +66,10 @@ static bool is_withheld(struct control *c, const struct turn_time *time, const s
 	return !budget_take(&c->challenges, (enum family)p->family, pkt_source_ip(p), time->now_ms);
 }
 
-void transact(
-	struct control *c, const struct turn_time *time, size_t worker_idx, const struct msg *msg)
+bool transact_request(struct control *c, const struct turn_time *time, const struct parked *parked)
 {
-	const struct control_port *port = &c->ports[msg->port_idx];
-	struct rte_mbuf *mbuf = msg->mbuf;
+	const struct control_port *port = &c->ports[parked->port_idx];
+	struct rte_mbuf *mbuf = parked->mbuf;
 	struct turn_request request;
 	struct stun_view view;
 	uint8_t reply[ANSWER_BYTES_MAX];
@@ -78,7 +77,6 @@ void transact(
 	struct pkt p;
 	size_t n_bytes = 0;
 
-	c->stats.n_punts++;
 	if (pkt_parse(&p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, port->vlan) ==
 			PKT_UDP &&
 		stun_parse(&view, p.payload, p.payload_bytes) == 0 &&
@@ -90,6 +88,8 @@ void transact(
 		n_bytes = turn_handle(c->turn, time, &request, &answer, &c->effects);
 		effects_apply(c);
 	}
+	if (n_bytes == TURN_LATER)
+		return false;
 	if (n_bytes == 0) {
 		c->stats.n_silent++;
 		rte_pktmbuf_free(mbuf);
@@ -99,9 +99,25 @@ void transact(
 	} else if (!write_answer(c, mbuf, &p, &answer, n_bytes)) {
 		c->stats.n_answers_lost++;
 		rte_pktmbuf_free(mbuf);
-	} else if (send_mbuf(c, worker_idx, msg->port_idx, mbuf)) {
+	} else if (send_mbuf(c, parked->worker_idx, parked->port_idx, mbuf)) {
 		c->stats.n_answers++;
 	} else {
 		c->stats.n_answers_lost++;
 	}
+	return true;
+}
+
+void transact(
+	struct control *c, const struct turn_time *time, size_t worker_idx, const struct msg *msg)
+{
+	const struct parked request = {
+		.mbuf = msg->mbuf,
+		.since_ms = time->now_ms,
+		.worker_idx = (uint16_t)worker_idx,
+		.port_idx = msg->port_idx,
+	};
+
+	c->stats.n_punts++;
+	if (!transact_request(c, time, &request))
+		parked_add(c, &request);
 }

@@ -88,6 +88,8 @@ struct control_stats {
 	uint64_t n_kernel_lost;
 	uint64_t n_answers_withheld; // to somebody unknown: above a budget, or too large
 	uint64_t n_answers_lost; // no room to answer: the client repeats
+	uint64_t n_parked; // requests that waited for their user
+	uint64_t n_parked_lost; // of them, for too long; and those that found no place to wait
 };
 
 // sum[i] += part[i] for every counter.

@@ -1,6 +1,7 @@
 // The annotated example is loaded as it stands, and holds every key there is. TURNPIKE_CONFIG_DIR
 // says where it lies.
 #include "conf/conf.h"
+#include "conf/schema.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -106,14 +107,15 @@ static size_t check_allowed_keys(const char *text)
 
 Test(conf_example, every_key_is_in_it)
 {
-	cr_expect_eq(check_allowed_keys("x: 1"), 12);
+	cr_expect_eq(check_allowed_keys("x: 1"), 13);
 	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("relay: [{x: 1}]"), 2);
-	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 7);
+	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 8);
 	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 4);
-	cr_expect_eq(check_allowed_keys("realms: [{x: 1}]"), 9);
+	cr_expect_eq(check_allowed_keys("realms: [{x: 1}]"), 10);
+	cr_expect_eq(check_allowed_keys("redis: {x: 1}"), 10);
 	cr_expect_eq(check_allowed_keys("realms: [{limits: {x: 1}}]"), 2);
 	cr_expect_eq(check_allowed_keys("realms: [{peers: {x: 1}}]"), 5);
 	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 7);
@@ -227,6 +229,33 @@ Test(conf_example, the_realms_in_comments_are_accepted)
 	cr_expect_eq(realm->n_allocations_max, 1000);
 	cr_expect_eq(realm->n_allocations_per_user, 10);
 	cr_expect_eq(realm->peers.n_allow, 1);
+	conf_destroy(conf);
+}
+
+Test(conf_example, the_redis_in_comments_is_accepted_and_has_the_defaults)
+{
+	char error[CONF_ERROR_BYTES];
+	char text[ADDR_TEXT_BYTES];
+	const struct conf_redis *redis;
+	struct conf *conf;
+
+	uncomment_block("redis");
+	memcpy(strstr(example, "# redis: off"), "redis: on   ", 12);
+	cr_assert_eq(conf_load_bytes(&conf, "t", (const uint8_t *)example, strlen(example), error),
+		0, "%s", error);
+	cr_assert(conf->has_redis && conf->realms[0].uses_redis);
+	redis = &conf->redis;
+	cr_expect_null(redis->path);
+	cr_expect_str_eq(endpoint_format(&redis->server, text), "127.0.0.1:6379");
+	cr_expect_str_eq(redis->username, "turnpike");
+	cr_expect_str_eq(redis->password, "change-me");
+	cr_expect_eq(redis->database, schema_number("database")->preset);
+	cr_expect_eq(redis->timeout_ms, schema_number("timeout-ms")->preset);
+	cr_expect_eq(redis->refresh_s, schema_number("refresh-s")->preset);
+	cr_expect_eq(redis->cache_s, schema_number("cache-s")->preset);
+	cr_expect_eq(redis->unknown_cache_s, schema_number("unknown-cache-s")->preset);
+	cr_expect_eq(redis->n_cached_max, schema_number("cached-users")->preset);
+	cr_expect_eq(redis->n_waiting_max, schema_number("waiting-users")->preset);
 	conf_destroy(conf);
 }
 

@@ -404,6 +404,32 @@ Test(conf_load, listeners_of_all_realms_are_listeners)
 	conf_destroy(conf);
 }
 
+Test(conf_load, redis_on_a_local_socket)
+{
+	struct conf *conf =
+		load("ports: [{name: a, device: af_packet:e0, addresses: [10.0.0.1/8]}]\n"
+		     "listen: [10.0.0.1:3478]\n"
+		     "relay: [{address: 10.0.0.1}]\n"
+		     "auth: {realm: r, redis: on}\n"
+		     "redis: {server: \"unix:/run/redis.sock\", password: p, database: 3,\n"
+		     "  timeout-ms: 50, refresh-s: 1, cache-s: 2, unknown-cache-s: 3,\n"
+		     "  cached-users: 4, waiting-users: 5}\n");
+
+	cr_assert(conf->has_redis && conf->realms[0].uses_redis);
+	cr_expect_not(conf->realms[0].offers_sha256, "nobody knows their keys");
+	cr_expect_str_eq(conf->redis.path, "/run/redis.sock");
+	cr_expect_null(conf->redis.username);
+	cr_expect_str_eq(conf->redis.password, "p");
+	cr_expect_eq(conf->redis.database, 3);
+	cr_expect_eq(conf->redis.timeout_ms, 50);
+	cr_expect_eq(conf->redis.refresh_s, 1);
+	cr_expect_eq(conf->redis.cache_s, 2);
+	cr_expect_eq(conf->redis.unknown_cache_s, 3);
+	cr_expect_eq(conf->redis.n_cached_max, 4);
+	cr_expect_eq(conf->redis.n_waiting_max, 5);
+	conf_destroy(conf);
+}
+
 struct device_row {
 	const char *text;
 	enum conf_device_kind kind;

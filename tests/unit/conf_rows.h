@@ -34,8 +34,9 @@ struct row {
 #define DEVICE "af_packet:eth0"
 #define A16 "aaaaaaaaaaaaaaaa"
 #define A128 A16 A16 A16 A16 A16 A16 A16 A16
-#define ROOT_KEYS \
-	"ports, listen, relay, auth, realms, limits, stun, mobility, peers, workers, memory, log"
+#define ROOT_KEYS                                                                             \
+	"ports, listen, relay, auth, realms, redis, limits, stun, mobility, peers, workers, " \
+	"memory, log"
 #define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
 #define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
 #define SOCKET                                                                                   \
@@ -67,7 +68,8 @@ static const struct row rows_shape[] = {
 		"t:3: ports[0].speed: no such key; allowed: " PORT_KEYS},
 	{"  realm", "  Realm",
 		"t:13: auth.Realm: no such key; allowed: realm, users, rest-secrets, "
-		"rest-secrets-sha256, password-algorithms, username-anonymity, nonce-lifetime-s"},
+		"rest-secrets-sha256, password-algorithms, username-anonymity, redis, "
+		"nonce-lifetime-s"},
 	{"", "listen: [10.1.0.2:1]\n", "t:18: listen: the key is here twice; allowed: once"},
 	{"    device", "    name: lan\n    device",
 		"t:3: ports[0].name: the key is here twice; allowed: once"},
@@ -333,15 +335,16 @@ static const struct row rows_realms[] = {
 		"t:18: realms[0].listen: a list of 0 items; allowed: 1..64"},
 	{"", BLUE "    realm: blue\n",
 		"t:22: realms[0].realm: no such key; allowed: name, listen, users, rest-secrets, "
-		"rest-secrets-sha256, password-algorithms, username-anonymity, limits, peers"},
+		"rest-secrets-sha256, password-algorithms, username-anonymity, redis, limits, "
+		"peers"},
 	{"", BLUE "    limits: {lifetime-s: 600}\n",
 		"t:22: realms[0].limits.lifetime-s: no such key; allowed: allocations, "
 		"allocations-per-user"},
 	{"", BLUE "    limits: {allocations: 0}\n",
 		"t:22: realms[0].limits.allocations: 0 is out of range; allowed: 1..4194304"},
 	{"", REALM,
-		"t:19: realms[0]: nobody could log in; allowed: at least one of users and "
-		"rest-secrets"},
+		"t:19: realms[0]: nobody could log in; allowed: at least one of users, "
+		"rest-secrets and redis: on"},
 	{"", REALM "    users: [{name: ann, password: a}, {name: ann, password: b}]\n",
 		"t:21: realms[0].users[1].name: ann is taken by realms[0].users[0].name; allowed: "
 		"a different one"},
@@ -368,6 +371,29 @@ static const struct row rows_realms[] = {
 	{"", "realms: [{name: blue, listen: [198.18.0.2:50000], rest-secrets: [s]}]\n",
 		"t:18: realms[0].listen[0]: 198.18.0.2:50000 is within the ports of relay[0]; "
 		"allowed: a port outside 50000-50999"},
+	{"", REALM "    redis: on\n",
+		"t:21: realms[0].redis: no redis at the top level says where it is; allowed: off, "
+		"or redis: {server: ...}"},
+	{"  users", "  redis: on\n  users",
+		"t:14: auth.redis: no redis at the top level says where it is; allowed: off, or "
+		"redis: {server: ...}"},
+	{"", "redis: {server: 127.0.0.1:6379}\n",
+		"t:18: redis: no realm uses it; allowed: redis: on in auth or in one of realms"},
+	{"  users", "  redis: on\n  username-anonymity: on\n  users",
+		"t:15: auth.username-anonymity: users in Redis are found by name only; allowed: "
+		"off, or redis: off"},
+	{"", BLUE "    redis: on\nredis: {server: localhost:6379}\n",
+		"t:23: redis.server: localhost:6379 is neither ADDRESS:PORT nor unix:PATH; "
+		"allowed: one like 127.0.0.1:6379"},
+	{"", BLUE "    redis: on\nredis: {server: \"unix:redis.sock\"}\n",
+		"t:23: redis.server: redis.sock " SOCKET},
+	{"", BLUE "    redis: on\nredis: {database: 1}\n",
+		"t:23: redis.server: the key is missing; allowed: exactly one"},
+	{"", BLUE "    redis: on\nredis: {server: 127.0.0.1:6379, username: u}\n",
+		"t:23: redis.username: a user without a password; allowed: both, or password "
+		"alone, or neither"},
+	{"", BLUE "    redis: on\nredis: {server: 127.0.0.1:6379, waiting-users: 0}\n",
+		"t:23: redis.waiting-users: 0 is out of range; allowed: 1..4096"},
 	{"", BLUE "    peers: {allow: [all]}\n",
 		"t:22: realms[0].peers.allow[0]: all is not a network; allowed: one like "
 		"198.18.0.0/15"},
@@ -440,7 +466,8 @@ static const struct row rows_rules[] = {
 	{"  users:\n    - {name: ann, password: secret}\n"
 	 "    - {name: bob, key: 00112233445566778899AABBCCDDEEFF}\n",
 		"  users: []\n",
-		"t:12: auth: nobody could log in; allowed: at least one of users and rest-secrets"},
+		"t:12: auth: nobody could log in; allowed: at least one of users, rest-secrets and "
+		"redis: on"},
 	{"", "limits: {alternate-servers: [192.0.2.9]}\n",
 		"t:18: limits.alternate-servers[0]: 192.0.2.9 " ENDPOINT},
 	{"", "limits: {alternate-servers: [\"192.0.2.9:1\", \"192.0.2.8:1\"]}\n",
