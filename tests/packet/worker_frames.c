@@ -281,8 +281,8 @@ Test(frames, full_punt_ring_drops_and_counts)
 		rig_receive(&rig, &frame);
 		worker_poll(rig.worker);
 	}
-	cr_expect_eq(rig_stats(&rig)->n_punted + rig_stats(&rig)->n_drops[DROP_PUNT_FULL], 200);
-	cr_expect_gt(rig_stats(&rig)->n_drops[DROP_PUNT_FULL], 0);
+	cr_expect_eq(rig_stats(&rig)->n_punted + rig_stats(&rig)->n_drops[DROP_PUNT_SHED], 200);
+	cr_expect_gt(rig_stats(&rig)->n_drops[DROP_PUNT_SHED], 0);
 }
 
 // Media goes on while the control core is not there at all.
