@@ -105,6 +105,7 @@ static void open_control(struct server *server)
 		.n_relays = n_relays,
 		.pool = server->rig.pool,
 		.kernel_fd = -1,
+		.kernel6_fd = -1,
 		.n_flows = server->subject.n_flows,
 	};
 

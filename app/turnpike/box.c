@@ -151,8 +151,12 @@ static int open_kernel_side(struct box *box, char error[static BOX_ERROR_BYTES])
 	if (rc)
 		return exit_status_of(rc);
 	box->kernel_fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-	if (box->kernel_fd >= 0)
-		return 0;
+	if (box->kernel_fd >= 0) {
+		box->kernel6_fd = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+		// A kernel without IPv6 has no addresses of it either.
+		if (box->kernel6_fd >= 0 || errno == EAFNOSUPPORT)
+			return 0;
+	}
 	snprintf(error, BOX_ERROR_BYTES, "no raw socket: %s (CAP_NET_RAW is needed)",
 		strerror(errno));
 	return exit_status_of(-errno);
@@ -214,6 +218,7 @@ static int open_control(
 	config.n_workers = box->n_workers;
 	config.pool = box->pool;
 	config.kernel_fd = box->kernel_fd;
+	config.kernel6_fd = box->kernel6_fd;
 	rc = rc ? rc : control_create(&box->control, &config);
 	if (rc)
 		snprintf(error, BOX_ERROR_BYTES, "the control core cannot be set up: %s",
@@ -245,6 +250,7 @@ int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
 	int status;
 
 	box->kernel_fd = -1;
+	box->kernel6_fd = -1;
 	box->doorbell.fd = -1;
 	// Before the EAL makes threads.
 	status = guard_start(&box->guard, "turnpike-guard");
@@ -289,6 +295,8 @@ void box_close(struct box *box)
 	route_close(box->route);
 	if (box->kernel_fd >= 0)
 		close(box->kernel_fd);
+	if (box->kernel6_fd >= 0)
+		close(box->kernel6_fd);
 	for (size_t i = 0; i < box->n_mirrors; i++)
 		mirror_close(&box->mirrors[i]);
 	for (size_t i = 0; i < box->n_ports; i++) {

@@ -38,6 +38,7 @@ struct box {
 	struct route *route;
 	int kernel_fd;
 	struct redis *redis; // NULL: none is configured
+	int kernel6_fd;
 	struct turn *turn;
 	struct doorbell doorbell;
 	struct box_worker workers[CONF_WORKERS_MAX];

@@ -44,6 +44,7 @@ int control_create(struct control **out, const struct control_config *config)
 	c->route = config->route;
 	c->pool = config->pool;
 	c->kernel_fd = config->kernel_fd;
+	c->kernel6_fd = config->kernel6_fd;
 	c->n_flows = config->n_flows;
 	c->n_ports = config->n_ports;
 	c->n_workers = config->n_workers;

@@ -67,7 +67,9 @@ struct control_config {
 	const struct control_relay *relays;
 	size_t n_relays;
 	struct rte_mempool *pool; // for frames from the kernel
-	int kernel_fd; // a raw IPv4 socket (IP_HDRINCL), or -1
+	// Raw sockets that take the IP header (IPPROTO_RAW), or -1.
+	int kernel_fd; // of IPv4
+	int kernel6_fd;
 	struct control_answers answers;
 	uint32_t n_flows; // entries that the table of each worker holds
 };

@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include <netinet/in.h>
+#include <stdalign.h>
 #include <sys/socket.h>
 
 #define FRAMES_PER_READ 64
@@ -37,28 +38,64 @@ void mirror_frame(struct control *c, const struct msg *msg)
 	rte_pktmbuf_free(msg->mbuf);
 }
 
-// A finished packet without an Ethernet header it could be sent with: the kernel queues it behind
-// its ARP request and sends it through the mirror.
-void kernel_packet(struct control *c, const struct msg *msg)
+static bool send_ipv4(const struct control *c, const struct pkt *p, size_t n_bytes)
 {
-	struct rte_mbuf *mbuf = msg->mbuf;
-	const uint16_t vlan = c->ports[msg->port_idx].vlan;
 	struct sockaddr_in to = {.sin_family = AF_INET};
+
+	memcpy(&to.sin_addr, pkt_target_ip(p), sizeof(to.sin_addr));
+	return sendto(c->kernel_fd, p->l3, n_bytes, MSG_DONTWAIT, (struct sockaddr *)&to,
+		       sizeof(to)) >= 0;
+}
+
+// Unlike IPv4's, this socket takes the source that rules look at from the side, not from the
+// header.
+static bool send_ipv6(const struct control *c, const struct pkt *p, size_t n_bytes)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6};
+	struct in6_pktinfo source = {0};
+	alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(source))] = {0};
+	struct iovec packet = {p->l3, n_bytes};
+	const struct msghdr message = {
+		.msg_name = &to,
+		.msg_namelen = sizeof(to),
+		.msg_iov = &packet,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	memcpy(&to.sin6_addr, pkt_target_ip(p), sizeof(to.sin6_addr));
+	memcpy(&source.ipi6_addr, pkt_source_ip(p), sizeof(source.ipi6_addr));
+	header->cmsg_level = IPPROTO_IPV6;
+	header->cmsg_type = IPV6_PKTINFO;
+	header->cmsg_len = CMSG_LEN(sizeof(source));
+	memcpy(CMSG_DATA(header), &source, sizeof(source));
+	return sendmsg(c->kernel6_fd, &message, MSG_DONTWAIT) >= 0;
+}
+
+static bool send_to_kernel(const struct control *c, const struct msg *msg)
+{
+	const uint16_t vlan = c->ports[msg->port_idx].vlan;
+	size_t n_bytes;
 	struct pkt p;
 
-	if (c->kernel_fd >= 0 &&
-		pkt_parse(&p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, vlan) == PKT_UDP &&
-		p.family == FAMILY_IPV4) {
-		to.sin_addr.s_addr = load_u32(pkt_target_ip(&p));
-		if (sendto(c->kernel_fd, p.l3, (size_t)(p.payload + p.payload_bytes - p.l3),
-			    MSG_DONTWAIT, (struct sockaddr *)&to, sizeof(to)) >= 0) {
-			c->stats.n_kernel_sent++;
-			rte_pktmbuf_free(mbuf);
-			return;
-		}
-	}
-	c->stats.n_kernel_lost++;
-	rte_pktmbuf_free(mbuf);
+	if (pkt_parse(&p, rte_pktmbuf_mtod(msg->mbuf, uint8_t *), msg->mbuf->data_len, vlan) !=
+		PKT_UDP)
+		return false;
+	n_bytes = (size_t)(p.payload + p.payload_bytes - p.l3);
+	return p.family == FAMILY_IPV4 ? send_ipv4(c, &p, n_bytes) : send_ipv6(c, &p, n_bytes);
+}
+
+// A finished packet without an Ethernet header it could be sent with: the kernel queues it behind
+// its question for the neighbour and sends it through the mirror.
+void kernel_packet(struct control *c, const struct msg *msg)
+{
+	if (send_to_kernel(c, msg))
+		c->stats.n_kernel_sent++;
+	else
+		c->stats.n_kernel_lost++;
+	rte_pktmbuf_free(msg->mbuf);
 }
 
 // One frame from the kernel. False where there is none.

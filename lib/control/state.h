@@ -32,6 +32,7 @@ struct control {
 	struct route *route;
 	struct rte_mempool *pool;
 	int kernel_fd;
+	int kernel6_fd;
 	size_t n_ports;
 	size_t n_workers;
 	size_t n_relays;

@@ -1,7 +1,8 @@
 """A lab of network namespaces for one test: client, relay and peer, and the wires between them.
 
 One wire: all three hosts hang on a switch, and the relay's interface there is wire0 (198.18.0.2).
-Two wires: inside0 leads to the client (198.18.0.2), outside0 to the peer (198.19.0.2).
+Two wires: inside0 leads to the client (198.18.0.2), outside0 to the peer (198.19.0.2). With
+ipv6=True each host has an address of IPv6 as well (2001:db8:18::2 and so on); without, none has.
 
 The relay's interfaces carry no address: turnpike's mirror carries it. Everything a lab makes is
 named after its process (tp<pid>-...), so that labs run side by side and what a killed run left
@@ -24,6 +25,10 @@ CLIENT = "198.18.0.10"
 SERVICE = "198.18.0.2"
 OUTSIDE = "198.19.0.2"
 PEERS = {1: "198.18.0.20", 2: "198.19.0.10"}  # by number of wires
+CLIENT6 = "2001:db8:18::10"
+SERVICE6 = "2001:db8:18::2"
+OUTSIDE6 = "2001:db8:19::2"
+PEERS6 = {1: "2001:db8:18::20", 2: "2001:db8:19::10"}
 CLONE_NEWNET = 0x40000000
 OFFLOADS = ("tx", "off", "gso", "off", "tso", "off", "gro", "off")
 
@@ -140,11 +145,13 @@ class Process:
 
 
 class Lab:
-    def __init__(self, wires=1, queues=1):
+    def __init__(self, wires=1, queues=1, ipv6=False):
         self.wires = wires
+        self.ipv6 = ipv6
         self.queues = queues
         self.processes = []
         self.peer_address = PEERS[wires]
+        self.peer_address6 = PEERS6[wires]
         self.relay_interfaces = ["wire0"] if wires == 1 else ["inside0", "outside0"]
 
     def __enter__(self):
@@ -222,6 +229,10 @@ class Lab:
             self._join("peer", "eth0", "relay", "outside0")
         self._ip("client", "addr", "add", f"{CLIENT}/24", "dev", "eth0")
         self._ip("peer", "addr", "add", f"{self.peer_address}/24", "dev", "eth0")
+        if self.ipv6:  # nowhere else: the relay's mirror must turn it on for itself
+            for host, address in (("client", CLIENT6), ("peer", self.peer_address6)):
+                self.run(host, "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=0")
+                self._ip(host, "addr", "add", f"{address}/64", "dev", "eth0", "nodad")
 
     def _join(self, host, interface, other, other_interface):
         queues = ("numtxqueues", str(self.queues), "numrxqueues", str(self.queues))

@@ -9,7 +9,7 @@ import os
 import re
 import signal
 
-from lab import OUTSIDE, SERVICE, check
+from lab import OUTSIDE, OUTSIDE6, SERVICE, SERVICE6, check
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("TURNPIKE_BINARY", f"{TOP}/build/app/turnpike/turnpike")
@@ -39,18 +39,22 @@ def quoted(text):
 def configuration(lab, device="af_packet", workers=1):
     """A complete configuration for the lab's wires, to be changed by a test as it likes."""
     hosts = [SERVICE, OUTSIDE][:lab.wires]
+    hosts6 = [SERVICE6, OUTSIDE6][:lab.wires] if lab.ipv6 else []
     ports = [{"name": interface.rstrip("0"), "device": f"{device}:{interface}",
               "addresses": [f"{address}/24"], "mirror": f"tp{position}"}
              for position, (interface, address) in enumerate(zip(lab.relay_interfaces, hosts))]
+    for port, address in zip(ports, hosts6):
+        port["addresses"].append(f"{address}/64")
     return {
         "ports": ports,
-        "listen": [f"{SERVICE}:3478"],
-        "relay": [{"address": hosts[-1], "ports": "49152-65535"}],
+        "listen": [f"{SERVICE}:3478"] + [f"[{SERVICE6}]:3478"] * lab.ipv6,
+        "relay": [{"address": address, "ports": "49152-65535"}
+                  for address in hosts[-1:] + hosts6[-1:]],
         "auth": {"realm": REALM, "users": [{"name": USER, "password": PASSWORD}]},
         # turnutils_uclient 4.6 binds channels up to 0x7fff; all clients of the lab share an address.
         "limits": {"channels": "rfc5766",
                    "answers": {"bindings-per-source": 0, "challenges-per-source": 0}},
-        "peers": {"profile": "lan", "allow": ["198.18.0.0/15"]},
+        "peers": {"profile": "lan", "allow": ["198.18.0.0/15", "2001:db8:18::/47"]},
         "workers": {"count": workers},
         "log": {"stats-interval-s": 1},
     }
@@ -104,18 +108,23 @@ class ReferenceRelay(Relay):
     def start(self):
         for port in self.config["ports"]:
             interface = port["device"].split(":")[1]
-            self.lab.run("relay", "ip", "addr", "add", port["addresses"][0], "dev", interface)
-        service, service_port = self.config["listen"][0].split(":")
-        relay = self.config["relay"][0]
-        port_min, port_max = relay["ports"].split("-")
+            for address in port["addresses"]:
+                nodad = ("nodad",) if ":" in address else ()
+                self.lab.run("relay", "sysctl", "-qw", f"net.ipv6.conf.{interface}.disable_ipv6=0")
+                self.lab.run("relay", "ip", "addr", "add", address, "dev", interface, *nodad)
+        services = [listen.rpartition(":") for listen in self.config["listen"]]
+        service_port = services[0][2]
+        port_min, port_max = self.config["relay"][0]["ports"].split("-")
         auth = self.config["auth"]
         credentials = [f"--user={user['name']}:{user['password']}"
                        for user in auth.get("users", [])]
         for secret in auth.get("rest-secrets", []):
             credentials = ["--use-auth-secret", f"--static-auth-secret={secret}"]
         self.process = self.lab.start(
-            "relay", "turnserver", "-n", f"--listening-ip={service}",
-            f"--listening-port={service_port}", f"--relay-ip={relay['address']}",
+            "relay", "turnserver", "-n",
+            *(f"--listening-ip={address.strip('[]')}" for address, _, _ in services),
+            f"--listening-port={service_port}",
+            *(f"--relay-ip={relay['address']}" for relay in self.config["relay"]),
             f"--min-port={port_min}", f"--max-port={port_max}", f"--realm={auth['realm']}",
             "--lt-cred-mech", "--no-tls", "--no-dtls", "--no-cli", "--log-file=stdout",
             "--simple-log", "--no-stun-backward-compatibility",

@@ -17,7 +17,10 @@ USERNAME, MESSAGE_INTEGRITY, ERROR_CODE, CHANNEL_NUMBER = 0x0006, 0x0008, 0x0009
 LIFETIME, XOR_PEER_ADDRESS, DATA_ATTRIBUTE, REALM = 0x000D, 0x0012, 0x0013, 0x0014
 NONCE, XOR_RELAYED_ADDRESS, REQUESTED_TRANSPORT = 0x0015, 0x0016, 0x0019
 XOR_MAPPED_ADDRESS, FINGERPRINT = 0x0020, 0x8028
+REQUESTED_ADDRESS_FAMILY, ADDITIONAL_ADDRESS_FAMILY = 0x0017, 0x8000
 UDP_TRANSPORT = (REQUESTED_TRANSPORT, b"\x11\0\0\0")
+IPV6_RELAYED = (REQUESTED_ADDRESS_FAMILY, b"\x02\0\0\0")
+BOTH_RELAYED = (ADDITIONAL_ADDRESS_FAMILY, b"\x02\0\0\0")
 
 
 def long_term_key(user, realm, password):
@@ -28,21 +31,31 @@ def encode_attribute(kind, value):
     return struct.pack("!HH", kind, len(value)) + value + bytes(-len(value) % 4)
 
 
+def mask(data, transaction):
+    """The bytes of an address, hidden or shown (RFC 8489 §14.2)."""
+    return bytes(a ^ b for a, b in zip(data, struct.pack("!I", COOKIE) + transaction))
+
+
 def encode_address(ip, port):
-    number, = struct.unpack("!I", socket.inet_aton(ip))
-    return struct.pack("!BBHI", 0, 1, port ^ (COOKIE >> 16), number ^ COOKIE)
+    """An attribute's value: bytes, or for IPv6 what build() makes them of with its transaction."""
+    head = struct.pack("!BBH", 0, 2 if ":" in ip else 1, port ^ (COOKIE >> 16))
+    if ":" not in ip:
+        return head + mask(socket.inet_aton(ip), b"")
+    return lambda transaction: head + mask(socket.inet_pton(socket.AF_INET6, ip), transaction)
 
 
-def decode_address(value):
-    _, family, port, number = struct.unpack("!BBHI", value)
-    assert family == 1
-    return socket.inet_ntoa(struct.pack("!I", number ^ COOKIE)), port ^ (COOKIE >> 16)
+def decode_address(value, transaction=b""):
+    _, family, port = struct.unpack("!BBH", value[:4])
+    assert (family, len(value)) in ((1, 8), (2, 20)), value.hex()
+    af = socket.AF_INET if family == 1 else socket.AF_INET6
+    return socket.inet_ntop(af, mask(value[4:], transaction)), port ^ (COOKIE >> 16)
 
 
 def build(method, kind=REQUEST, attributes=(), key=None, fingerprint=False, transaction=None):
     """A message; with `key` it ends in MESSAGE-INTEGRITY."""
-    body = b"".join(encode_attribute(*attribute) for attribute in attributes)
     transaction = transaction or os.urandom(12)
+    body = b"".join(encode_attribute(kind, value(transaction) if callable(value) else value)
+                    for kind, value in attributes)
 
     def header(more):
         return struct.pack("!HHI", method | kind, len(body) + more, COOKIE) + transaction
@@ -63,10 +76,14 @@ class Message:
         self.method, self.kind = word & 0x3EEF, word & 0x0110
         self.transaction = data[8:20]
         self.attributes = {}
+        self.relayed = []  # of an answer to Allocate: every address
         at = 20
         while at < len(data):
             kind, size = struct.unpack_from("!HH", data, at)
-            self.attributes.setdefault(kind, data[at + 4:at + 4 + size])
+            value = data[at + 4:at + 4 + size]
+            self.attributes.setdefault(kind, value)
+            if kind == XOR_RELAYED_ADDRESS:
+                self.relayed.append(decode_address(value, self.transaction))
             at += 4 + size + -size % 4
 
     def __contains__(self, kind):
@@ -101,7 +118,8 @@ class Client:
 
     def __init__(self, server, user=None, password=None):
         self.server = server
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket = socket.socket(socket.AF_INET6 if ":" in server[0] else socket.AF_INET,
+                                    socket.SOCK_DGRAM)
         self.socket.connect(server)
         self.credentials = Credentials(user, password)
 
@@ -142,11 +160,11 @@ class Client:
             credentials.learn(answer)
         return answer
 
-    def allocate(self):
-        """The relayed (address, port)."""
-        answer = self.request(ALLOCATE, UDP_TRANSPORT)
+    def allocate(self, *attributes):
+        """The relayed (address, port); of two, the first."""
+        answer = self.request(ALLOCATE, UDP_TRANSPORT, *attributes)
         assert answer and answer.kind == SUCCESS, answer and answer.error
-        return decode_address(answer[XOR_RELAYED_ADDRESS])
+        return answer.relayed[0]
 
     def bind_channel(self, channel, ip, port):
         return self.request(CHANNEL_BIND, (CHANNEL_NUMBER, struct.pack("!HH", channel, 0)),

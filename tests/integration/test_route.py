@@ -2,24 +2,23 @@
 
 import socket
 
-from lab import Lab, check, test, wait_until
+from lab import SERVICE, SERVICE6, Lab, check, test, wait_until
 from relay import PASSWORD, USER, configuration, start_relay
-from stunlib import SUCCESS, Client, channel_data
+from stunlib import IPV6_RELAYED, SUCCESS, Client, channel_data
 
-SERVER = ("198.18.0.2", 3478)
 PEER_PORT = 9999
 CHANNEL = 0x4000
 
 
-def open_call(lab):
-    """A client with a channel to a peer's socket: (client, peer)."""
+def open_call(lab, ipv6=False):
+    """A client with an allocation, and a peer's socket: (client, peer)."""
     with lab.inside("peer"):
-        peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    peer.bind(("0.0.0.0", PEER_PORT))
+        peer = socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_DGRAM)
+    peer.bind(("::" if ipv6 else "0.0.0.0", PEER_PORT))
     peer.settimeout(10)
     with lab.inside("client"):
-        client = Client(SERVER, USER, PASSWORD)
-    client.allocate()
+        client = Client((SERVICE6 if ipv6 else SERVICE, 3478), USER, PASSWORD)
+    client.allocate(*[IPV6_RELAYED] * ipv6)
     return client, peer
 
 
@@ -57,6 +56,49 @@ def test_packets_wait_for_their_neighbour():
         delivered(client, peer, b"late")
         counters = relay.stop()
         check(counters["kernel_lost"] == 0 and counters["drops"] == 0, str(counters))
+
+
+@test()
+def test_packets_wait_for_their_neighbour_of_ipv6():
+    with Lab(ipv6=True) as lab:
+        relay = start_relay(lab)
+        client, peer = open_call(lab, ipv6=True)
+        lab.run("peer", "ip", "addr", "del", f"{lab.peer_address6}/64", "dev", "eth0")
+        bind(client, lab.peer_address6)
+        for i in range(5):
+            client.send(channel_data(CHANNEL, b"early %d" % i))
+        wait_until(lambda: relay.counters().get("kernel") == 5, 5, "5 packets went to the kernel")
+        lab.run("peer", "ip", "addr", "add", f"{lab.peer_address6}/64", "dev", "eth0", "nodad")
+        got = [peer.recv(2048) for _ in range(5)]
+        check(got == [b"early %d" % i for i in range(5)], str(got))
+        delivered(client, peer, b"late")
+        counters = relay.stop()
+        check(counters["kernel_lost"] == 0 and counters["drops"] == 0, str(counters))
+
+
+@test()
+def test_media_follow_a_link_local_gateway():
+    """The peer's far address is behind fe80::77, and then behind fe80::78."""
+    far = "2001:db8:77::7"
+    with Lab(ipv6=True) as lab:
+        config = configuration(lab)
+        config["peers"]["allow"].append("2001:db8:77::/48")
+        config["ports"][0]["routes"] = [{"to": "2001:db8:77::/48", "via": "fe80::77"}]
+        lab.run("peer", "ip", "addr", "add", "fe80::77/64", "dev", "eth0", "nodad")
+        relay = start_relay(lab, config)
+        lab.run("peer", "sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=0")
+        lab.run("peer", "ip", "addr", "add", f"{far}/128", "dev", "lo")
+        client, peer = open_call(lab, ipv6=True)
+        bind(client, far)
+        delivered(client, peer, b"by the first")
+        lab.run("relay", "ip", "-6", "route", "del", "2001:db8:77::/48")
+        wait_until(lambda: client.send(channel_data(CHANNEL, b"nowhere")) or
+                   relay.drops("stats").get("no_route"), 10, "packets without a route are dropped")
+        lab.run("peer", "ip", "addr", "add", "fe80::78/64", "dev", "eth0", "nodad")
+        lab.run("relay", "ip", "-6", "route", "add", "2001:db8:77::/48", "via", "fe80::78",
+                "dev", "tp0")
+        delivered(client, peer, b"by the second")
+        relay.stop()
 
 
 @test()

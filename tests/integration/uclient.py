@@ -11,12 +11,15 @@ PEER_PORT = 3480
 
 
 def start_peer(lab, port=PEER_PORT):
-    lab.start("peer", "turnutils_peer", "-L", lab.peer_address, "-p", port)
-    lab.run("peer", "sh", "-c", f"until ss -lun | grep -q :{port}; do sleep 0.01; done")
+    for address in [lab.peer_address] + [lab.peer_address6] * lab.ipv6:
+        lab.start("peer", "turnutils_peer", "-L", address, "-p", port)
+        lab.run("peer", "sh", "-c",
+                f"until ss -lunH | grep -qF '{address}]:{port}' || "
+                f"ss -lunH | grep -qF ' {address}:{port}'; do sleep 0.01; done")
 
 
-def start(lab, *options, credentials=CREDENTIALS, name=None):
-    return lab.start("client", "turnutils_uclient", "-c", *credentials, *options, SERVICE,
+def start(lab, *options, credentials=CREDENTIALS, name=None, server=SERVICE):
+    return lab.start("client", "turnutils_uclient", "-c", *credentials, *options, server,
                      name=name)
 
 

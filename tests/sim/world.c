@@ -127,6 +127,7 @@ static void open_control(struct world *world)
 		.n_relays = 1,
 		.pool = world->pool,
 		.kernel_fd = -1,
+		.kernel6_fd = -1,
 		.n_flows = 4096,
 	};
 
