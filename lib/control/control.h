@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #define CONTROL_PORTS_MAX 8
+#define CONTROL_PARKED_MAX 512 // requests that wait for their user, for 2 s at most
 
 struct rte_mempool;
 

@@ -6,7 +6,7 @@
 
 void parked_add(struct control *c, const struct parked *request)
 {
-	if (c->n_parked == PARKED_MAX) {
+	if (c->n_parked == CONTROL_PARKED_MAX) {
 		c->stats.n_parked_lost++;
 		rte_pktmbuf_free(request->mbuf);
 		return;

@@ -11,7 +11,6 @@
 // One effect is an entry and, the first time, the hops it uses; it may replace one elsewhere.
 #define MESSAGES_PER_EFFECT 4
 #define OUTBOX_MESSAGES 64
-#define PARKED_MAX 512
 
 // A relayed address whose removals are on their way to the workers.
 struct cooling {
@@ -62,7 +61,7 @@ struct control {
 	struct msg outbox[OUTBOX_MESSAGES];
 	unsigned n_outbox;
 
-	struct parked parked[PARKED_MAX]; // oldest first
+	struct parked parked[CONTROL_PARKED_MAX]; // oldest first
 	unsigned n_parked;
 	bool users_answered; // some of them may go on
 

@@ -190,7 +190,6 @@ enum stun_code mobility_check(const struct call *call)
 {
 	const struct turn_request *request = call->request;
 	const struct allocation *allocation = call->allocation;
-	const struct principal *who = &call->principal;
 	const struct turn *turn = call->turn;
 
 	if (call->ticket == TICKET_FORBIDDEN)
@@ -204,7 +203,7 @@ enum stun_code mobility_check(const struct call *call)
 			mobility_find(turn, &request->service, &request->client) ==
 				call->allocation_idx))
 		return STUN_BAD_REQUEST; // it has not moved
-	if (!identity_is(allocation->identity, who->name, who->n_bytes))
+	if (!caller_is(call, allocation->identity))
 		return STUN_WRONG_CREDENTIALS;
 	if (call->ticket == TICKET_REPEATED)
 		return STUN_CODE_NONE;

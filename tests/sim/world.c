@@ -85,7 +85,9 @@ static void open_turn(struct world *world)
 				.users = &user,
 				.n_users = 1,
 				.peers.allow_private = true,
+				.uses_source = world->source.find != NULL,
 			},
+		.source = world->source,
 		.nonce_lifetime_s = 600,
 		.lifetime_s = 600,
 		.lifetime_max_s = 3600,
@@ -145,6 +147,7 @@ static void open_control(struct world *world)
 void world_open(struct world *world, uint64_t seed)
 {
 	*world = (struct world){
+		.source = world->source,
 		.random.state = seed,
 		.now = {.now_ms = 1000000, .wall_s = 1700000000},
 		.doorbell.fd = -1,

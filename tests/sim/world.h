@@ -51,6 +51,7 @@ struct world {
 	struct turn *turn;
 	struct control *control;
 	struct doorbell doorbell;
+	struct turn_source source; // of users, set before world_open(); `find` NULL: none
 	struct endpoint service;
 	struct endpoint services[4]; // the same, and its three other pairs
 	struct world_worker workers[WORLD_WORKERS];

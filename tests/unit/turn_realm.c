@@ -350,6 +350,27 @@ Test(turn_realm, reserved_port_is_for_the_realm_that_reserved_it)
 	cr_expect_eq(allocate_with(STUN_ATTR_RESERVATION_TOKEN, token, sizeof(token)), 0);
 }
 
+// RFC 8016 §3.2.1: a ticket is its owner's, who is nobody at the listener of another realm.
+Test(turn_realm, who_moves_stays_in_the_realm)
+{
+	struct turn_config config = two_realms();
+
+	config.allows_mobility = true;
+	reopen(&config);
+	go_to(0);
+	rig.user = &rig_other;
+	cr_assert_eq(allocate_with(STUN_ATTR_MOBILITY_TICKET, NULL, 0), 0);
+	rig_keep_ticket(&rig);
+	go_to(1);
+	rig.client.port++;
+	rig_challenge(&rig);
+	cr_expect_eq(rig_move(&rig), 441);
+	cr_expect_null(turn_check(rig.turn));
+	go_to(2);
+	rig_challenge(&rig);
+	cr_expect_eq(rig_move(&rig), 0);
+}
+
 Test(turn_realm, one_client_has_an_allocation_in_each_realm)
 {
 	go_to(0);
