@@ -47,22 +47,27 @@ struct user draw_configured_user(unsigned i)
 	return user;
 }
 
-// draft-uberti-behave-turn-rest: a new name for `account`, whose password the secret signs.
-static struct user mint(
-	struct draw *draw, const char *account, const char *secret, const EVP_MD *digest)
+struct user draw_rest_user(const char *account, int64_t expires_s, const char *secret, bool sha256)
 {
-	struct user user = {.account = account, .exists = true};
+	struct user user = {.account = account, .exists = true, .expires_s = expires_s};
 	uint8_t hash[EVP_MAX_MD_SIZE];
 	uint8_t password[128];
 	unsigned n;
 
-	user.expires_s = draw->time->wall_s + 1 + below(draw, 2000);
-	snprintf(user.name, sizeof(user.name), "%ld:%s", (long)user.expires_s, account);
-	HMAC(digest, secret, (int)strlen(secret), (const uint8_t *)user.name, strlen(user.name),
-		hash, &n);
+	snprintf(user.name, sizeof(user.name), "%ld:%s", (long)expires_s, account);
+	HMAC(sha256 ? EVP_sha256() : EVP_sha1(), secret, (int)strlen(secret),
+		(const uint8_t *)user.name, strlen(user.name), hash, &n);
 	EVP_EncodeBlock(password, hash, (int)n);
 	set_keys(&user, (const char *)password);
 	return user;
+}
+
+// One whose name ends within the next half hour.
+static struct user mint(struct draw *draw, const char *account, const char *secret, bool sha256)
+{
+	const int64_t expires_s = draw->time->wall_s + 1 + below(draw, 2000);
+
+	return draw_rest_user(account, expires_s, secret, sha256);
 }
 
 static void draw_users(struct draw *draw, unsigned i)
@@ -76,13 +81,13 @@ static void draw_users(struct draw *draw, unsigned i)
 		return;
 	case DRAW_CONFIGURED_USERS + 1:
 	case DRAW_CONFIGURED_USERS + 2:
-		*user = mint(draw, "dave", draw_secrets[0], EVP_sha1());
+		*user = mint(draw, "dave", draw_secrets[0], false);
 		return;
 	case DRAW_CONFIGURED_USERS + 3:
-		*user = mint(draw, "erin", draw_secrets[1], EVP_sha256());
+		*user = mint(draw, "erin", draw_secrets[1], true);
 		return;
 	case DRAW_CONFIGURED_USERS + 4:
-		*user = mint(draw, "fred", "wrong", EVP_sha1());
+		*user = mint(draw, "fred", "wrong", false);
 		user->exists = false;
 		return;
 	default:

@@ -42,6 +42,8 @@ extern const char *const draw_secrets[2]; // of REST users: the second signs wit
 void draw_open(struct draw *draw);
 struct user draw_configured_user(unsigned i);
 #define DRAW_CONFIGURED_USERS 4
+// draft-uberti-behave-turn-rest: "expires_s:account", whose password the secret signs.
+struct user draw_rest_user(const char *account, int64_t expires_s, const char *secret, bool sha256);
 void draw_request(struct draw *draw, struct request *request);
 // What the client learned by it.
 void draw_learn(struct draw *draw, const struct request *request, const struct answer *answer);

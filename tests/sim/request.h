@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define REALM "property"
+#define REALM "sim"
 #define OFFER "\x00\x02\x00\x00\x00\x01\x00\x00" // SHA-256, then MD5
 #define OFFER_TURNED "\x00\x01\x00\x00\x00\x02\x00\x00" // what a man in the middle may try
 #define OFFER_BYTES 8
