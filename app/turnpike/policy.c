@@ -199,6 +199,17 @@ static void make_ports(struct policy *p, const struct conf *conf, const struct p
 	}
 }
 
+static void make_token_keys(struct policy *p, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_token_keys; i++) {
+		const struct conf_token_key *from = &conf->token_keys[i];
+
+		p->token_keys[i] =
+			(struct turn_token_key){.kid = from->kid, .key_bytes = from->key_bytes};
+		memcpy(p->token_keys[i].key, from->key, from->key_bytes);
+	}
+}
+
 static void make_turn(struct policy *p, const struct conf *conf)
 {
 	p->turn = (struct turn_config){
@@ -214,6 +225,12 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.discovery = discovery_of(conf),
 		.software = conf->software,
 		.allows_mobility = conf->allows_mobility,
+		.tokens =
+			{
+				.server_name = conf->token_server_name,
+				.keys = p->token_keys,
+				.n_keys = conf->n_token_keys,
+			},
 		.rfc5766_channels = conf->rfc5766_channels,
 	};
 	random_secret(p->turn.nonce_secret, sizeof(p->turn.nonce_secret));
@@ -239,7 +256,8 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 	*p = (struct policy){0};
 	p->relays = calloc(conf->n_relay, sizeof(*p->relays));
 	p->services = calloc(conf->n_listen + 3, sizeof(*p->services));
-	if (!p->relays || !p->services)
+	p->token_keys = calloc(conf->n_token_keys + 1, sizeof(*p->token_keys));
+	if (!p->relays || !p->services || !p->token_keys)
 		return -ENOMEM;
 	make_services(p, conf);
 	make_relays(p, conf);
@@ -247,6 +265,7 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 	rc = own_find(&p->own, conf);
 	if (rc)
 		return rc;
+	make_token_keys(p, conf);
 	make_turn(p, conf);
 	p->worker = (struct worker_config){
 		.ports = p->worker_ports,
@@ -296,5 +315,6 @@ void policy_free(struct policy *policy)
 	free(policy->redis_realms);
 	free(policy->relays);
 	free(policy->services);
+	free(policy->token_keys);
 	own_free(&policy->own);
 }

@@ -30,6 +30,7 @@ struct policy {
 	struct redis_config redis; // where the conf has one
 	size_t n_realms;
 	struct control_relay *relays;
+	struct turn_token_key *token_keys;
 	struct endpoint *services;
 	size_t n_services;
 	struct own own;

@@ -142,6 +142,13 @@ void conf_destroy(struct conf *conf)
 	free(conf->redis.password);
 	free(conf->redis.username);
 	free(conf->redis.path);
+	for (size_t i = 0; i < conf->n_token_keys; i++)
+		free(conf->token_keys[i].kid);
+	if (conf->token_keys)
+		explicit_bzero(conf->token_keys, conf->n_token_keys * sizeof(*conf->token_keys));
+	free(conf->token_keys);
+	free(conf->token_server_name);
+	free(conf->software);
 	free(conf->worker_cpus);
 	free(conf);
 }

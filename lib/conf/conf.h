@@ -52,6 +52,13 @@ struct conf_user {
 	uint8_t key_sha256[32]; // SHA-256 of the same
 };
 
+// Shared with who issues tokens (RFC 7635).
+struct conf_token_key {
+	char *kid;
+	uint8_t key[32];
+	size_t key_bytes; // 16 or 32
+};
+
 enum conf_poll {
 	CONF_POLL_ADAPTIVE,
 	CONF_POLL_BUSY,
@@ -150,6 +157,9 @@ struct conf {
 	// The second address and port of RFC 5780, beside listen[0]; family none: there is none.
 	struct endpoint discovery_alternate;
 	bool allows_mobility; // RFC 8016
+	char *token_server_name; // NULL: no tokens are taken
+	struct conf_token_key *token_keys;
+	size_t n_token_keys;
 	char *software; // SOFTWARE of every answer; NULL: none
 
 	uint16_t n_workers; // 1..CONF_WORKERS_MAX, default as many as `worker_cpus`, or 1

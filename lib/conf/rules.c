@@ -285,11 +285,11 @@ static struct place realm_place(size_t realm_idx)
 	return realm_idx == 0 ? auth : (struct place){NULL, "realms", realm_idx};
 }
 
-static int check_users(
-	const struct conf_realm *realm, struct source *source, const struct place *in)
+static int check_users(const struct conf *conf, const struct conf_realm *realm,
+	struct source *source, const struct place *in)
 {
 	if (realm->n_users == 0 && realm->n_rest_secrets + realm->n_rest_secrets_sha256 == 0 &&
-		!realm->uses_redis)
+		!realm->uses_redis && conf->n_token_keys == 0)
 		return source_fail(source, in, NULL,
 			"nobody could log in; allowed: at least one of users, rest-secrets and "
 			"redis: on");
@@ -321,7 +321,43 @@ static int check_realms(const struct conf *conf, struct source *source)
 				return fail_taken(source, &name, conf->realms[i].name,
 					&(struct place){&there, k == 0 ? "realm" : "name", 0});
 		}
-		if (check_users(&conf->realms[i], source, &here) < 0)
+		if (check_users(conf, &conf->realms[i], source, &here) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+// A kid stands where names stand.
+static int check_kid(const struct conf *conf, struct source *source, size_t idx)
+{
+	const char *kid = conf->token_keys[idx].kid;
+	const struct place tokens = {NULL, "tokens", 0};
+	const struct place here = {&tokens, "keys", idx + 1};
+	const struct place mine = {&here, "kid", 0};
+
+	for (size_t i = 0; i < idx; i++) {
+		const struct place there = {&tokens, "keys", i + 1};
+
+		if (strcmp(conf->token_keys[i].kid, kid) == 0)
+			return fail_taken(source, &mine, kid, &(struct place){&there, "kid", 0});
+	}
+	for (size_t i = 0; i < conf->n_realms; i++) {
+		for (size_t k = 0; k < conf->realms[i].n_users; k++) {
+			const struct place realm = realm_place(i);
+			const struct place there = {&realm, "users", k + 1};
+
+			if (strcmp(conf->realms[i].users[k].name, kid) == 0)
+				return fail_taken(
+					source, &mine, kid, &(struct place){&there, "name", 0});
+		}
+	}
+	return 0;
+}
+
+static int check_tokens(const struct conf *conf, struct source *source)
+{
+	for (size_t i = 0; i < conf->n_token_keys; i++) {
+		if (check_kid(conf, source, i) < 0)
 			return -EINVAL;
 	}
 	return 0;
@@ -378,7 +414,7 @@ static int check_limits(const struct conf *conf, struct source *source)
 int rules_check(const struct conf *conf, struct source *source)
 {
 	static int (*const checks[])(const struct conf *, struct source *) = {check_ports,
-		check_relay, check_listen, check_discovery, check_realms, check_redis,
+		check_relay, check_listen, check_discovery, check_realms, check_redis, check_tokens,
 		check_limits};
 
 	for (size_t i = 0; i < N_ELEMENTS(checks); i++) {

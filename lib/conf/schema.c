@@ -180,6 +180,23 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t token_key_fields[] = {
+	FIELD_TEXT("kid", struct raw_token_key, kid, KID_BYTES_MAX),
+	FIELD_TEXT("key", struct raw_token_key, key, 256),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t token_key_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_token_key, token_key_fields),
+};
+
+static const cyaml_schema_field_t tokens_fields[] = {
+	FIELD_TEXT("server-name", struct raw_tokens, server_name, SERVER_NAME_BYTES_MAX),
+	FIELD_LIST("keys", CYAML_FLAG_POINTER, struct raw_tokens, keys, &token_key_entry, 1,
+		SECRETS_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t stun_fields[] = {
 	FIELD_TEXT_OPTIONAL("alternate-address", struct raw_stun, alternate_address, 256),
 	FIELD_TEXT_OPTIONAL("software", struct raw_stun, software, SOFTWARE_BYTES_MAX),
@@ -265,6 +282,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	CYAML_FIELD_MAPPING("stun", CYAML_FLAG_OPTIONAL, struct raw, stun, stun_fields),
 	CYAML_FIELD_ENUM("mobility", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw, mobility,
 		switches, N_ELEMENTS(switches)),
+	CYAML_FIELD_MAPPING("tokens", CYAML_FLAG_OPTIONAL, struct raw, tokens, tokens_fields),
 	CYAML_FIELD_MAPPING("peers", CYAML_FLAG_OPTIONAL, struct raw, peers, peers_fields),
 	CYAML_FIELD_MAPPING("workers", CYAML_FLAG_OPTIONAL, struct raw, workers, workers_fields),
 	CYAML_FIELD_MAPPING("memory", CYAML_FLAG_OPTIONAL, struct raw, memory, memory_fields),

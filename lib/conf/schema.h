@@ -130,6 +130,17 @@ struct raw_redis {
 	uint32_t *waiting_users;
 };
 
+struct raw_token_key {
+	char *kid;
+	char *key;
+};
+
+struct raw_tokens {
+	char *server_name;
+	struct raw_token_key *keys;
+	size_t n_keys;
+};
+
 struct raw_stun {
 	char *alternate_address;
 	char *software;
@@ -167,6 +178,7 @@ struct raw {
 	struct raw_limits limits;
 	struct raw_stun stun;
 	enum raw_switch mobility;
+	struct raw_tokens tokens;
 	struct raw_peers peers;
 	struct raw_workers workers;
 	struct raw_memory memory;
@@ -185,6 +197,8 @@ struct number {
 #define NAME_BYTES_MAX 508 // RFC 8489 §14.3
 #define PASSWORD_BYTES_MAX 256
 
+#define SERVER_NAME_BYTES_MAX 255
+#define KID_BYTES_MAX 127
 #define SOFTWARE_BYTES_MAX 127 // RFC 8489 §14.14
 
 extern const cyaml_schema_value_t schema_root;

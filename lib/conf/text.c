@@ -170,17 +170,24 @@ int text_take_mac(
 	return 0;
 }
 
+int text_read_hex(uint8_t *out, size_t n_bytes, const char *text)
+{
+	if (strlen(text) != 2 * n_bytes || strspn(text, "0123456789abcdefABCDEF") != 2 * n_bytes)
+		return -EINVAL;
+	parse_hex(out, n_bytes, text, 2);
+	return 0;
+}
+
 int text_take_key(uint8_t *out, size_t n_bytes, struct source *source, const struct place *place,
 	const char *text)
 {
 	const size_t n_digits = 2 * n_bytes;
 
-	if (strlen(text) != n_digits || strspn(text, "0123456789abcdefABCDEF") != n_digits)
+	if (text_read_hex(out, n_bytes, text) < 0)
 		return source_fail(source, place, NULL,
 			"the value is no key; allowed: %zu hex digits, the %s of "
 			"name:realm:password",
 			n_digits, n_bytes == 16 ? "MD5" : "SHA-256");
-	parse_hex(out, n_bytes, text, 2);
 	return 0;
 }
 

@@ -31,6 +31,8 @@ int text_take_port_range(struct relay_range *out, struct source *source, const s
 // Sets `kind`; `target` points into `text`.
 int text_take_device(enum conf_device_kind *kind, const char **target, struct source *source,
 	const struct place *place, const char *text);
+// Exactly so many bytes in hex digits. Returns 0 or -EINVAL, and writes no error line.
+int text_read_hex(uint8_t *out, size_t n_bytes, const char *text);
 // 16 bytes of MD5 or 32 of SHA-256, in hex digits.
 int text_take_key(uint8_t *out, size_t n_bytes, struct source *source, const struct place *place,
 	const char *text);

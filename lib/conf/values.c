@@ -335,6 +335,40 @@ static int take_stun(struct conf *conf, struct raw *raw, struct source *source)
 		&conf->discovery_alternate, source, &alternate, raw->stun.alternate_address);
 }
 
+static int take_token_key(struct conf_token_key *out, struct raw_token_key *raw,
+	struct source *source, const struct place *here)
+{
+	const struct place key = {here, "key", 0};
+
+	out->kid = values_steal(&raw->kid);
+	out->key_bytes = strlen(raw->key) / 2;
+	if (out->key_bytes != 16 && out->key_bytes != 32)
+		out->key_bytes = 0;
+	if (out->key_bytes == 0 || text_read_hex(out->key, out->key_bytes, raw->key) < 0)
+		return source_fail(source, &key, NULL,
+			"the value is no key; allowed: 64 hex digits for AES-256-GCM, or 32 for "
+			"AES-128-GCM");
+	return 0;
+}
+
+static int take_tokens(struct conf *conf, struct raw *raw, struct source *source)
+{
+	const struct place tokens = {NULL, "tokens", 0};
+
+	conf->token_server_name = values_steal(&raw->tokens.server_name);
+	conf->token_keys = values_make_array(raw->tokens.n_keys, sizeof(*conf->token_keys));
+	if (conf->token_keys == NULL)
+		return -ENOMEM;
+	conf->n_token_keys = raw->tokens.n_keys;
+	for (size_t i = 0; i < raw->tokens.n_keys; i++) {
+		const struct place here = {&tokens, "keys", i + 1};
+
+		if (take_token_key(&conf->token_keys[i], &raw->tokens.keys[i], source, &here) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 static int take_workers(struct conf *conf, struct raw *raw, struct source *source)
 {
 	const struct raw_workers *workers = &raw->workers;
@@ -374,7 +408,7 @@ int values_take(struct conf *conf, struct raw *raw, struct source *source)
 {
 	static int (*const takes[])(struct conf *, struct raw *, struct source *) = {take_ports,
 		take_listen, take_relay, take_auth, take_realms, values_take_redis, take_limits,
-		take_stun, take_workers, take_rest};
+		take_stun, take_tokens, take_workers, take_rest};
 
 	for (size_t i = 0; i < N_ELEMENTS(takes); i++) {
 		const int rc = takes[i](conf, raw, source);

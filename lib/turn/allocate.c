@@ -2,13 +2,35 @@
 #include "turn/peer.h"
 #include "turn/state.h"
 
+#include <errno.h>
+
 #define PROTOCOL_UDP 17
 
-uint32_t allocation_lifetime(const struct turn *turn, uint32_t wanted_s)
+uint32_t allocation_lifetime(const struct call *call, uint32_t wanted_s)
 {
-	if (wanted_s > turn->lifetime_max_s)
-		return turn->lifetime_max_s;
-	return wanted_s > turn->lifetime_s ? wanted_s : turn->lifetime_s;
+	const struct turn *turn = call->turn;
+	uint32_t lifetime_s = wanted_s;
+
+	if (lifetime_s > turn->lifetime_max_s)
+		lifetime_s = turn->lifetime_max_s;
+	if (lifetime_s < turn->lifetime_s)
+		lifetime_s = turn->lifetime_s;
+	return lifetime_s < call->lifetime_max_s ? lifetime_s : call->lifetime_max_s;
+}
+
+int allocation_take_token(struct call *call)
+{
+	struct turn *turn = call->turn;
+	struct identity *old = call->allocation->identity;
+	struct identity *identity = users_hold(&turn->users, call->realm, &call->principal);
+
+	if (!identity)
+		return -ENOMEM;
+	call->allocation->identity = identity;
+	old->account->n_allocations--;
+	identity->account->n_allocations++;
+	users_drop(&turn->users, old);
+	return 0;
 }
 
 // A four-byte attribute whose first byte is all that counts (RFC 8656 §18.6, §18.8). False if
@@ -251,7 +273,7 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 	if (wish->moves)
 		mobility_begin(turn, idx);
 	begin_relayed(call, idx,
-		call->time->now_ms + allocation_lifetime(turn, wish->lifetime_s) * MS_IN_S);
+		call->time->now_ms + allocation_lifetime(call, wish->lifetime_s) * MS_IN_S);
 	turn->n_created++;
 	return idx;
 }

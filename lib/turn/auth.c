@@ -14,11 +14,16 @@ static bool check_keys(struct call *call, const struct turn_keys *keys)
 	struct stun_key key;
 	bool right;
 
-	key.n_bytes = sha256 ? sizeof(keys->sha256) : sizeof(keys->md5);
-	memcpy(key.bytes, sha256 ? keys->sha256 : keys->md5, key.n_bytes);
+	if (keys->mac_key_bytes) {
+		key.n_bytes = keys->mac_key_bytes;
+		memcpy(key.bytes, keys->mac_key, key.n_bytes);
+	} else {
+		key.n_bytes = sha256 ? sizeof(keys->sha256) : sizeof(keys->md5);
+		memcpy(key.bytes, sha256 ? keys->sha256 : keys->md5, key.n_bytes);
+	}
 	right = view->integrity_sha256_offset ? stun_integrity_sha256_check(mac, view, &key)
 					      : stun_integrity_check(mac, view, &key);
-	if (!right || (sha256 && !keys->has_sha256))
+	if (!right || (sha256 && !keys->has_sha256 && !keys->mac_key_bytes))
 		return false;
 	call->principal.keys = *keys;
 	call->key = key;
@@ -78,14 +83,29 @@ static bool check_source(struct call *call)
 	return call->lookup == TURN_FOUND ? check_keys(call, &keys) : check_nobody(call);
 }
 
+// RFC 7635 §7. What the token allows is known only where its key has signed.
+static bool check_token(struct call *call, const struct stun_attr *attr)
+{
+	const struct stun_attr *kid = stun_find(call->request->view, STUN_ATTR_USERNAME);
+	struct token token;
+
+	if (!kid || !token_open(&call->turn->tokens, kid, attr, call->time->wall_s, &token))
+		return check_nobody(call);
+	call->lifetime_max_s = token.left_s;
+	return check_keys(call, &token.keys);
+}
+
 // The time in a REST user name ends its use for new allocations, never one that lives: its owner's
 // key stays good for everything but Allocate (draft-uberti-behave-turn-rest §4.2).
 static bool check_integrity(struct call *call)
 {
 	const struct principal *who = &call->principal;
 	const struct turn *turn = call->turn;
+	const struct stun_attr *token = stun_find(call->request->view, STUN_ATTR_ACCESS_TOKEN);
 	const struct identity *user;
 
+	if (token && turn->tokens.n_keys > 0)
+		return check_token(call, token);
 	if (call->allocation && call->request->view->method != STUN_ALLOCATE &&
 		caller_is(call, call->allocation->identity))
 		return check_keys(call, &call->allocation->identity->keys);

@@ -131,6 +131,7 @@ static void init_secrets(struct turn *turn, uint64_t seed)
 	entropy_fill(&turn->entropy, &turn->users.hash_key, sizeof(turn->users.hash_key));
 	entropy_fill(&turn->entropy, &turn->dummy_keys, sizeof(turn->dummy_keys));
 	turn->dummy_keys.has_sha256 = false;
+	turn->dummy_keys.mac_key_bytes = 0;
 }
 
 // Tables are sized for the worst but only touched as they fill.
@@ -167,6 +168,8 @@ static int init(struct turn *turn, const struct turn_config *config)
 	if (!rc && services_clash(turn))
 		rc = -EINVAL;
 	if (!rc)
+		rc = tokens_init(&turn->tokens, &config->tokens);
+	if (!rc)
 		rc = init_realms(turn, config);
 	return rc;
 }
@@ -202,6 +205,7 @@ void turn_destroy(struct turn *turn)
 	pool_fini(&turn->channels);
 	pool_fini(&turn->reservations);
 	mobility_fini(turn);
+	tokens_fini(&turn->tokens);
 	free(turn->buckets);
 	for (size_t i = 0; i < turn->n_realms; i++)
 		realm_fini(&turn->realms[i]);

@@ -203,7 +203,7 @@ enum stun_code mobility_check(const struct call *call)
 			mobility_find(turn, &request->service, &request->client) ==
 				call->allocation_idx))
 		return STUN_BAD_REQUEST; // it has not moved
-	if (!caller_is(call, allocation->identity))
+	if (!caller_owns(call, allocation->identity))
 		return STUN_WRONG_CREDENTIALS;
 	if (call->ticket == TICKET_REPEATED)
 		return STUN_CODE_NONE;

@@ -62,7 +62,9 @@ enum stun_code refresh_handle(struct call *call)
 		stun_put_u32(&call->reply, STUN_ATTR_LIFETIME, 0);
 		return STUN_CODE_NONE;
 	}
-	lifetime_s = allocation_lifetime(call->turn, lifetime_s);
+	if (call->principal.keys.mac_key_bytes && allocation_take_token(call))
+		return STUN_INSUFFICIENT_CAPACITY;
+	lifetime_s = allocation_lifetime(call, lifetime_s);
 	set_expiry(call, family, call->time->now_ms + lifetime_s * MS_IN_S);
 	stun_put_u32(&call->reply, STUN_ATTR_LIFETIME, lifetime_s);
 	if (call->ticket == TICKET_NONE)

@@ -14,11 +14,15 @@ void reply_begin(struct call *call, enum stun_class class)
 static void put_challenge(struct call *call)
 {
 	const struct realm *realm = call->realm;
+	const struct tokens *tokens = &call->turn->tokens;
 	char nonce[NONCE_BYTES];
 
 	nonce_make(call->turn, realm, nonce, &call->request->client, call->time->now_ms);
 	stun_put_bytes(&call->reply, STUN_ATTR_REALM, realm->name, realm->name_bytes);
 	stun_put_bytes(&call->reply, STUN_ATTR_NONCE, nonce, sizeof(nonce));
+	if (tokens->n_keys > 0)
+		stun_put_bytes(&call->reply, STUN_ATTR_THIRD_PARTY_AUTHORIZATION,
+			tokens->server_name, strlen(tokens->server_name));
 	if (realm->offer_bytes)
 		stun_put_bytes(&call->reply, STUN_ATTR_PASSWORD_ALGORITHMS, realm->offer,
 			realm->offer_bytes);

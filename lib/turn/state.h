@@ -6,6 +6,7 @@
 #include "turn/pool.h"
 #include "turn/ports.h"
 #include "turn/realm.h"
+#include "turn/token.h"
 #include "turn/turn.h"
 #include "turn/users.h"
 #include "turn/wheel.h"
@@ -104,6 +105,7 @@ struct turn {
 	struct stun_discovery discovery;
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
 
+	struct tokens tokens;
 	struct users users;
 	struct ports ports;
 	struct pool allocations;
@@ -151,6 +153,7 @@ struct call {
 	enum ticket ticket;
 	uint16_t generation; // of the ticket
 	enum turn_lookup lookup; // of its user
+	uint32_t lifetime_max_s; // that its token allows
 	bool authenticated;
 	bool algorithm_chosen; // by PASSWORD-ALGORITHM; else it is MD5
 	enum stun_password_algorithm algorithm;
@@ -165,6 +168,13 @@ static inline bool caller_is(const struct call *call, const struct identity *ide
 {
 	return identity->realm == call->realm &&
 		identity_is(identity, call->principal.name, call->principal.n_bytes);
+}
+
+// The same once the request is authenticated: a kid is nobody's name.
+static inline bool caller_owns(const struct call *call, const struct identity *identity)
+{
+	return caller_is(call, identity) &&
+		!identity->keys.mac_key_bytes == !call->principal.keys.mac_key_bytes;
 }
 
 // One per method. They return 0 and have put the answer's attributes, or a code and have changed
@@ -232,7 +242,9 @@ void clients_remove(struct turn *turn, uint32_t idx);
 // With all its relayed addresses.
 void allocation_end(struct turn *turn, uint32_t idx, struct turn_effects *effects);
 // RFC 8656 §7.2, §8.2: what is granted to who asks for `wanted_s`.
-uint32_t allocation_lifetime(const struct turn *turn, uint32_t wanted_s);
+uint32_t allocation_lifetime(const struct call *call, uint32_t wanted_s);
+// From now on another token is its owner's (RFC 7635 §9). Returns 0; -ENOMEM.
+int allocation_take_token(struct call *call);
 
 // An allocation's relayed address of that family, or NULL.
 const struct endpoint *relayed_find(

@@ -5,6 +5,7 @@
 
 // What is understood where RFC 8489 §6.3.1 asks; the others below 0x8000 are answered with 420.
 static const uint16_t known[] = {
+	STUN_ATTR_ACCESS_TOKEN, // first: only where tokens are taken
 	STUN_ATTR_MAPPED_ADDRESS,
 	STUN_ATTR_USERNAME,
 	STUN_ATTR_ERROR_CODE,
@@ -56,7 +57,7 @@ static enum stun_code check_owner(const struct call *call)
 		return mobility_check(call);
 	if (!call->allocation)
 		return STUN_ALLOCATION_MISMATCH;
-	if (!caller_is(call, call->allocation->identity))
+	if (!caller_owns(call, call->allocation->identity))
 		return STUN_WRONG_CREDENTIALS;
 	return STUN_CODE_NONE;
 }
@@ -95,15 +96,19 @@ static void find_allocation(struct call *call)
 		call->allocation = allocation_at(call->turn, call->allocation_idx);
 }
 
-static size_t count_known(const struct call *call)
+static void find_unknown(struct call *call)
 {
 	const struct turn_request *request = call->request;
+	const bool binding = request->view->method == STUN_BINDING;
+	const uint16_t *first = known;
+	const uint16_t *end = known + N_ELEMENTS(known);
 	struct endpoint other;
 
-	if (request->view->method == STUN_BINDING &&
-		stun_discovery_other(&call->turn->discovery, &request->service, &other))
-		return N_ELEMENTS(known);
-	return N_ELEMENTS(known) - N_KNOWN_OF_DISCOVERY;
+	if (binding || call->turn->tokens.n_keys == 0)
+		first++;
+	if (!binding || !stun_discovery_other(&call->turn->discovery, &request->service, &other))
+		end -= N_KNOWN_OF_DISCOVERY;
+	call->n_unknown = stun_unknown(request->view, first, (size_t)(end - first), call->unknown);
 }
 
 static enum stun_code judge(struct call *call)
@@ -118,7 +123,7 @@ static enum stun_code judge(struct call *call)
 	}
 	if (code)
 		return code;
-	call->n_unknown = stun_unknown(view, known, count_known(call), call->unknown);
+	find_unknown(call);
 	if (call->n_unknown > 0)
 		return STUN_UNKNOWN_ATTRIBUTE;
 	if (view->method != STUN_BINDING && view->method != STUN_ALLOCATE)
@@ -151,6 +156,7 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 		.request = request,
 		.effects = effects,
 		.answer = answer,
+		.lifetime_max_s = UINT32_MAX,
 		.reply = {.buf = answer->bytes, .capacity_bytes = answer->capacity_bytes},
 	};
 	enum stun_code code;

@@ -35,11 +35,20 @@ struct turn_time {
 	int64_t wall_s; // Unix time: only the expiry of REST user names
 };
 
-// The key for each of the algorithms that a client may choose (RFC 8489 §18.5.1).
+#define TURN_MAC_KEY_BYTES_MAX 48
+
+// The key for each of the algorithms that a client may choose (RFC 8489 §18.5.1), or the one of a
+// token (RFC 7635).
 struct turn_keys {
-	uint8_t md5[STUN_MD5_BYTES]; // MD5(name ":" realm ":" password)
-	uint8_t sha256[STUN_SHA256_BYTES];
+	union {
+		struct {
+			uint8_t md5[STUN_MD5_BYTES]; // MD5(name ":" realm ":" password)
+			uint8_t sha256[STUN_SHA256_BYTES];
+		};
+		uint8_t mac_key[TURN_MAC_KEY_BYTES_MAX];
+	};
 	bool has_sha256; // else only its MD5 is known
+	uint8_t mac_key_bytes; // 0: it is none of a token
 };
 
 // The keys of a password. All texts are bytes, already prepared (OpaqueString).
@@ -114,6 +123,19 @@ struct turn_realm_config {
 	struct turn_peer_policy peers;
 };
 
+// Shared with who issues tokens (RFC 7635).
+struct turn_token_key {
+	const char *kid; // that clients give as USERNAME
+	uint8_t key[32];
+	size_t key_bytes; // 16 or 32, for AEAD_AES_128_GCM or AEAD_AES_256_GCM
+};
+
+struct turn_tokens {
+	const char *server_name; // as the issuer knows us: no other server's token is good here
+	const struct turn_token_key *keys;
+	size_t n_keys; // 0: no tokens are taken
+};
+
 // All of it is copied.
 struct turn_config {
 	struct turn_realm_config realm; // of each listener that no other realm has
@@ -132,6 +154,7 @@ struct turn_config {
 	struct endpoint alternates[2];
 	struct stun_discovery discovery; // of RFC 5780
 	bool allows_mobility; // RFC 8016
+	struct turn_tokens tokens; // in all realms
 	const char *software; // SOFTWARE of every answer; NULL: none
 	bool rfc5766_channels; // also 0x5000..0x7fff, which RFC 8656 reserves
 	uint8_t nonce_secret[32];

@@ -20,6 +20,9 @@ bool identity_is(const struct identity *identity, const void *name, size_t n_byt
 
 static bool keys_equal(const struct turn_keys *a, const struct turn_keys *b)
 {
+	if (a->mac_key_bytes || b->mac_key_bytes)
+		return a->mac_key_bytes == b->mac_key_bytes &&
+			memcmp(a->mac_key, b->mac_key, a->mac_key_bytes) == 0;
 	return memcmp(a->md5, b->md5, sizeof(a->md5)) == 0 && a->has_sha256 == b->has_sha256 &&
 		(!a->has_sha256 || memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0);
 }
@@ -36,16 +39,22 @@ const struct identity *users_find(
 	return identity;
 }
 
+#define TOKEN_ACCOUNT_BYTES 16 // of the key: enough to tell tokens apart
+
 // A REST user's account is what stands behind the time in its name; where nothing does, each name
-// is one.
+// is one. A kid says only who issued a token: each token is a user.
 static struct account *hold_account(
 	struct users *users, const struct realm *realm, const struct principal *who)
 {
 	const uint8_t *colon = who->rest ? memchr(who->name, ':', who->n_bytes) : NULL;
 	const uint8_t *user = colon ? colon + 1 : who->name;
+	size_t n_bytes = who->n_bytes - (size_t)(user - who->name);
 
-	return accounts_hold(
-		&users->accounts, realm, user, who->n_bytes - (size_t)(user - who->name));
+	if (who->keys.mac_key_bytes) {
+		user = who->keys.mac_key;
+		n_bytes = TOKEN_ACCOUNT_BYTES;
+	}
+	return accounts_hold(&users->accounts, realm, user, n_bytes);
 }
 
 static struct identity *add(

@@ -73,9 +73,9 @@ static void put_attr(struct input *in)
 		STUN_ATTR_XOR_PEER_ADDRESS, STUN_ATTR_REQUESTED_TRANSPORT,
 		STUN_ATTR_REQUESTED_ADDRESS_FAMILY, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY,
 		STUN_ATTR_USERNAME, STUN_ATTR_NONCE, STUN_ATTR_REALM, STUN_ATTR_EVEN_PORT,
-		STUN_ATTR_USERHASH, STUN_ATTR_MOBILITY_TICKET, STUN_ATTR_CHANGE_REQUEST,
-		STUN_ATTR_PADDING, STUN_ATTR_RESPONSE_PORT, STUN_ATTR_MESSAGE_INTEGRITY,
-		STUN_ATTR_FINGERPRINT};
+		STUN_ATTR_USERHASH, STUN_ATTR_MOBILITY_TICKET, STUN_ATTR_ACCESS_TOKEN,
+		STUN_ATTR_CHANGE_REQUEST, STUN_ATTR_PADDING, STUN_ATTR_RESPONSE_PORT,
+		STUN_ATTR_MESSAGE_INTEGRITY, STUN_ATTR_FINGERPRINT};
 
 	switch (take(in) % 11) {
 	case 0:
@@ -198,6 +198,7 @@ static void step(struct input *in)
 
 static void open_rig(void)
 {
+	static const struct turn_token_key token_key = {.kid = "user", .key_bytes = 32};
 	static const struct relay_range relays[] = {
 		{{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002},
 		{{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, 50000, 50001},
@@ -209,6 +210,7 @@ static void open_rig(void)
 	config.n_relays = N_ELEMENTS(relays);
 	config.n_allocations_max = 3;
 	config.allows_mobility = true;
+	config.tokens = (struct turn_tokens){"turn.example.org", &token_key, 1};
 	config.discovery.primary = *config.services;
 	config.discovery.alternate = rig_endpoint("192.0.2.16:3479");
 	config.realm.rest_secrets = secrets;

@@ -107,7 +107,7 @@ static size_t check_allowed_keys(const char *text)
 
 Test(conf_example, every_key_is_in_it)
 {
-	cr_expect_eq(check_allowed_keys("x: 1"), 13);
+	cr_expect_eq(check_allowed_keys("x: 1"), 14);
 	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
@@ -121,6 +121,8 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 7);
 	cr_expect_eq(check_allowed_keys("limits: {answers: {x: 1}}"), 5);
 	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 2);
+	cr_expect_eq(check_allowed_keys("tokens: {x: 1}"), 2);
+	cr_expect_eq(check_allowed_keys("tokens: {keys: [{x: 1}]}"), 2);
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 5);
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
@@ -270,9 +272,9 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 		uncomment(keys[i]);
 	for (const char *const *line = (const char *const[]){"# routes:\n", "#   - {to",
 		     "#   - {to", "# neighbours:\n", "#   - {address", "#   - {address",
-		     "# - {address: \"2001", "# stun:\n",
-		     "#   software: ", "#   alternate-address: ", "# - {name: keyed",
-		     "# - {name: both", "#    0123456789", NULL};
+		     "# - {address: \"2001", "# tokens:\n", "#   server-name: ", "#   keys:\n",
+		     "#     - {kid: ", "# stun:\n", "#   software: ", "#   alternate-address: ",
+		     "# - {name: keyed", "# - {name: both", "#    0123456789", NULL};
 		*line != NULL; line++) {
 		char *at = strstr(example, *line);
 
@@ -286,6 +288,7 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 	cr_expect_eq(conf->ports[0].n_neighbours, 2);
 	cr_expect_eq(conf->n_relay, 2);
 	cr_expect_eq(conf->realms[0].n_users, 3);
+	cr_expect_eq(conf->n_token_keys, 1);
 	cr_expect_str_eq(conf->software, "relay of example.org");
 	cr_expect(conf->realms[0].users[2].has_key_sha256);
 	conf_destroy(conf);

@@ -75,6 +75,7 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->answers.ratio_percent, 0);
 	cr_expect_null(conf->software);
 	cr_expect_not(conf->allows_mobility);
+	cr_expect_eq(conf->n_token_keys, 0);
 	cr_expect_eq(conf->discovery_alternate.ip.family, FAMILY_NONE);
 	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_AUTO);
 	cr_expect_eq(conf->n_mbufs, 0);
@@ -122,6 +123,9 @@ static const char full[] =
 	"    ratio-percent: 5}}\n"
 	"stun: {software: a relay, alternate-address: 192.0.2.1:3000}\n"
 	"mobility: on\n"
+	"tokens: {server-name: t.example, keys: [{kid: k1, key: "
+	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F}, {kid: k2, key: "
+	"0123456789abcdef0123456789abcdef}]}\n"
 	"peers: {profile: lan, allow: [\"2001:db8::/32\", 10.0.0.7], deny: [0.0.0.0/0, "
 	"\"2001:db8::9-2001:db8::1:0\"],\n"
 	"  dry-run: [10.0.0.1-10.0.0.3], nat64-prefixes: [\"2001:db8::/40\"]}\n"
@@ -259,6 +263,12 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->alternates[1].ip.family, FAMILY_NONE);
 	cr_expect_str_eq(conf->software, "a relay");
 	cr_expect(conf->allows_mobility);
+	cr_expect_str_eq(conf->token_server_name, "t.example");
+	cr_assert_eq(conf->n_token_keys, 2);
+	cr_expect_str_eq(conf->token_keys[0].kid, "k1");
+	cr_expect_eq(conf->token_keys[0].key_bytes, 32);
+	cr_expect_eq(conf->token_keys[0].key[31], 0x1f);
+	cr_expect_eq(conf->token_keys[1].key_bytes, 16);
 	expect_ip(&conf->discovery_alternate.ip, "192.0.2.1");
 	cr_expect_eq(conf->discovery_alternate.port, 3000);
 	cr_expect_eq(conf->realms[0].peers.profile, CONF_PEERS_LAN);

@@ -34,8 +34,9 @@ struct row {
 #define DEVICE "af_packet:eth0"
 #define A16 "aaaaaaaaaaaaaaaa"
 #define A128 A16 A16 A16 A16 A16 A16 A16 A16
-#define ROOT_KEYS                                                                             \
-	"ports, listen, relay, auth, realms, redis, limits, stun, mobility, peers, workers, " \
+#define ROOT_KEYS                                                                            \
+	"ports, listen, relay, auth, realms, redis, limits, stun, mobility, tokens, peers, " \
+	"workers, "                                                                          \
 	"memory, log"
 #define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
 #define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
@@ -49,6 +50,7 @@ struct row {
 #define NO_HOST "can be no host's address here; allowed: a unicast address"
 #define LINK_LOCAL "is an address of one link only; allowed: one that is not in fe80::/10"
 #define BOTH_OTHERS "has the address or the port of listen[0]; allowed: both others"
+#define HEX_32 "00112233445566778899aabbccddeeff"
 #define MAC "is not a MAC address; allowed: one like 02:00:5e:10:00:01"
 #define ONE_MAC "is multicast or zero; allowed: one station's MAC address"
 #define RANGE "is not FIRST-LAST; allowed: two addresses of one family, the lower first"
@@ -483,6 +485,17 @@ static const struct row rows_rules[] = {
 		"\"2001:db8::2/64\"]\nstun: {alternate-address: \"[2001:db8::2]:3479\"}\n",
 		"t:8: stun.alternate-address: [2001:db8::2]:3479 is of another family than "
 		"listen[0]; allowed: an address of the same one"},
+	{"", "tokens: {server-name: s, keys: [{kid: n, key: 00112233}]}\n",
+		"t:18: tokens.keys[0].key: the value is no key; allowed: 64 hex digits for "
+		"AES-256-GCM, or 32 for AES-128-GCM"},
+	{"", "tokens: {server-name: s, keys: [{kid: bob, key: " HEX_32 "}]}\n",
+		"t:18: tokens.keys[0].kid: bob is taken by auth.users[1].name; allowed: a "
+		"different one"},
+	{"",
+		"tokens: {server-name: s, keys: [{kid: n, key: " HEX_32 "}, {kid: n, key: " HEX_32
+		"}]}\n",
+		"t:18: tokens.keys[1].kid: n is taken by tokens.keys[0].kid; allowed: a different "
+		"one"},
 	{"", "stun: {alternate-address: 198.18.0.3:3479}\n",
 		"t:18: stun.alternate-address: 198.18.0.3 is no port's address; allowed: one of "
 		"the addresses under ports"},
