@@ -1,6 +1,8 @@
-// Buckets of tags over an array of entries, for entries of any shape. An entry lives in the primary
-// bucket of its key or, when that is full, in the alternate one; the primary then counts it in
-// `n_overflow`, so that a look-up for a key whose primary never overflowed reads one bucket only.
+// A table for entries of any shape: buckets of 14 tags, and behind each tag the place of one entry.
+// An entry lives in the primary bucket of its key or, when that is full, in the alternate one; the
+// primary then counts it in `n_overflow`, so that a look-up for a key whose primary never
+// overflowed reads one bucket only. Tags are 16 bits: those of millions of entries fit a CPU's last
+// cache, and a look-up waits for memory once, for its entry.
 //
 // Inline, with the shape as a constant: each table is compiled for its own. Private to lib/flow.
 #ifndef FLOW_BUCKETS_H
@@ -16,22 +18,20 @@
 #define FLOW_INLINE static inline __attribute__((always_inline))
 
 struct flow_bucket {
-	uint16_t tags[FLOW_BUCKET_SLOTS];
-	uint32_t idx[FLOW_BUCKET_SLOTS]; // 0: free
+	uint16_t tags[FLOW_BUCKET_SLOTS]; // 0: free
 	uint32_t n_overflow; // entries of this bucket that live in their alternate
-	uint32_t spare[3];
 };
-static_assert(sizeof(struct flow_bucket) == CACHE_LINE_BYTES, "one line");
+static_assert(sizeof(struct flow_bucket) == CACHE_LINE_BYTES / 2, "two on a line, none on two");
 
-// An entry begins with its key. The last two bytes of the key are all ones while the entry is not
-// in use; then the next such entry is named right behind.
+// An entry begins with its key.
 struct flow_shape {
 	size_t key_bytes; // 16 or 40
 	size_t entry_bytes;
 	size_t to_offset; // of struct flow_rewrite
 };
 
-#define SLOTS_PER_ENTRY 2 // half of the slots stay free, so overflow is rare
+// Of a full table more than two fifths of the slots stay free, so that overflow is rare.
+#define SLOTS_PER_4_ENTRIES 7
 #define CAPACITY_MAX (1u << 28)
 
 static inline uint64_t flow_mix(uint64_t a, uint64_t b)
@@ -63,29 +63,39 @@ FLOW_INLINE bool key_equal(const uint8_t *a, const uint8_t *b, size_t key_bytes)
 
 static inline uint16_t hash_tag(uint64_t hash)
 {
-	return (uint16_t)(hash >> 48);
+	const uint16_t tag = (uint16_t)(hash >> 48);
+
+	return tag ? tag : 1;
+}
+
+static inline uint32_t scale(uint32_t word, uint32_t n)
+{
+	return (uint32_t)((uint64_t)word * n >> 32);
 }
 
 static inline uint32_t hash_bucket(const struct flow_table *t, uint64_t hash)
 {
-	return (uint32_t)hash & t->bucket_mask;
+	return scale((uint32_t)hash, t->n_buckets);
 }
 
-// Its own inverse: the alternate of the alternate is the primary.
-static inline uint32_t other_bucket(const struct flow_table *t, uint32_t bucket, uint16_t tag)
+static inline uint32_t other_bucket(const struct flow_table *t, uint32_t primary, uint16_t tag)
 {
-	return (bucket ^ (tag * 0x5bd1e995u + 1)) & t->bucket_mask;
+	const uint32_t other = primary + scale(tag * 0x5bd1e995u, t->n_buckets);
+
+	return other < t->n_buckets ? other : other - t->n_buckets;
 }
 
 // A bit for each slot whose tag matches.
 #ifdef __SSE2__
 static inline unsigned bucket_match(const struct flow_bucket *bucket, uint16_t tag)
 {
-	const __m128i tags = _mm_load_si128((const __m128i *)bucket->tags);
-	const __m128i equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag));
+	const __m128i *tags = (const __m128i *)bucket;
+	const __m128i wanted = _mm_set1_epi16((short)tag);
+	const __m128i low = _mm_cmpeq_epi16(_mm_load_si128(tags), wanted);
+	const __m128i high = _mm_cmpeq_epi16(_mm_load_si128(tags + 1), wanted);
 
-	static_assert(FLOW_BUCKET_SLOTS == 8, "one vector of tags");
-	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128()));
+	static_assert(FLOW_BUCKET_SLOTS == 14, "two vectors, but for the count at their end");
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(low, high)) & 0x3fff;
 }
 #else
 static inline unsigned bucket_match(const struct flow_bucket *bucket, uint16_t tag)
@@ -100,10 +110,15 @@ static inline unsigned bucket_match(const struct flow_bucket *bucket, uint16_t t
 
 static inline int bucket_free_slot(const struct flow_bucket *bucket)
 {
-	for (int slot = 0; slot < FLOW_BUCKET_SLOTS; slot++)
-		if (bucket->idx[slot] == 0)
-			return slot;
-	return -1;
+	const unsigned hits = bucket_match(bucket, 0);
+
+	return hits ? __builtin_ctz(hits) : -1;
+}
+
+// The place of an entry; 0 is that of none.
+static inline uint32_t slot_idx(const struct flow_table *t, const struct flow_bucket *b, int slot)
+{
+	return (uint32_t)(b - t->buckets) * FLOW_BUCKET_SLOTS + (uint32_t)slot + 1;
 }
 
 FLOW_INLINE uint8_t *entry_at(const struct flow_table *t, uint32_t idx, struct flow_shape shape)
@@ -116,21 +131,13 @@ FLOW_INLINE struct flow_rewrite *entry_to(uint8_t *entry, struct flow_shape shap
 	return (struct flow_rewrite *)(entry + shape.to_offset);
 }
 
-FLOW_INLINE void entry_mark_unused(uint8_t *entry, uint32_t next_idx, struct flow_shape shape)
-{
-	memset(entry, 0, shape.entry_bytes);
-	store_u16(entry + shape.key_bytes - 2, 0xffff);
-	store_u32(entry + shape.key_bytes, next_idx);
-}
-
-// Entry 0 stands behind free slots and has the key of nothing.
 FLOW_INLINE int bucket_find(const struct flow_table *t, const struct flow_bucket *bucket,
 	uint16_t tag, const uint8_t *key, struct flow_shape shape)
 {
 	for (unsigned hits = bucket_match(bucket, tag); hits; hits &= hits - 1) {
 		const int slot = __builtin_ctz(hits);
 
-		if (key_equal(entry_at(t, bucket->idx[slot], shape), key, shape.key_bytes))
+		if (key_equal(entry_at(t, slot_idx(t, bucket, slot), shape), key, shape.key_bytes))
 			return slot;
 	}
 	return -1;
@@ -139,24 +146,24 @@ FLOW_INLINE int bucket_find(const struct flow_table *t, const struct flow_bucket
 FLOW_INLINE int table_create(struct flow_table *t, uint32_t capacity, int numa_node, bool try_huge,
 	const uint64_t seed[static 2], struct flow_shape shape)
 {
-	size_t n_buckets;
+	size_t n_slots;
 
 	*t = (struct flow_table){.capacity = capacity, .seed = {seed[0], seed[1]}};
 	if (capacity == 0 || capacity > CAPACITY_MAX)
 		return -EINVAL;
-	n_buckets = next_power_of_two((size_t)capacity * SLOTS_PER_ENTRY / FLOW_BUCKET_SLOTS + 1);
-	if (pages_map(
-		    &t->bucket_pages, n_buckets * sizeof(struct flow_bucket), numa_node, try_huge))
+	t->n_buckets = capacity / 4 * SLOTS_PER_4_ENTRIES / FLOW_BUCKET_SLOTS + 2;
+	n_slots = (size_t)t->n_buckets * FLOW_BUCKET_SLOTS;
+	if (pages_map(&t->bucket_pages, t->n_buckets * sizeof(struct flow_bucket), numa_node,
+		    try_huge))
 		return -ENOMEM;
-	if (pages_map(&t->entry_pages, ((size_t)capacity + 1) * shape.entry_bytes, numa_node,
-		    try_huge)) {
+	if (pages_map(&t->entry_pages, (n_slots + 1) * shape.entry_bytes, numa_node, try_huge)) {
 		pages_unmap(&t->bucket_pages);
 		return -ENOMEM;
 	}
 	t->buckets = t->bucket_pages.base;
 	t->entries = t->entry_pages.base;
-	t->bucket_mask = (uint32_t)n_buckets - 1;
-	entry_mark_unused(t->entries, 0, shape);
+	// The key of nothing, behind a look-up that found no tag.
+	store_u16((uint8_t *)t->entries + shape.key_bytes - 2, 0xffff);
 	return 0;
 }
 
@@ -167,45 +174,6 @@ static inline void table_destroy(struct flow_table *t)
 	*t = (struct flow_table){0};
 }
 
-// Entries of channels, which media use, lie dense at one end of the array, the others at the other
-// end: a page of them serves twice as many packets. When the ends meet, each takes from the other.
-static inline enum flow_end end_of(const struct flow_rewrite *to)
-{
-	return to->kind <= FLOW_DOWN || to->kind == FLOW_UP_MOVING ? FLOW_END_CHANNELS
-								   : FLOW_END_OTHERS;
-}
-
-FLOW_INLINE uint32_t take_free(struct flow_table *t, enum flow_end end, struct flow_shape shape)
-{
-	const uint32_t idx = t->first_free[end];
-
-	if (idx)
-		t->first_free[end] = load_u32(entry_at(t, idx, shape) + shape.key_bytes);
-	return idx;
-}
-
-// There is one: the caller has checked n_entries.
-FLOW_INLINE uint32_t entry_take(struct flow_table *t, enum flow_end end, struct flow_shape shape)
-{
-	const uint32_t idx = take_free(t, end, shape);
-
-	if (idx)
-		return idx;
-	if (t->n_touched[FLOW_END_CHANNELS] + t->n_touched[FLOW_END_OTHERS] == t->capacity)
-		return take_free(t, (enum flow_end)(1 - end), shape);
-	t->n_touched[end]++;
-	return end == FLOW_END_CHANNELS ? t->n_touched[end] : t->capacity + 1 - t->n_touched[end];
-}
-
-FLOW_INLINE void entry_give(struct flow_table *t, uint32_t idx, struct flow_shape shape)
-{
-	uint8_t *entry = entry_at(t, idx, shape);
-	const enum flow_end end = end_of(entry_to(entry, shape));
-
-	entry_mark_unused(entry, t->first_free[end], shape);
-	t->first_free[end] = idx;
-}
-
 // Move one entry of a full bucket that lives in its primary to its alternate. Returns the freed
 // slot or -1.
 FLOW_INLINE int bucket_make_room(struct flow_table *t, uint32_t bucket_idx, struct flow_shape shape)
@@ -213,17 +181,17 @@ FLOW_INLINE int bucket_make_room(struct flow_table *t, uint32_t bucket_idx, stru
 	struct flow_bucket *bucket = &t->buckets[bucket_idx];
 
 	for (int slot = 0; slot < FLOW_BUCKET_SLOTS; slot++) {
-		const uint16_t tag = bucket->tags[slot];
-		const uint64_t hash =
-			key_hash(t, entry_at(t, bucket->idx[slot], shape), shape.key_bytes);
-		struct flow_bucket *other = &t->buckets[other_bucket(t, bucket_idx, tag)];
+		uint8_t *entry = entry_at(t, slot_idx(t, bucket, slot), shape);
+		const uint64_t hash = key_hash(t, entry, shape.key_bytes);
+		struct flow_bucket *other =
+			&t->buckets[other_bucket(t, bucket_idx, bucket->tags[slot])];
 		const int free_slot = bucket_free_slot(other);
 
 		if (hash_bucket(t, hash) != bucket_idx || free_slot < 0 || other == bucket)
 			continue;
-		other->tags[free_slot] = tag;
-		other->idx[free_slot] = bucket->idx[slot];
-		bucket->idx[slot] = 0;
+		memcpy(entry_at(t, slot_idx(t, other, free_slot), shape), entry, shape.entry_bytes);
+		other->tags[free_slot] = bucket->tags[slot];
+		bucket->tags[slot] = 0;
 		bucket->n_overflow++;
 		return slot;
 	}
@@ -235,6 +203,12 @@ struct place {
 	int slot; // -1: not there
 	bool in_other;
 };
+
+FLOW_INLINE uint8_t *entry_of(
+	const struct flow_table *t, const struct place *place, struct flow_shape shape)
+{
+	return entry_at(t, slot_idx(t, place->bucket, place->slot), shape);
+}
 
 FLOW_INLINE struct place find_place(
 	const struct flow_table *t, uint64_t hash, const uint8_t *key, struct flow_shape shape)
@@ -286,10 +260,9 @@ FLOW_INLINE int table_insert(struct flow_table *t, const uint8_t *entry, struct 
 {
 	const uint64_t hash = key_hash(t, entry, shape.key_bytes);
 	struct place place = find_place(t, hash, entry, shape);
-	uint32_t idx;
 
 	if (place.slot >= 0) {
-		entry_replace(entry_at(t, place.bucket->idx[place.slot], shape), entry, shape);
+		entry_replace(entry_of(t, &place, shape), entry, shape);
 		return 0;
 	}
 	if (t->n_entries == t->capacity)
@@ -297,10 +270,8 @@ FLOW_INLINE int table_insert(struct flow_table *t, const uint8_t *entry, struct 
 	place = find_room(t, hash, shape);
 	if (place.slot < 0)
 		return -ENOSPC;
-	idx = entry_take(t, end_of((const struct flow_rewrite *)(entry + shape.to_offset)), shape);
-	memcpy(entry_at(t, idx, shape), entry, shape.entry_bytes);
+	memcpy(entry_of(t, &place, shape), entry, shape.entry_bytes);
 	place.bucket->tags[place.slot] = hash_tag(hash);
-	place.bucket->idx[place.slot] = idx;
 	if (place.in_other)
 		t->buckets[hash_bucket(t, hash)].n_overflow++;
 	t->n_entries++;
@@ -314,8 +285,7 @@ FLOW_INLINE bool table_remove(struct flow_table *t, const uint8_t *key, struct f
 
 	if (place.slot < 0)
 		return false;
-	entry_give(t, place.bucket->idx[place.slot], shape);
-	place.bucket->idx[place.slot] = 0;
+	place.bucket->tags[place.slot] = 0;
 	if (place.in_other)
 		t->buckets[hash_bucket(t, hash)].n_overflow--;
 	t->n_entries--;
@@ -327,15 +297,16 @@ FLOW_INLINE void *table_find(
 {
 	const struct place place = find_place(t, key_hash(t, key, shape.key_bytes), key, shape);
 
-	return place.slot < 0 ? NULL : entry_at(t, place.bucket->idx[place.slot], shape);
+	return place.slot < 0 ? NULL : entry_of(t, &place, shape);
 }
 
 // The first slot whose tag matches is nearly always the entry; where none does, entry 0 is no hit.
-static inline uint32_t bucket_guess(const struct flow_bucket *bucket, uint16_t tag)
+static inline uint32_t bucket_guess(
+	const struct flow_table *t, const struct flow_bucket *bucket, uint16_t tag)
 {
 	const unsigned hits = bucket_match(bucket, tag);
 
-	return hits ? bucket->idx[__builtin_ctz(hits)] : 0;
+	return hits ? slot_idx(t, bucket, __builtin_ctz(hits)) : 0;
 }
 
 // Where a burst of keys is asked for.

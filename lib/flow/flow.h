@@ -5,9 +5,9 @@
 // flow4_entry_make() or flow6_entry_make() and sends it by value.
 //
 // Two tables of one layout: flow4 for an IPv4 client with an IPv4 relayed address, flow6 for the
-// three other pairs of families. Buckets of one cache line (eight 16-bit tags, eight 32-bit
-// indices) point to entries of one cache line, or of two for flow6. A bucket that overflowed says
-// so; only then is its alternate read.
+// three other pairs of families. Buckets of half a cache line hold the 16-bit tags of entries,
+// which lie in an array of the same order and fill one cache line, or two in flow6. A bucket that
+// overflowed says so; only then is its alternate read.
 #ifndef FLOW_H
 #define FLOW_H
 
@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define FLOW_BURST_MAX 64
-#define FLOW_BUCKET_SLOTS 8
+#define FLOW_BUCKET_SLOTS 14
 
 enum flow_kind {
 	FLOW_UP = 1, // ChannelData of a client becomes UDP to the peer
@@ -42,7 +42,7 @@ struct flow4_key {
 	uint16_t remote_port_be;
 	uint16_t local_port_be;
 	uint16_t channel_be;
-	uint16_t zero; // all ones: of an entry that is not in use
+	uint16_t zero;
 };
 
 // The same; an IPv4 address is written as ::ffff:a.b.c.d.
@@ -52,8 +52,7 @@ struct flow6_key {
 	uint16_t remote_port_be;
 	uint16_t local_port_be;
 	uint16_t channel_be;
-	// Of FLOW_OWNER: enum family of the relayed address, of which a client may have two. Else
-	// 0; all ones: of an entry that is not in use.
+	// Of FLOW_OWNER: enum family of the relayed address, of which a client may have two.
 	uint16_t relayed_family;
 };
 
@@ -110,23 +109,14 @@ struct flow_spec {
 	uint32_t allocation_idx;
 };
 
-// Of the array of entries.
-enum flow_end {
-	FLOW_END_CHANNELS, // the first ones
-	FLOW_END_OTHERS, // the last ones
-	FLOW_ENDS,
-};
-
 struct flow_table {
 	struct pages bucket_pages;
 	struct pages entry_pages;
 	struct flow_bucket *buckets;
 	void *entries; // of flow4 or flow6; the first is never used
-	uint32_t bucket_mask;
+	uint32_t n_buckets;
 	uint32_t n_entries;
 	uint32_t capacity;
-	uint32_t first_free[FLOW_ENDS]; // lists; the next stands behind the key
-	uint32_t n_touched[FLOW_ENDS]; // ever used; between the ends the pages were never written
 	uint64_t seed[2];
 };
 

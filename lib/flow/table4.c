@@ -41,7 +41,7 @@ void flow4_guess_burst(const struct flow_table *table, const struct flow4_key *k
 
 	buckets_ask(&burst, table, (const uint8_t *)keys, n, shape);
 	for (unsigned i = 0; i < n; i++) {
-		out[i] = &entries[bucket_guess(burst.buckets[i], burst.tags[i])];
+		out[i] = &entries[bucket_guess(table, burst.buckets[i], burst.tags[i])];
 		__builtin_prefetch(out[i], 1);
 	}
 }

@@ -36,7 +36,7 @@ void flow6_lookup_burst(const struct flow_table *table, const struct flow6_key *
 
 	buckets_ask(&burst, table, (const uint8_t *)keys, n, shape);
 	for (unsigned i = 0; i < n; i++) {
-		out[i] = &entries[bucket_guess(burst.buckets[i], burst.tags[i])];
+		out[i] = &entries[bucket_guess(table, burst.buckets[i], burst.tags[i])];
 		__builtin_prefetch(out[i], 1);
 		__builtin_prefetch((const uint8_t *)out[i] + CACHE_LINE_BYTES, 1);
 	}
