@@ -42,18 +42,40 @@ static void load_cut(void)
 	free(text);
 }
 
+// With all that a realm and Redis may have.
+static void load_realms(void)
+{
+	static const char more[] =
+		"realms:\n"
+		"  - name: blue\n"
+		"    listen: [10.1.0.2:3479]\n"
+		"    users: [{name: ann, password: azure}]\n"
+		"    rest-secrets: [s]\n"
+		"    rest-secrets-sha256: [t]\n"
+		"    redis: on\n"
+		"    limits: {allocations: 4, allocations-per-user: 2}\n"
+		"    peers: {profile: lan, allow: [10.0.0.0/8], deny: [10.0.0.0/9]}\n"
+		"redis: {server: \"unix:/run/redis\", username: u, password: p}\n";
+	char text[sizeof(rows_base) + sizeof(more)];
+
+	snprintf(text, sizeof(text), "%s%s", rows_base, more);
+	load(text, true);
+}
+
 int main(void)
 {
 	struct conf *conf = NULL;
 	char error[CONF_ERROR_BYTES];
 
 	load(rows_base, true);
+	load_realms();
 	load("", false);
 	load("a: &x [*x]\n", false);
 	load("a: [[[[[[[[[[1]]]]]]]]]]\n", false);
 	load("a: {\"b\n", false);
 	load_rows(rows_shape, N_ELEMENTS(rows_shape));
 	load_rows(rows_values, N_ELEMENTS(rows_values));
+	load_rows(rows_realms, N_ELEMENTS(rows_realms));
 	load_rows(rows_rules, N_ELEMENTS(rows_rules));
 	load_cut();
 	if (conf_load(&conf, "/nonexistent", error) == 0)

@@ -74,6 +74,49 @@ static void rest(void)
 	rig_close(&rig);
 }
 
+static enum turn_lookup find(void *context, size_t realm_idx, const void *name, size_t n_bytes,
+	bool may_ask, struct turn_keys *out)
+{
+	(void)context;
+	(void)realm_idx;
+	(void)may_ask;
+	*out = (struct turn_keys){0};
+	memcpy(out->md5, rig_nobody.key.bytes, sizeof(out->md5));
+	return n_bytes == strlen(rig_nobody.name) && memcmp(name, rig_nobody.name, n_bytes) == 0
+		? TURN_FOUND
+		: TURN_UNKNOWN;
+}
+
+// Two realms, one of them with users and settings from a source that changes its mind.
+static void source(void)
+{
+	static const struct turn_rest_secret secrets[] = {{.text = "south"}, {.text = "north"}};
+	const struct ip_range range = {{FAMILY_IPV4, {10}}, {FAMILY_IPV4, {10, 255, 255, 255}}};
+	struct turn_config config = rig_config();
+	struct turn_realm_config blue = config.realm;
+	struct turn_realm_update update = {.rest_secrets = secrets, .allow = &range};
+
+	blue.name = "blue";
+	blue.services = config.services;
+	blue.n_services = 1;
+	blue.uses_source = true;
+	config.more_realms = &blue;
+	config.n_more_realms = 1;
+	config.source.find = find;
+	rig_open(&rig, &config);
+	for (size_t i = 0; i < 3; i++) {
+		update.n_rest_secrets = i;
+		update.n_allow = i % 2;
+		expect(turn_realm_update(rig.turn, 1, &update) == 0, "update");
+	}
+	rig.user = &rig_nobody;
+	rig_challenge(&rig);
+	expect(rig_allocate(&rig) == 0, "allocate by a source");
+	rig_close(&rig);
+	blue.name = NULL;
+	expect(turn_create(&rig.turn, &config) != 0, "a realm without a name");
+}
+
 int main(void)
 {
 	for (int i = 0; i < 3; i++) {
@@ -85,5 +128,6 @@ int main(void)
 	}
 	refuse();
 	rest();
+	source();
 	return 0;
 }

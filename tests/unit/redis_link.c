@@ -340,7 +340,7 @@ Test(redis_hello, who_is_refused_tries_again_later)
 	EXPECT("*2\r\n$4\r\nAUTH\r\n$5\r\nwrong\r\n" PING);
 	say("-WRONGPASS invalid\r\n-NOAUTH Authentication required.\r\n");
 	wait_for(!redis->link.ac);
-	cr_expect_not(redis->link.up);
+	cr_expect_eq(redis->link.n_ups, 0);
 	wait_for(accept_link());
 }
 
