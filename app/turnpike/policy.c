@@ -247,6 +247,22 @@ static bool has_ipv6(const struct conf *conf)
 	return false;
 }
 
+static struct worker_rate rate_of(const struct conf_rate *rate)
+{
+	return (struct worker_rate){rate->kbit_per_s * 1000ULL / 8, rate->packets_per_s};
+}
+
+static struct worker_rates rates_of(const struct conf *conf)
+{
+	return (struct worker_rates){
+		.allocation = rate_of(&conf->rates.allocation),
+		.user = rate_of(&conf->rates.user),
+		.all = rate_of(&conf->rates.all),
+		.burst_ms = conf->rates.burst_ms,
+		.n_allocations = conf->n_allocations_max,
+	};
+}
+
 int policy_make(struct policy *out, const struct conf *conf, const struct port *ports)
 {
 	struct policy *p = out;
@@ -286,6 +302,7 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 				.challenges = conf->answers.challenges,
 				.ratio_percent = conf->answers.ratio_percent,
 			},
+		.rates = rates_of(conf),
 		.n_workers = conf->n_workers,
 	};
 	p->control = (struct control_config){

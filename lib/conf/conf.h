@@ -129,6 +129,19 @@ struct conf_redis {
 	uint32_t n_waiting_max; // 1..4096, default 256
 };
 
+// Of application data, each way by itself; 0: no limit.
+struct conf_rate {
+	uint32_t kbit_per_s;
+	uint32_t packets_per_s;
+};
+
+struct conf_rates {
+	struct conf_rate allocation;
+	struct conf_rate user;
+	struct conf_rate all;
+	uint32_t burst_ms;
+};
+
 struct conf {
 	struct conf_port *ports;
 	size_t n_ports; // 1..CONF_PORTS_MAX
@@ -151,6 +164,7 @@ struct conf {
 
 	// Other servers, for clients when this one is full: at most one of each family.
 	struct endpoint alternates[2];
+	struct conf_rates rates;
 	struct conf_answers answers; // to those who have not shown who they are
 	bool rfc5766_channels; // channel numbers up to 0x7fff instead of 0x4fff
 

@@ -166,6 +166,17 @@ static const cyaml_schema_field_t answers_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t rates_fields[] = {
+	FIELD_NUMBER("allocation-kbit-s", struct raw_rates, allocation_kbit_s),
+	FIELD_NUMBER("allocation-packets-s", struct raw_rates, allocation_packets_s),
+	FIELD_NUMBER("user-kbit-s", struct raw_rates, user_kbit_s),
+	FIELD_NUMBER("user-packets-s", struct raw_rates, user_packets_s),
+	FIELD_NUMBER("all-kbit-s", struct raw_rates, all_kbit_s),
+	FIELD_NUMBER("all-packets-s", struct raw_rates, all_packets_s),
+	FIELD_NUMBER("burst-ms", struct raw_rates, burst_ms),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t limits_fields[] = {
 	FIELD_NUMBER("allocations", struct raw_limits, allocations),
 	FIELD_NUMBER("allocations-per-user", struct raw_limits, allocations_per_user),
@@ -177,6 +188,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 		channels, channels, N_ELEMENTS(channels)),
 	CYAML_FIELD_MAPPING(
 		"answers", CYAML_FLAG_OPTIONAL, struct raw_limits, answers, answers_fields),
+	CYAML_FIELD_MAPPING("rates", CYAML_FLAG_OPTIONAL, struct raw_limits, rates, rates_fields),
 	CYAML_FIELD_END,
 };
 
@@ -316,6 +328,13 @@ const struct number *schema_number(const char *key)
 		{"unknown-cache-s", 1, 3600, 10},
 		{"cached-users", 1, 4194304, 65536},
 		{"waiting-users", 1, 4096, 256},
+		{"allocation-kbit-s", 0, 400000000, 0},
+		{"allocation-packets-s", 0, 400000000, 0},
+		{"user-kbit-s", 0, 400000000, 0},
+		{"user-packets-s", 0, 400000000, 0},
+		{"all-kbit-s", 0, 400000000, 0},
+		{"all-packets-s", 0, 400000000, 0},
+		{"burst-ms", 10, 10000, 500},
 		{"count", 1, CONF_WORKERS_MAX, 1},
 		{"cpus", 0, 1023, 0},
 		{"control-cpu", 0, 1023, 0},

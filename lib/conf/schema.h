@@ -75,6 +75,16 @@ struct raw_answers {
 	uint32_t *ratio_percent;
 };
 
+struct raw_rates {
+	uint32_t *allocation_kbit_s;
+	uint32_t *allocation_packets_s;
+	uint32_t *user_kbit_s;
+	uint32_t *user_packets_s;
+	uint32_t *all_kbit_s;
+	uint32_t *all_packets_s;
+	uint32_t *burst_ms;
+};
+
 struct raw_limits {
 	uint32_t *allocations;
 	uint32_t *allocations_per_user;
@@ -84,6 +94,7 @@ struct raw_limits {
 	size_t n_alternate_servers;
 	enum raw_channels channels;
 	struct raw_answers answers;
+	struct raw_rates rates;
 };
 
 struct raw_peers {

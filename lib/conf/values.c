@@ -296,6 +296,18 @@ static void take_answers(struct conf_answers *answers, const struct raw_answers 
 	answers->ratio_percent = values_number(raw->ratio_percent, "ratio-percent");
 }
 
+static void take_rates(struct conf_rates *rates, const struct raw_rates *raw)
+{
+	rates->allocation.kbit_per_s = values_number(raw->allocation_kbit_s, "allocation-kbit-s");
+	rates->allocation.packets_per_s =
+		values_number(raw->allocation_packets_s, "allocation-packets-s");
+	rates->user.kbit_per_s = values_number(raw->user_kbit_s, "user-kbit-s");
+	rates->user.packets_per_s = values_number(raw->user_packets_s, "user-packets-s");
+	rates->all.kbit_per_s = values_number(raw->all_kbit_s, "all-kbit-s");
+	rates->all.packets_per_s = values_number(raw->all_packets_s, "all-packets-s");
+	rates->burst_ms = values_number(raw->burst_ms, "burst-ms");
+}
+
 static int take_limits(struct conf *conf, struct raw *raw, struct source *source)
 {
 	const struct place limits = {NULL, "limits", 0};
@@ -310,6 +322,7 @@ static int take_limits(struct conf *conf, struct raw *raw, struct source *source
 	conf->allocation_lifetime_s = values_number(raw->limits.lifetime_s, "lifetime-s");
 	conf->allocation_lifetime_max_s =
 		values_number(raw->limits.lifetime_max_s, "lifetime-max-s");
+	take_rates(&conf->rates, &raw->limits.rates);
 	take_answers(&conf->answers, &raw->limits.answers);
 	conf->rfc5766_channels = raw->limits.channels == RAW_CHANNELS_RFC5766;
 	for (size_t i = 0; i < raw->limits.n_alternate_servers; i++) {

@@ -65,7 +65,7 @@ void effects_begin(struct control *c)
 // those that go.
 static struct flow_spec spec_of(struct control *c, const struct turn_effect *e)
 {
-	struct flow_spec spec = {.allocation_idx = e->allocation_idx};
+	struct flow_spec spec = {.allocation_idx = e->allocation_idx, .user_idx = e->user_idx};
 
 	switch ((enum turn_effect_kind)e->kind) {
 	case TURN_ALLOCATION_ADD:

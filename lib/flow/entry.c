@@ -49,6 +49,7 @@ static struct flow_rewrite rewrite_make(const struct flow_spec *spec)
 		.kind = (uint8_t)spec->kind,
 		.family = spec->source.ip.family,
 		.allocation_idx = spec->allocation_idx,
+		.user_idx = spec->user_idx,
 	};
 	const uint16_t old_channel_be = is_up(spec->kind) ? __builtin_bswap16(spec->channel) : 0;
 	const uint64_t ip_sum = words(&spec->source) + words(&spec->target) +

@@ -68,7 +68,7 @@ struct flow_rewrite {
 	uint8_t kind; // enum flow_kind
 	uint8_t family; // enum family of the new packet
 	uint32_t allocation_idx;
-	uint32_t spare;
+	uint32_t user_idx; // whose it is, for the rates of users
 	uint64_t n_packets;
 	uint64_t n_bytes; // of application data
 };
@@ -107,6 +107,7 @@ struct flow_spec {
 	uint16_t hop_idx;
 	uint16_t peer_hop_idx;
 	uint32_t allocation_idx;
+	uint32_t user_idx;
 };
 
 struct flow_table {

@@ -2,6 +2,7 @@
 
 #include "base/base.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -17,13 +18,16 @@ int accounts_init(struct accounts *accounts, size_t n_expected, const struct has
 	accounts->hash_key = *hash_key;
 	accounts->n_buckets = next_power_of_two(n_expected);
 	accounts->buckets = calloc(accounts->n_buckets, sizeof(struct account *));
-	return accounts->buckets ? 0 : -ENOMEM;
+	accounts->free_idxs = calloc(accounts->n_buckets, sizeof(*accounts->free_idxs));
+	return accounts->buckets && accounts->free_idxs ? 0 : -ENOMEM;
 }
 
 void accounts_fini(struct accounts *accounts)
 {
 	free(accounts->buckets);
+	free(accounts->free_idxs);
 	accounts->buckets = NULL;
+	accounts->free_idxs = NULL;
 }
 
 struct account *accounts_hold(
@@ -50,6 +54,22 @@ struct account *accounts_hold(
 	return account;
 }
 
+void accounts_add_allocation(struct accounts *accounts, struct account *account)
+{
+	if (account->n_allocations++ > 0)
+		return;
+	account->idx = accounts->n_free_idxs ? accounts->free_idxs[--accounts->n_free_idxs]
+					     : accounts->n_idxs++;
+}
+
+void accounts_remove_allocation(struct accounts *accounts, struct account *account)
+{
+	if (--account->n_allocations > 0)
+		return;
+	assert(accounts->n_free_idxs < accounts->n_buckets);
+	accounts->free_idxs[accounts->n_free_idxs++] = account->idx;
+}
+
 void accounts_drop(struct accounts *accounts, struct account *account)
 {
 	struct account **link;
@@ -61,4 +81,25 @@ void accounts_drop(struct accounts *accounts, struct account *account)
 		link = &(*link)->next;
 	*link = account->next;
 	free(account);
+}
+
+// The sum of all numbers is known: one that is there twice shows in it, unless others make up for
+// it.
+bool accounts_are_sound(const struct accounts *accounts)
+{
+	uint64_t n = accounts->n_free_idxs, sum = 0;
+
+	for (uint32_t i = 0; i < accounts->n_free_idxs; i++)
+		sum += accounts->free_idxs[i];
+	for (size_t i = 0; i < accounts->n_buckets; i++) {
+		for (const struct account *a = accounts->buckets[i]; a; a = a->next) {
+			if (a->n_allocations == 0)
+				continue;
+			n++;
+			sum += a->idx;
+			if (a->idx >= accounts->n_idxs)
+				return false;
+		}
+	}
+	return n == accounts->n_idxs && (n == 0 || sum == n * (n - 1) / 2);
 }

@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ struct account {
 	const struct realm *realm;
 	uint32_t n_identities;
 	uint32_t n_allocations;
+	uint32_t idx; // while it has allocations, its own among all such
 	uint16_t n_bytes;
 	uint8_t name[];
 };
@@ -24,6 +26,9 @@ struct accounts {
 	struct account **buckets;
 	size_t n_buckets; // a power of two
 	struct hash_key hash_key;
+	uint32_t *free_idxs; // a stack of those that were given back
+	uint32_t n_free_idxs;
+	uint32_t n_idxs; // ever given out
 };
 
 // Returns 0; -ENOMEM.
@@ -33,6 +38,11 @@ void accounts_fini(struct accounts *accounts);
 // For one identity more; made where there is none yet. NULL without memory.
 struct account *accounts_hold(
 	struct accounts *accounts, const struct realm *realm, const uint8_t *name, size_t n_bytes);
+// An allocation more or less. No more accounts than were expected may have some.
+void accounts_add_allocation(struct accounts *accounts, struct account *account);
+void accounts_remove_allocation(struct accounts *accounts, struct account *account);
 void accounts_drop(struct accounts *accounts, struct account *account);
+// As many indices are out as accounts have allocations, and no two of them are the same.
+bool accounts_are_sound(const struct accounts *accounts);
 
 #endif

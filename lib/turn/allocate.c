@@ -260,7 +260,7 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 		return 0;
 	}
 	allocation->identity = identity;
-	identity->account->n_allocations++;
+	accounts_add_allocation(&turn->users.accounts, identity->account);
 	identity->realm->n_allocations++;
 	identity->realm->n_created++;
 	allocation->service = call->request->service;

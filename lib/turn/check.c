@@ -153,6 +153,8 @@ const char *turn_check(const struct turn *turn)
 		return wrong;
 	if (!pool_is_sound(&turn->mobilities))
 		return "the free list of mobilities is broken";
+	if (!accounts_are_sound(&turn->users.accounts))
+		return "accounts and their indices disagree";
 	if (wheel_count(&turn->wheel) != n_timers)
 		return "the wheel has lost or gained a timer";
 	if (users_count_references(&turn->users) != n_identities)

@@ -17,6 +17,7 @@ static struct turn_effect *add(struct turn_effects *effects, enum turn_effect_ki
 	memset(effect, 0, sizeof(*effect));
 	effect->kind = kind;
 	effect->allocation_idx = allocation_idx - 1; // ours begin at 1
+	effect->user_idx = allocation->identity->account->idx;
 	effect->service = allocation->service;
 	effect->client = allocation->client;
 	effect->relayed = *relayed_find(turn, allocation, family);

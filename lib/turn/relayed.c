@@ -76,7 +76,7 @@ static void free_allocation(struct turn *turn, uint32_t idx)
 	wheel_remove(&turn->wheel, timer_id(TIMER_ALLOCATION, idx));
 	clients_remove(turn, idx);
 	mobility_end(turn, idx);
-	allocation->identity->account->n_allocations--;
+	accounts_remove_allocation(&turn->users.accounts, allocation->identity->account);
 	allocation->identity->realm->n_allocations--;
 	users_drop(&turn->users, allocation->identity);
 	pool_give(&turn->allocations, idx);

@@ -180,6 +180,7 @@ struct turn_effect {
 	uint8_t old_family; // then: of the client it led to or came from
 	uint16_t channel;
 	uint32_t allocation_idx;
+	uint32_t user_idx; // less than n_allocations_max; nobody else has it meanwhile
 	struct endpoint service; // our side of the client's 5-tuple
 	struct endpoint client;
 	struct endpoint relayed; // of an allocation with two: the one of the peer's family

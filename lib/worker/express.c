@@ -231,8 +231,8 @@ static inline void outcome_close(const struct outcome *o, struct worker *w)
 }
 
 // False where the packet may not leave this way (RFC 8656 §12.6, §14); it is as it was then.
-static inline bool relay(
-	struct worker *w, struct rte_mbuf *mbuf, struct flow4_entry *e, struct outcome *o)
+static inline bool relay(struct worker *w, struct rte_mbuf *mbuf, struct flow4_entry *e,
+	struct outcome *o, const bool limited)
 {
 	static_assert((FLOW_UP & 1) == 1 && (FLOW_DOWN & 1) == 0, "the direction as a number");
 	const unsigned up = e->to.kind & 1;
@@ -254,6 +254,8 @@ static inline bool relay(
 		!(o->open >> hop->port_idx & 1) || l3[8] <= 1 || p.ip_bytes > hop->mtu_bytes ||
 		data_off < 0)
 		return false;
+	if (limited && rates_take(&w->rates, &e->to, up, p.data_bytes, w->now_ticks))
+		return false;
 	rewrite(&p, hop, w->next_ip_id++);
 	mbuf->data_off = (uint16_t)data_off;
 	mbuf->pkt_len = hop->header_bytes + p.ip_bytes;
@@ -267,22 +269,33 @@ static inline bool relay(
 	return true;
 }
 
+// Compiled twice: without limits, nothing asks for them.
+static inline __attribute__((always_inline)) void serve(
+	struct worker *w, struct burst *b, struct express *x, const bool limited)
+{
+	struct outcome outcome;
+
+	outcome_open(&outcome, w);
+	for (unsigned i = 0; i < x->n; i++) {
+		struct flow4_entry *entry = flow4_confirm(&w->flows4, &x->keys[i], x->entries[i]);
+
+		if (!entry || !relay(w, x->mbufs[i], entry, &outcome, limited))
+			burst_leave(b, x->mbufs[i], !entry && x->keys[i].channel_be == 0);
+	}
+	outcome_close(&outcome, w);
+}
+
 void express_burst(struct worker *w, struct burst *b)
 {
 	struct express x;
-	struct outcome outcome;
 
 	b->n = 0;
 	for (unsigned i = 0; i < b->n_rx; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(b->rx[i], void *));
 	find_keys(w, b, &x);
 	flow4_guess_burst(&w->flows4, x.keys, x.n, x.entries);
-	outcome_open(&outcome, w);
-	for (unsigned i = 0; i < x.n; i++) {
-		struct flow4_entry *entry = flow4_confirm(&w->flows4, &x.keys[i], x.entries[i]);
-
-		if (!entry || !relay(w, x.mbufs[i], entry, &outcome))
-			burst_leave(b, x.mbufs[i], !entry && x.keys[i].channel_be == 0);
-	}
-	outcome_close(&outcome, w);
+	if (w->rates.limited)
+		serve(w, b, &x, true);
+	else
+		serve(w, b, &x, false);
 }

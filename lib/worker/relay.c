@@ -88,6 +88,21 @@ BOTH_WAYS void finish(struct worker *w, struct burst_item *item, const struct pk
 	item_leave(item, hop);
 }
 
+// The last word: nothing has been written yet, and what passes here leaves. False where the item
+// was dropped.
+static inline bool may_pass(
+	struct worker *w, struct burst_item *item, unsigned up, uint16_t n_bytes)
+{
+	enum drop drop;
+
+	if (!w->rates.limited)
+		return true;
+	drop = rates_take(&w->rates, item->flow.to, up, n_bytes, w->now_ticks);
+	if (drop)
+		item_drop(item, drop);
+	return !drop;
+}
+
 static void count(
 	struct worker *w, struct flow_rewrite *to, enum relay_path path, uint16_t data_bytes)
 {
@@ -129,7 +144,7 @@ BOTH_WAYS void relay_up_channel(struct worker *w, struct burst_item *item, const
 	rewrite.udp_delta += csum_negate(load_u16(p->payload + 2));
 	rewrite.payload = data;
 	rewrite.payload_bytes = data_bytes;
-	if (!may_leave(w, item, &rewrite, to->hop_idx))
+	if (!may_leave(w, item, &rewrite, to->hop_idx) || !may_pass(w, item, 1, data_bytes))
 		return;
 	if (n_behind)
 		rewrite.udp_delta +=
@@ -161,7 +176,7 @@ BOTH_WAYS void relay_up_send(struct worker *w, struct burst_item *item, const bo
 	rewrite.payload = send->data;
 	rewrite.payload_bytes = send->data_bytes;
 	rewrite.dont_fragment = send->dont_fragment;
-	if (!may_leave(w, item, &rewrite, hop_idx))
+	if (!may_leave(w, item, &rewrite, hop_idx) || !may_pass(w, item, 1, send->data_bytes))
 		return;
 	if (rewrite.family == FAMILY_IPV6)
 		rewrite.flow_label = flow_label_make(rewrite.source_ip, rewrite.target_ip,
@@ -187,7 +202,7 @@ BOTH_WAYS void relay_down_channel(struct worker *w, struct burst_item *item, con
 	rewrite.udp_delta += __builtin_bswap16(data_bytes);
 	rewrite.payload = p->payload - PKT_CHANNEL_BYTES;
 	rewrite.payload_bytes = (uint16_t)(PKT_CHANNEL_BYTES + data_bytes);
-	if (!may_leave(w, item, &rewrite, to->hop_idx))
+	if (!may_leave(w, item, &rewrite, to->hop_idx) || !may_pass(w, item, 0, data_bytes))
 		return;
 	store_u16(rewrite.payload, to->channel_be);
 	store_be16(rewrite.payload + 2, data_bytes);
@@ -259,6 +274,8 @@ BOTH_WAYS void relay_down_data(struct worker *w, struct burst_item *item, const 
 		return;
 	if (end + n_padding > (uint8_t *)item->mbuf->buf_addr + item->mbuf->buf_len)
 		return item_drop(item, DROP_NO_HEADROOM);
+	if (!may_pass(w, item, 0, data_bytes))
+		return;
 	memcpy(peer.ip, pkt_source_ip(p), sizeof(peer.ip)); // of IPv4 more, which stands behind it
 	write_data_indication(w, rewrite.payload, &peer, data_bytes);
 	memset(end, 0, n_padding);

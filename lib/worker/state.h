@@ -3,6 +3,7 @@
 #define WORKER_STATE_H
 
 #include "pkt/pkt.h"
+#include "rates.h"
 #include "stun/stun.h"
 #include "worker.h"
 
@@ -140,6 +141,7 @@ struct worker {
 	uint64_t now_ticks; // when this round began; only differences mean something
 	uint64_t ticks_per_ms;
 	struct icmp_budget icmp_budget;
+	struct rates rates;
 	struct budget bindings;
 	struct budget challenges;
 	uint32_t ratio_percent; // 0: no limit

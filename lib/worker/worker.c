@@ -120,6 +120,8 @@ int worker_create(struct worker **out, const struct worker_config *config)
 		rc = create_tables(w, config);
 	if (!rc)
 		rc = create_budgets(w, config);
+	if (!rc)
+		rc = rates_create(&w->rates, config, w->ticks_per_ms);
 	if (rc) {
 		worker_destroy(w);
 		return rc;
@@ -142,6 +144,7 @@ void worker_destroy(struct worker *worker)
 	flow6_table_destroy(&worker->flows6);
 	budget_destroy(&worker->bindings);
 	budget_destroy(&worker->challenges);
+	rates_destroy(&worker->rates);
 	pages = worker->own_pages;
 	pages_unmap(&pages);
 }

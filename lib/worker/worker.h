@@ -44,6 +44,20 @@ struct worker_answers {
 	uint32_t ratio_percent; // of a Binding answer to its request, in bytes of UDP
 };
 
+// Of application data, each way by itself; 0: no limit.
+struct worker_rate {
+	uint64_t bytes_per_s;
+	uint32_t packets_per_s;
+};
+
+struct worker_rates {
+	struct worker_rate allocation;
+	struct worker_rate user;
+	struct worker_rate all; // of which each worker has its share
+	uint32_t burst_ms; // at once: what would come in this time
+	uint32_t n_allocations; // more than the largest allocation_idx and user_idx of any entry
+};
+
 struct worker_config {
 	uint16_t idx; // of the worker, and of its queue on every port
 	const struct worker_port_config *ports;
@@ -60,7 +74,8 @@ struct worker_config {
 	struct rte_mempool *frame_pool; // for frames of our own: ICMP errors, fragments
 	const uint64_t *virtual_ms; // for tests, read once a round; NULL: the CPU's counter
 	struct worker_answers answers;
-	uint16_t n_workers; // who share `answers`; 0 is 1
+	struct worker_rates rates;
+	uint16_t n_workers; // who share `answers` and what is for all; 0 is 1
 	uint16_t n_burst; // packets taken at once, up to WORKER_BURST_MAX; 0: WORKER_BURST
 	int numa_node;
 	bool try_huge;

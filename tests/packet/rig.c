@@ -56,6 +56,7 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.software = options->software,
 		.virtual_ms = options->virtual_ms,
 		.answers = options->answers,
+		.rates = options->rates,
 		.n_workers = options->n_workers,
 		.jumbo_pool = rig->jumbo_pool,
 		.frame_pool = rig->pool,
@@ -173,6 +174,8 @@ void rig_allocation(struct rig *rig, const char *client, const char *relayed, co
 		.target.ip.family = rig_endpoint(relayed).ip.family,
 		.hop_idx = 1,
 		.peer_hop_idx = 1,
+		.allocation_idx = rig->allocation_idx,
+		.user_idx = rig->user_idx,
 	};
 
 	rig_flow(rig, &spec);

@@ -50,6 +50,8 @@ struct rig {
 	struct rig_worker workers[RIG_WORKERS_MAX];
 	struct doorbell doorbell;
 	uint64_t seq;
+	uint32_t allocation_idx; // of the next rig_allocation()
+	uint32_t user_idx;
 };
 
 struct frame {
@@ -88,6 +90,7 @@ struct rig_options {
 	const char *software;
 	bool with_discovery; // RFC 5780, with ALTERNATE
 	struct worker_answers answers;
+	struct worker_rates rates;
 };
 
 // The EAL starts with the first rig of a process.

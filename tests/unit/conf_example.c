@@ -118,8 +118,9 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("redis: {x: 1}"), 10);
 	cr_expect_eq(check_allowed_keys("realms: [{limits: {x: 1}}]"), 2);
 	cr_expect_eq(check_allowed_keys("realms: [{peers: {x: 1}}]"), 5);
-	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 7);
+	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 8);
 	cr_expect_eq(check_allowed_keys("limits: {answers: {x: 1}}"), 5);
+	cr_expect_eq(check_allowed_keys("limits: {rates: {x: 1}}"), 7);
 	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 2);
 	cr_expect_eq(check_allowed_keys("tokens: {x: 1}"), 2);
 	cr_expect_eq(check_allowed_keys("tokens: {keys: [{x: 1}]}"), 2);
@@ -154,7 +155,9 @@ static void uncomment_lines(const char *const *lines)
 
 Test(conf_example, the_defaults_in_comments_are_the_defaults)
 {
-	static const char *const answers[] = {"# answers:\n",
+	static const char *const nested[] = {"# rates:\n", "#   allocation-kbit-s: ",
+		"#   allocation-packets-s: ", "#   user-kbit-s: ", "#   user-packets-s: ",
+		"#   all-kbit-s: ", "#   all-packets-s: ", "#   burst-ms: ", "# answers:\n",
 		"#   bindings-per-source: ", "#   bindings: ", "#   challenges-per-source: ",
 		"#   challenges: ", "#   ratio-percent: ", NULL};
 	static const char *const keys[] = {"mirror", "mtu", "vlan", "nonce-lifetime-s",
@@ -166,7 +169,7 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++)
 		uncomment(keys[i]);
-	uncomment_lines(answers);
+	uncomment_lines(nested);
 	cr_assert_eq(
 		conf_load_bytes(&written, "t", (const uint8_t *)example, strlen(example), error), 0,
 		"%s", error);
@@ -179,6 +182,7 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 	cr_expect_eq(written->allocation_lifetime_s, by_default->allocation_lifetime_s);
 	cr_expect_eq(written->allocation_lifetime_max_s, by_default->allocation_lifetime_max_s);
 	cr_expect_eq(written->allows_mobility, by_default->allows_mobility);
+	cr_expect_eq(memcmp(&written->rates, &by_default->rates, sizeof(written->rates)), 0);
 	cr_expect_eq(memcmp(&written->answers, &by_default->answers, sizeof(written->answers)), 0);
 	cr_expect_eq(written->n_mbufs, by_default->n_mbufs);
 	cr_expect_eq(written->stats_interval_s, by_default->stats_interval_s);

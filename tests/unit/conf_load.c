@@ -73,6 +73,8 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->answers.challenges_per_source, 1000);
 	cr_expect_eq(conf->answers.challenges, 0);
 	cr_expect_eq(conf->answers.ratio_percent, 0);
+	cr_expect_eq(conf->rates.all.kbit_per_s, 0);
+	cr_expect_eq(conf->rates.burst_ms, 500);
 	cr_expect_null(conf->software);
 	cr_expect_not(conf->allows_mobility);
 	cr_expect_eq(conf->n_token_keys, 0);
@@ -120,7 +122,9 @@ static const char full[] =
 	"channels: rfc5766,\n"
 	"  answers: {bindings-per-source: 1, bindings: 2, challenges-per-source: 3, challenges: "
 	"4,\n"
-	"    ratio-percent: 5}}\n"
+	"    ratio-percent: 5},\n"
+	"  rates: {allocation-kbit-s: 11, allocation-packets-s: 12, user-kbit-s: 13,\n"
+	"    user-packets-s: 14, all-kbit-s: 15, all-packets-s: 16, burst-ms: 17}}\n"
 	"stun: {software: a relay, alternate-address: 192.0.2.1:3000}\n"
 	"mobility: on\n"
 	"tokens: {server-name: t.example, keys: [{kid: k1, key: "
@@ -293,6 +297,13 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->answers.challenges_per_source, 3);
 	cr_expect_eq(conf->answers.challenges, 4);
 	cr_expect_eq(conf->answers.ratio_percent, 5);
+	cr_expect_eq(conf->rates.allocation.kbit_per_s, 11);
+	cr_expect_eq(conf->rates.allocation.packets_per_s, 12);
+	cr_expect_eq(conf->rates.user.kbit_per_s, 13);
+	cr_expect_eq(conf->rates.user.packets_per_s, 14);
+	cr_expect_eq(conf->rates.all.kbit_per_s, 15);
+	cr_expect_eq(conf->rates.all.packets_per_s, 16);
+	cr_expect_eq(conf->rates.burst_ms, 17);
 	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_REQUIRE);
 	cr_expect_eq(conf->n_mbufs, 1024);
 	cr_expect_eq(conf->log_level, LOG_DEBUG);

@@ -131,3 +131,36 @@ Test(turn_quota, zero_is_no_limit)
 	for (uint16_t port = 1; port <= 16; port++)
 		cr_expect_eq(allocate_from(port, &rig_user), 0);
 }
+
+static uint32_t user_at_port(uint16_t port, const struct rig_user *user)
+{
+	cr_assert_eq(allocate_from(port, user), 0);
+	cr_assert_eq(rig.effects.n, 1);
+	return rig.effects.items[0].user_idx;
+}
+
+static void release_port(uint16_t port, const struct rig_user *user)
+{
+	rig.client.port = port;
+	rig.user = user;
+	rig_challenge(&rig);
+	cr_expect_eq(rig_refresh(&rig, 0), 0);
+}
+
+Test(turn_quota, effects_name_the_user_by_a_number_of_his_own)
+{
+	const uint32_t first = user_at_port(1, &rig_user);
+	const uint32_t other = user_at_port(2, &rig_other);
+
+	cr_expect_neq(first, other);
+	cr_expect_eq(user_at_port(3, &rig_user), first);
+	cr_expect_null(turn_check(rig.turn));
+	// It is his until the last of his allocations has ended; then another may have it.
+	release_port(1, &rig_user);
+	cr_expect_eq(user_at_port(4, &rig_user), first);
+	release_port(4, &rig_user);
+	release_port(3, &rig_user);
+	cr_expect_null(turn_check(rig.turn));
+	release_port(2, &rig_other);
+	cr_expect_lt(user_at_port(5, &rig_user), 2);
+}
