@@ -56,12 +56,19 @@ struct wish {
 	const struct stun_attr *token;
 };
 
+static const struct stun_attr *find_additional(const struct stun_view *view)
+{
+	const struct stun_attr *attr = stun_find(view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY);
+
+	return attr ? attr : stun_find(view, STUN_ATTR_SSODA_ADDITIONAL_ADDRESS_FAMILY);
+}
+
 // RFC 8656 §7.2, checks 6, 7 and 9: IPv4 where nothing is said. A token names its address.
 static enum stun_code check_families(
 	const struct turn *turn, const struct stun_view *view, struct wish *wish)
 {
 	const struct stun_attr *only = stun_find(view, STUN_ATTR_REQUESTED_ADDRESS_FAMILY);
-	const struct stun_attr *both = stun_find(view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY);
+	const struct stun_attr *both = find_additional(view);
 	uint8_t additional;
 
 	wish->family = FAMILY_IPV4;
@@ -81,8 +88,8 @@ static enum stun_code check_families(
 static enum stun_code check_ports(const struct stun_view *view, struct wish *wish)
 {
 	const struct stun_attr *even = stun_find(view, STUN_ATTR_EVEN_PORT);
-	const bool families = stun_find(view, STUN_ATTR_REQUESTED_ADDRESS_FAMILY) ||
-		stun_find(view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY);
+	const bool families =
+		stun_find(view, STUN_ATTR_REQUESTED_ADDRESS_FAMILY) || find_additional(view);
 
 	wish->token = stun_find(view, STUN_ATTR_RESERVATION_TOKEN);
 	if (wish->token && (even || families || wish->token->n_bytes != TOKEN_BYTES))
@@ -93,7 +100,7 @@ static enum stun_code check_ports(const struct stun_view *view, struct wish *wis
 		return STUN_BAD_REQUEST;
 	wish->even = true;
 	wish->pair = even->value[0] & 0x80;
-	if (wish->pair && stun_find(view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY))
+	if (wish->pair && find_additional(view))
 		return STUN_BAD_REQUEST;
 	return STUN_CODE_NONE;
 }
@@ -154,13 +161,16 @@ static void put_lacking(struct call *call, uint8_t family)
 		? STUN_INSUFFICIENT_CAPACITY
 		: STUN_ADDRESS_FAMILY_NOT_SUPPORTED;
 	const uint8_t value[4] = {family, 0, (uint8_t)(code / 100), (uint8_t)(code % 100)};
+	const bool by_rfc = stun_find(call->request->view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY);
 
-	stun_put_bytes(&call->reply, STUN_ATTR_ADDRESS_ERROR_CODE, value, sizeof(value));
+	stun_put_bytes(&call->reply,
+		by_rfc ? STUN_ATTR_ADDRESS_ERROR_CODE : STUN_ATTR_SSODA_ADDRESS_ERROR_CODE, value,
+		sizeof(value));
 }
 
 static void put_answer(struct call *call, const struct allocation *allocation)
 {
-	const bool both = stun_find(call->request->view, STUN_ATTR_ADDITIONAL_ADDRESS_FAMILY);
+	const bool both = find_additional(call->request->view);
 	struct stun_writer *reply = &call->reply;
 	const struct endpoint *relayed;
 

@@ -254,6 +254,25 @@ Test(turn_family, run_out_of_ipv4_both_is_ipv6_with_508)
 	expect_lacking(FAMILY_IPV4, 508);
 }
 
+Test(turn_family, the_numbers_of_coturn_are_as_good)
+{
+	const struct stun_attr *why;
+
+	begin_allocate();
+	stun_put_u32(&rig.w, STUN_ATTR_SSODA_ADDITIONAL_ADDRESS_FAMILY, 2u << 24);
+	cr_assert_eq(rig_send(&rig), 0);
+	cr_expect_eq(rig_relayed(&rig, FAMILY_IPV4).ip.family, FAMILY_IPV4);
+	cr_expect_eq(rig_relayed(&rig, FAMILY_IPV6).ip.family, FAMILY_IPV6);
+	reopen_with(&dual[1], 1);
+	begin_allocate();
+	stun_put_u32(&rig.w, STUN_ATTR_SSODA_ADDITIONAL_ADDRESS_FAMILY, 2u << 24);
+	cr_assert_eq(rig_send(&rig), 0);
+	cr_expect(!rig_has(&rig, STUN_ATTR_ADDRESS_ERROR_CODE));
+	why = stun_find(&rig.view, STUN_ATTR_SSODA_ADDRESS_ERROR_CODE);
+	cr_assert(why && why->n_bytes == 4);
+	cr_expect_arr_eq(why->value, "\x02\x00\x04\x28", 4);
+}
+
 Test(turn_family, even_ports_are_even_in_both)
 {
 	for (int i = 0; i < PORTS / 2; i++) {
