@@ -1,16 +1,23 @@
-"""A WebRTC call between two Chromium browsers that may use the relay only."""
+"""A WebRTC call between two Chromium browsers that may use the relay only, by IPv4 or by IPv6.
+
+Chromium asks for no family of its relayed address, so that is of IPv4 whatever the browser's own."""
 
 import json
 
 from chromium import Page
-from lab import SERVICE, Lab, check, test, wait_until
+from lab import SERVICE, SERVICE6, Lab, check, test, wait_until
 from relay import PASSWORD, USER, start_relay
 
-ICE = {
-    "iceServers": [{"urls": f"turn:{SERVICE}:3478?transport=udp", "username": USER,
-                    "credential": PASSWORD}],
-    "iceTransportPolicy": "relay",
-}
+
+
+def ice(host):
+    return {
+        "iceServers": [{"urls": f"turn:{host}:3478?transport=udp", "username": USER,
+                        "credential": PASSWORD}],
+        "iceTransportPolicy": "relay",
+    }
+
+
 # Each page draws moving pictures, sends them, and counts what the other's data channel tells.
 SETUP = """
     const canvas = document.createElement('canvas');
@@ -42,11 +49,11 @@ SETUP = """
         return {
             state: pc.connectionState, heard: heard.length, open: channel.readyState === 'open',
             decoded: find('type', 'inbound-rtp').framesDecoded || 0,
-            local: local.candidateType, protocol: local.relayProtocol,
+            local: local.candidateType, protocol: local.relayProtocol, url: local.url,
             remote: find('id', pair.remoteCandidateId).candidateType,
         };
     }
-""".replace("(ICE)", f"({json.dumps(ICE)})")
+"""
 
 
 def connect(caller, callee):
@@ -58,12 +65,13 @@ def connect(caller, callee):
         wait_until(lambda: page.evaluate("facts()")["open"], 30, f"{page.name} has its channel")
 
 
-def call(device):
-    with Lab() as lab:
+def call(device, hosts=(SERVICE, SERVICE), ipv6=False):
+    """Each page reaches the relay at its own one of `hosts`."""
+    with Lab(ipv6=ipv6) as lab:
         relay = start_relay(lab, device=device)
         pages = [Page(lab, "client"), Page(lab, "peer")]
-        for page in pages:
-            page.evaluate(SETUP)
+        for page, host in zip(pages, hosts):
+            page.evaluate(SETUP.replace("(ICE)", f"({json.dumps(ice(host))})"))
         connect(*pages)
         for page in pages:
             page.evaluate("for (let i = 0; i < 50; i++) channel.send('word ' + i)")
@@ -72,6 +80,9 @@ def call(device):
             facts = page.evaluate("facts()")
             check((facts["local"], facts["remote"], facts["protocol"]) == ("relay", "relay", "udp"),
                   f"{page.name} is not relayed: {facts}")
+        for page, host in zip(pages, hosts):
+            facts = page.evaluate("facts()")
+            check(host in facts["url"], f"{page.name} is not at {host}: {facts}")
         for page in pages:
             page.close()
         relay.stop()
@@ -89,3 +100,13 @@ def test_chromium_call_af_packet():
 @test(limit_s=90)
 def test_chromium_call_af_xdp():
     call("af_xdp")
+
+
+@test(limit_s=90)
+def test_chromium_call_of_ipv6():
+    call("af_packet", (f"[{SERVICE6}]",) * 2, ipv6=True)
+
+
+@test(limit_s=90)
+def test_chromium_call_between_families():
+    call("af_packet", (SERVICE, f"[{SERVICE6}]"), ipv6=True)
