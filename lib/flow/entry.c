@@ -83,14 +83,6 @@ struct flow4_entry flow4_entry_make(const struct flow_spec *spec)
 	};
 }
 
-static void write_key_ip(uint8_t out[static IPV6_BYTES], const struct ip_addr *ip)
-{
-	if (ip->family == FAMILY_IPV6)
-		memcpy(out, ip->bytes, IPV6_BYTES);
-	else
-		flow6_key_write_ipv4(out, ip->bytes);
-}
-
 struct flow6_key flow6_key_make(const struct flow_spec *spec)
 {
 	struct flow6_key key = {
@@ -100,8 +92,8 @@ struct flow6_key flow6_key_make(const struct flow_spec *spec)
 		.relayed_family = is_owner(spec->kind) ? spec->source.ip.family : 0,
 	};
 
-	write_key_ip(key.remote_ip, &spec->remote.ip);
-	write_key_ip(key.local_ip, &spec->local.ip);
+	flow6_key_write_ip(key.remote_ip, spec->remote.ip.bytes, spec->remote.ip.family);
+	flow6_key_write_ip(key.local_ip, spec->local.ip.bytes, spec->local.ip.family);
 	return key;
 }
 

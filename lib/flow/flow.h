@@ -134,9 +134,14 @@ struct flow4_entry flow4_entry_make(const struct flow_spec *spec);
 struct flow6_key flow6_key_make(const struct flow_spec *spec);
 struct flow6_entry flow6_entry_make(const struct flow_spec *spec);
 
-// An IPv4 address in a flow6_key; `ip` holds its four bytes.
-static inline void flow6_key_write_ipv4(uint8_t out[static IPV6_BYTES], const void *ip)
+// An address of a flow6_key; `ip` holds the 4 or 16 bytes of a packet.
+static inline void flow6_key_write_ip(
+	uint8_t out[static IPV6_BYTES], const uint8_t *ip, uint8_t family)
 {
+	if (family == FAMILY_IPV6) {
+		memcpy(out, ip, IPV6_BYTES);
+		return;
+	}
 	memset(out, 0, 10);
 	memset(out + 10, 0xff, 2);
 	memcpy(out + 12, ip, IPV4_BYTES);

@@ -3,8 +3,6 @@
 #include "state.h"
 #include "stun/stun.h"
 
-#define BURST_TOKENS 100
-#define TOKENS_PER_S 1000 // of each worker
 #define INDICATION_BYTES_MAX 64
 
 bool icmp_read(struct worker *w, struct burst_item *item)
@@ -76,22 +74,6 @@ void icmp_burst(struct worker *w, struct burst *b)
 			relay_item(w, &b->items[i]);
 }
 
-static bool take_token(struct worker *w)
-{
-	struct icmp_budget *budget = &w->icmp_budget;
-	const uint64_t ticks_per_token = w->ticks_per_ms * 1000 / TOKENS_PER_S;
-	const uint64_t n_new = (w->now_ticks - budget->filled_ticks) / ticks_per_token;
-
-	budget->filled_ticks += n_new * ticks_per_token;
-	budget->n_tokens = n_new + budget->n_tokens < BURST_TOKENS
-		? (unsigned)n_new + budget->n_tokens
-		: BURST_TOKENS;
-	if (budget->n_tokens == 0)
-		return false;
-	budget->n_tokens--;
-	return true;
-}
-
 // Goes back by the port and the station it came from.
 void icmp_answer_drop(struct worker *w, const struct burst *b, const struct burst_item *item)
 {
@@ -100,7 +82,7 @@ void icmp_answer_drop(struct worker *w, const struct burst *b, const struct burs
 	struct rte_mbuf *mbuf;
 	size_t n_bytes;
 
-	if (b->looped || !take_token(w))
+	if (b->looped || !bucket_take(&w->icmp_errors, &w->icmp_rate, w->now_ticks, 1))
 		return;
 	mbuf = rte_pktmbuf_alloc(w->frame_pool);
 	if (!mbuf)

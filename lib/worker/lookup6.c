@@ -25,21 +25,13 @@ static struct flow6_key *query_add(struct query *q, struct burst_item *item)
 	return key;
 }
 
-static void write_key_ip(uint8_t out[static IPV6_BYTES], const uint8_t *ip, uint8_t family)
-{
-	if (family == FAMILY_IPV6)
-		memcpy(out, ip, IPV6_BYTES);
-	else
-		flow6_key_write_ipv4(out, ip);
-}
-
 static void ask_flow(struct query *q, struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
 	struct flow6_key *key = query_add(q, item);
 
-	write_key_ip(key->remote_ip, pkt_source_ip(p), p->family);
-	write_key_ip(key->local_ip, pkt_target_ip(p), p->family);
+	flow6_key_write_ip(key->remote_ip, pkt_source_ip(p), p->family);
+	flow6_key_write_ip(key->local_ip, pkt_target_ip(p), p->family);
 	memcpy(&key->remote_port_be, p->l4, 4);
 	if (item->lane == LANE_UP_CHANNEL)
 		key->channel_be = load_u16(p->payload);
@@ -66,8 +58,8 @@ static void ask_permission_down(struct query *q, struct burst_item *item)
 	const struct pkt *p = &item->pkt;
 	struct flow6_key *key = query_add(q, item);
 
-	write_key_ip(key->remote_ip, pkt_source_ip(p), p->family);
-	write_key_ip(key->local_ip, pkt_target_ip(p), p->family);
+	flow6_key_write_ip(key->remote_ip, pkt_source_ip(p), p->family);
+	flow6_key_write_ip(key->local_ip, pkt_target_ip(p), p->family);
 	key->local_port_be = load_u16(p->l4 + 2);
 }
 
@@ -75,8 +67,8 @@ static void ask_permission_up(struct query *q, struct burst_item *item)
 {
 	struct flow6_key *key = query_add(q, item);
 
-	write_key_ip(key->remote_ip, item->send.peer_ip, item->send.peer_family);
-	write_key_ip(key->local_ip, item->flow.source_ip, item->flow.to->family);
+	flow6_key_write_ip(key->remote_ip, item->send.peer_ip, item->send.peer_family);
+	flow6_key_write_ip(key->local_ip, item->flow.source_ip, item->flow.to->family);
 	key->local_port_be = item->flow.to->source_port_be;
 }
 
@@ -85,8 +77,8 @@ static void ask_permission_icmp(struct query *q, struct burst_item *item)
 	const struct pkt_icmp *icmp = &item->icmp;
 	struct flow6_key *key = query_add(q, item);
 
-	write_key_ip(key->remote_ip, icmp->target_ip, icmp->family);
-	write_key_ip(key->local_ip, icmp->source_ip, icmp->family);
+	flow6_key_write_ip(key->remote_ip, icmp->target_ip, icmp->family);
+	flow6_key_write_ip(key->local_ip, icmp->source_ip, icmp->family);
 	key->local_port_be = icmp->source_port_be;
 }
 

@@ -12,14 +12,6 @@ static bool is_client4(const struct worker *w, const struct pkt *p)
 	return flow4_find(&w->flows4, &key);
 }
 
-static void write_ip(uint8_t out[static IPV6_BYTES], const uint8_t *ip, uint8_t family)
-{
-	if (family == FAMILY_IPV6)
-		memcpy(out, ip, IPV6_BYTES);
-	else
-		flow6_key_write_ipv4(out, ip);
-}
-
 // Relayed addresses of either family.
 static bool is_client6(const struct worker *w, const struct pkt *p)
 {
@@ -28,8 +20,8 @@ static bool is_client6(const struct worker *w, const struct pkt *p)
 	struct flow6_entry *found[2];
 
 	for (size_t i = 0; i < N_ELEMENTS(keys); i++) {
-		write_ip(keys[i].remote_ip, pkt_source_ip(p), p->family);
-		write_ip(keys[i].local_ip, pkt_target_ip(p), p->family);
+		flow6_key_write_ip(keys[i].remote_ip, pkt_source_ip(p), p->family);
+		flow6_key_write_ip(keys[i].local_ip, pkt_target_ip(p), p->family);
 		memcpy(&keys[i].remote_port_be, p->l4, 4);
 	}
 	flow6_lookup_burst(&w->flows6, keys, N_ELEMENTS(keys), found);

@@ -12,6 +12,9 @@
 
 #define TX_QUEUE_MAX 512
 #define LOOP_QUEUE_MAX 256
+// That a worker sends at most (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f).
+#define ICMP_ERRORS_PER_S 1000
+#define ICMP_BURST_MS 100
 
 // Where a packet stands. Stages move it on; flush ends it.
 enum lane {
@@ -92,12 +95,6 @@ struct locals {
 	unsigned n;
 };
 
-// Of ICMP errors that we send: a token bucket (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f).
-struct icmp_budget {
-	uint64_t filled_ticks; // when the last token came
-	unsigned n_tokens;
-};
-
 struct reassembly_key {
 	uint8_t source_ip[IPV6_BYTES]; // of IPv4 the first four, the rest zero
 	uint8_t target_ip[IPV6_BYTES];
@@ -140,7 +137,8 @@ struct worker {
 	const uint64_t *virtual_ms; // of the configuration
 	uint64_t now_ticks; // when this round began; only differences mean something
 	uint64_t ticks_per_ms;
-	struct icmp_budget icmp_budget;
+	struct bucket icmp_errors; // that we send
+	struct bucket_rate icmp_rate;
 	struct rates rates;
 	struct budget bindings;
 	struct budget challenges;
