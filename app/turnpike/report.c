@@ -42,6 +42,7 @@ static void add_turn(struct text *text, const struct turn_stats *turn)
 	add(text, "permissions", turn->n_permissions);
 	add(text, "channels", turn->n_channels);
 	add(text, "allocations_created", turn->n_allocations_created);
+	add(text, "peers_too_fast", turn->n_too_fast);
 	add(text, "out_of_reach", turn->n_out_of_reach);
 	add(text, "ports_free", turn->n_ports_free);
 	add(text, "ports_used", turn->n_ports_used);

@@ -164,6 +164,10 @@ struct conf {
 
 	// Other servers, for clients when this one is full: at most one of each family.
 	struct endpoint alternates[2];
+	uint32_t n_permissions_max; // of an allocation: 1..128, default 128
+	uint32_t n_channels_max; // the same
+	uint32_t new_peers_per_user_s; // 0: no limit
+	uint32_t new_peers_s;
 	struct conf_rates rates;
 	struct conf_answers answers; // to those who have not shown who they are
 	bool rfc5766_channels; // channel numbers up to 0x7fff instead of 0x4fff

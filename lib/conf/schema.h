@@ -93,6 +93,10 @@ struct raw_limits {
 	char **alternate_servers;
 	size_t n_alternate_servers;
 	enum raw_channels channels;
+	uint32_t *permissions_per_allocation;
+	uint32_t *channels_per_allocation;
+	uint32_t *new_peers_per_user_s;
+	uint32_t *new_peers_s;
 	struct raw_answers answers;
 	struct raw_rates rates;
 };

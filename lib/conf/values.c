@@ -322,6 +322,13 @@ static int take_limits(struct conf *conf, struct raw *raw, struct source *source
 	conf->allocation_lifetime_s = values_number(raw->limits.lifetime_s, "lifetime-s");
 	conf->allocation_lifetime_max_s =
 		values_number(raw->limits.lifetime_max_s, "lifetime-max-s");
+	conf->n_permissions_max =
+		values_number(raw->limits.permissions_per_allocation, "permissions-per-allocation");
+	conf->n_channels_max =
+		values_number(raw->limits.channels_per_allocation, "channels-per-allocation");
+	conf->new_peers_per_user_s =
+		values_number(raw->limits.new_peers_per_user_s, "new-peers-per-user-s");
+	conf->new_peers_s = values_number(raw->limits.new_peers_s, "new-peers-s");
 	take_rates(&conf->rates, &raw->limits.rates);
 	take_answers(&conf->answers, &raw->limits.answers);
 	conf->rfc5766_channels = raw->limits.channels == RAW_CHANNELS_RFC5766;

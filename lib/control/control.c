@@ -119,6 +119,26 @@ static unsigned take_others(struct control *c, size_t worker_idx)
 	return n;
 }
 
+// In debug builds, what must hold holds every second.
+static void check(struct control *c, const struct turn_time *time)
+{
+#ifdef TURNPIKE_CHECKS
+	const char *wrong;
+
+	if (time->now_ms < c->checked_ms + MS_IN_S)
+		return;
+	c->checked_ms = time->now_ms;
+	wrong = turn_check(c->turn);
+	if (wrong) {
+		log_event(LOG_ERROR, "check.failed", "what=\"%s\"", wrong);
+		abort();
+	}
+#else
+	(void)c;
+	(void)time;
+#endif
+}
+
 static void expire(struct control *c, const struct turn_time *time)
 {
 	if (time->now_ms < c->expired_ms + EXPIRE_INTERVAL_MS)
@@ -157,6 +177,7 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 		n += take_others(control, i);
 	n += parked_poll(control, time);
 	expire(control, time);
+	check(control, time);
 	hops_publish_changes(control);
 	walk(control);
 	outbox_send(control);

@@ -47,6 +47,7 @@ struct control {
 	uint32_t n_flows; // room in each worker's table
 	uint32_t n_entries; // in it, or on their way
 	uint64_t expired_ms; // when turn_expire() last found nothing more due
+	uint64_t checked_ms;
 	bool expiring; // it has more to do
 	bool walking; // entries are being sent again after routes moved
 	uint32_t walk_cursor;

@@ -18,6 +18,7 @@ struct account {
 	uint32_t n_identities;
 	uint32_t n_allocations;
 	uint32_t idx; // while it has allocations, its own among all such
+	struct bucket fresh; // new peer addresses
 	uint16_t n_bytes;
 	uint8_t name[];
 };

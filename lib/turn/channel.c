@@ -126,17 +126,18 @@ static enum stun_code read_wish(const struct call *call, uint16_t *number, struc
 }
 
 // Room for what would be new.
-static bool has_room(const struct call *call, bool new_channel, bool new_permission)
+static bool has_room(struct call *call, bool new_channel, bool new_permission)
 {
 	const struct allocation *allocation = call->allocation;
 	struct turn *turn = call->turn;
 
 	if (!new_channel && !new_permission)
 		return true;
-	return allocation->n_channels + new_channel <= TURN_CHANNELS_MAX &&
-		allocation->n_permissions + new_permission <= TURN_PERMISSIONS_MAX &&
+	return allocation->n_channels + (uint32_t)new_channel <= turn->n_channels_max &&
+		allocation->n_permissions + (uint32_t)new_permission <= turn->n_permissions_max &&
 		effects_fit(call->effects) && pool_reserve(&turn->channels, new_channel) == 0 &&
-		pool_reserve(&turn->permissions, new_permission) == 0;
+		pool_reserve(&turn->permissions, new_permission) == 0 &&
+		fresh_take(call, new_permission);
 }
 
 // RFC 8656 §12.2.

@@ -55,7 +55,9 @@ static bool is_possible(const struct turn_config *config)
 
 	return software_bytes <= STUN_SOFTWARE_BYTES_MAX && config->nonce_lifetime_s > 0 &&
 		config->lifetime_s > 0 && config->lifetime_s <= config->lifetime_max_s &&
-		config->n_allocations_max > 0 && are_realms_possible(config);
+		config->n_allocations_max > 0 &&
+		config->n_permissions_max <= TURN_PERMISSIONS_MAX &&
+		config->n_channels_max <= TURN_CHANNELS_MAX && are_realms_possible(config);
 }
 
 // Our listeners are never handed out as relayed addresses.
@@ -115,6 +117,10 @@ static void copy_numbers(struct turn *turn, const struct turn_config *config)
 	turn->lifetime_s = config->lifetime_s;
 	turn->lifetime_max_s = config->lifetime_max_s;
 	turn->n_allocations_max = config->n_allocations_max;
+	turn->n_permissions_max =
+		config->n_permissions_max ? config->n_permissions_max : TURN_PERMISSIONS_MAX;
+	turn->n_channels_max = config->n_channels_max ? config->n_channels_max : TURN_CHANNELS_MAX;
+	turn->fresh_rates = fresh_rates_of(config->new_peers_per_user_s, config->new_peers_s);
 	turn->source = config->source;
 	memcpy(turn->alternates, config->alternates, sizeof(turn->alternates));
 	turn->discovery = config->discovery;

@@ -3,6 +3,7 @@
 #define TURN_STATE_H
 
 #include "turn/entropy.h"
+#include "turn/fresh.h"
 #include "turn/pool.h"
 #include "turn/ports.h"
 #include "turn/realm.h"
@@ -98,6 +99,11 @@ struct turn {
 	uint32_t lifetime_s;
 	uint32_t lifetime_max_s;
 	uint32_t n_allocations_max;
+	uint32_t n_permissions_max; // of one allocation
+	uint32_t n_channels_max;
+	struct fresh_rates fresh_rates;
+	struct bucket fresh; // new peer addresses of all users
+	uint64_t n_too_fast;
 	uint16_t channel_max;
 	struct endpoint *services;
 	size_t n_services;

@@ -292,6 +292,7 @@ void turn_stats_get(const struct turn *turn, struct turn_stats *out)
 		.n_ports_reserved = turn->ports.n_reserved,
 		.n_ports_cooling = turn->ports.n_cooling,
 		.n_allocations_created = turn->n_created,
+		.n_too_fast = turn->n_too_fast,
 		.n_out_of_reach = turn->n_out_of_reach,
 	};
 	memcpy(out->n_requests, turn->n_requests, sizeof(out->n_requests));

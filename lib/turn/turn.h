@@ -146,6 +146,12 @@ struct turn_config {
 	uint32_t lifetime_s; // default and least
 	uint32_t lifetime_max_s;
 	uint32_t n_allocations_max;
+	uint32_t n_permissions_max; // of one allocation: 508 past it; 0: TURN_PERMISSIONS_MAX
+	uint32_t n_channels_max; // 0: TURN_CHANNELS_MAX
+	// Peer addresses a second, and at once, that an allocation has no permission for: 508 past
+	// it; 0: no limit.
+	uint32_t new_peers_per_user_s;
+	uint32_t new_peers_s;
 	const struct relay_range *relays;
 	size_t n_relays;
 	const struct endpoint *services; // all our listeners: never a peer
@@ -237,6 +243,7 @@ struct turn_stats {
 	uint32_t n_ports_cooling;
 	uint64_t n_allocations_created;
 	uint64_t n_out_of_reach; // requests without an answer: their user could not be asked for
+	uint64_t n_too_fast; // requests for new peer addresses above a rate: 508
 	uint64_t n_requests[16]; // by method number, all that got an answer
 	uint64_t n_errors[700]; // answers by code; [0] is success
 };

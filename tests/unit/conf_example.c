@@ -118,7 +118,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("redis: {x: 1}"), 10);
 	cr_expect_eq(check_allowed_keys("realms: [{limits: {x: 1}}]"), 2);
 	cr_expect_eq(check_allowed_keys("realms: [{peers: {x: 1}}]"), 5);
-	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 8);
+	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 12);
 	cr_expect_eq(check_allowed_keys("limits: {answers: {x: 1}}"), 5);
 	cr_expect_eq(check_allowed_keys("limits: {rates: {x: 1}}"), 7);
 	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 2);
@@ -161,8 +161,9 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 		"#   bindings-per-source: ", "#   bindings: ", "#   challenges-per-source: ",
 		"#   challenges: ", "#   ratio-percent: ", NULL};
 	static const char *const keys[] = {"mirror", "mtu", "vlan", "nonce-lifetime-s",
-		"allocations-per-user", "mobility", "lifetime-s", "lifetime-max-s", "mbufs",
-		"stats-interval-s"};
+		"allocations-per-user", "permissions-per-allocation", "channels-per-allocation",
+		"new-peers-per-user-s", "new-peers-s", "mobility", "lifetime-s", "lifetime-max-s",
+		"mbufs", "stats-interval-s"};
 	struct conf *by_default = load_example();
 	struct conf *written;
 	char error[CONF_ERROR_BYTES];
@@ -182,6 +183,10 @@ Test(conf_example, the_defaults_in_comments_are_the_defaults)
 	cr_expect_eq(written->allocation_lifetime_s, by_default->allocation_lifetime_s);
 	cr_expect_eq(written->allocation_lifetime_max_s, by_default->allocation_lifetime_max_s);
 	cr_expect_eq(written->allows_mobility, by_default->allows_mobility);
+	cr_expect_eq(written->n_permissions_max, by_default->n_permissions_max);
+	cr_expect_eq(written->n_channels_max, by_default->n_channels_max);
+	cr_expect_eq(written->new_peers_per_user_s, by_default->new_peers_per_user_s);
+	cr_expect_eq(written->new_peers_s, by_default->new_peers_s);
 	cr_expect_eq(memcmp(&written->rates, &by_default->rates, sizeof(written->rates)), 0);
 	cr_expect_eq(memcmp(&written->answers, &by_default->answers, sizeof(written->answers)), 0);
 	cr_expect_eq(written->n_mbufs, by_default->n_mbufs);

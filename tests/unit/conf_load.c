@@ -120,6 +120,8 @@ static const char full[] =
 	"limits: {allocations: 46002, lifetime-s: 3600, lifetime-max-s: 86400, "
 	"alternate-servers: [192.0.2.9:3479], allocations-per-user: 7, "
 	"channels: rfc5766,\n"
+	"  permissions-per-allocation: 21, channels-per-allocation: 22,\n"
+	"  new-peers-per-user-s: 23, new-peers-s: 24,\n"
 	"  answers: {bindings-per-source: 1, bindings: 2, challenges-per-source: 3, challenges: "
 	"4,\n"
 	"    ratio-percent: 5},\n"
@@ -304,6 +306,10 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->rates.all.kbit_per_s, 15);
 	cr_expect_eq(conf->rates.all.packets_per_s, 16);
 	cr_expect_eq(conf->rates.burst_ms, 17);
+	cr_expect_eq(conf->n_permissions_max, 21);
+	cr_expect_eq(conf->n_channels_max, 22);
+	cr_expect_eq(conf->new_peers_per_user_s, 23);
+	cr_expect_eq(conf->new_peers_s, 24);
 	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_REQUIRE);
 	cr_expect_eq(conf->n_mbufs, 1024);
 	cr_expect_eq(conf->log_level, LOG_DEBUG);

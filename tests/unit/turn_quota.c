@@ -2,6 +2,7 @@
 #include "turn_rig.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #define QUOTA 2
 
@@ -163,4 +164,89 @@ Test(turn_quota, effects_name_the_user_by_a_number_of_his_own)
 	cr_expect_null(turn_check(rig.turn));
 	release_port(2, &rig_other);
 	cr_expect_lt(user_at_port(5, &rig_user), 2);
+}
+
+static void reopen(const struct turn_config *config)
+{
+	rig_close(&rig);
+	rig_open(&rig, config);
+	rig_challenge(&rig);
+	cr_assert_eq(rig_allocate(&rig), 0);
+}
+
+static int permit(unsigned host)
+{
+	char peer[32];
+
+	snprintf(peer, sizeof(peer), "11.0.0.%u", host);
+	return rig_permit(&rig, peer);
+}
+
+static int bind_to(uint16_t channel, unsigned host)
+{
+	char peer[32];
+
+	snprintf(peer, sizeof(peer), "11.0.0.%u:9", host);
+	return rig_bind(&rig, channel, peer);
+}
+
+Test(turn_quota, permissions_and_channels_of_an_allocation)
+{
+	struct turn_config config = rig_config();
+
+	config.n_permissions_max = 3;
+	config.n_channels_max = 2;
+	reopen(&config);
+	cr_expect_eq(bind_to(0x4000, 1), 0);
+	cr_expect_eq(bind_to(0x4001, 2), 0);
+	cr_expect_eq(bind_to(0x4002, 1), 400);
+	cr_expect_eq(bind_to(0x4002, 3), 508);
+	cr_expect_eq(permit(3), 0);
+	cr_expect_eq(permit(4), 508);
+	// What is there may be refreshed.
+	cr_expect_eq(permit(1), 0);
+	cr_expect_eq(bind_to(0x4000, 1), 0);
+	config.n_permissions_max = TURN_PERMISSIONS_MAX + 1;
+	cr_expect_neq(turn_create(&(struct turn *){NULL}, &config), 0);
+}
+
+Test(turn_quota, new_peers_of_a_user)
+{
+	struct turn_config config = rig_config();
+
+	config.new_peers_per_user_s = 5;
+	reopen(&config);
+	for (unsigned host = 1; host <= 4; host++)
+		cr_expect_eq(permit(host), 0);
+	cr_expect_eq(bind_to(0x4000, 5), 0);
+	cr_expect_eq(permit(6), 508);
+	cr_expect_eq(bind_to(0x4001, 6), 508);
+	cr_expect_eq(rig_stats(&rig).n_permissions, 5);
+	cr_expect_eq(rig_stats(&rig).n_too_fast, 2);
+	cr_expect_eq(permit(1), 0, "not a new one");
+	// Another allocation is no way around it, another user has his own.
+	cr_expect_eq(allocate_from(7, &rig_user), 0);
+	cr_expect_eq(permit(1), 508);
+	cr_expect_eq(allocate_from(8, &rig_other), 0);
+	cr_expect_eq(permit(1), 0);
+	rig_pass(&rig, 400);
+	cr_expect_eq(allocate_from(9, &rig_user), 0);
+	cr_expect_eq(permit(1), 0);
+	cr_expect_eq(permit(2), 0);
+	cr_expect_eq(permit(3), 508);
+}
+
+Test(turn_quota, new_peers_of_all)
+{
+	struct turn_config config = rig_config();
+
+	config.new_peers_s = 3;
+	reopen(&config);
+	cr_expect_eq(permit(1), 0);
+	cr_expect_eq(permit(2), 0);
+	cr_expect_eq(allocate_from(7, &rig_other), 0);
+	cr_expect_eq(permit(1), 0);
+	cr_expect_eq(permit(2), 508);
+	rig_pass(&rig, 1000);
+	cr_expect_eq(permit(2), 0);
 }
