@@ -71,6 +71,7 @@ static void check_stun(const struct datagram *d)
 	size_t at = STUN_HEADER_BYTES;
 
 	cr_assert(stun_is_whole(d->payload, d->n), "an answer's length");
+	cr_assert_leq(d->n, 576 - 28, "an answer that may not pass an unknown path");
 	while (at < d->n) {
 		at += STUN_ATTR_HEADER_BYTES + load_be16(d->payload + at + 2);
 		for (; at % 4 != 0; at++)

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#define ANSWER_BYTES_MAX (576 - 28) // RFC 8489 §6.1
+
 // A value that is cut short, or sent empty, where it is to be malformed.
 static void put(struct stun_writer *w, const struct request *request, enum request_attr attr,
 	uint16_t type, const void *value, size_t n)
@@ -121,6 +123,8 @@ static const char *check_bytes(const struct wire *wire)
 	const uint8_t *p = wire->reply;
 	size_t at = STUN_HEADER_BYTES;
 
+	if (wire->reply_bytes > ANSWER_BYTES_MAX)
+		return "an answer that may not pass an unknown path";
 	if (wire->reply_bytes > 0) {
 		if (load_be16(p + 2) + (size_t)STUN_HEADER_BYTES != wire->reply_bytes)
 			return "the answer's length";
@@ -139,13 +143,23 @@ static const char *check_bytes(const struct wire *wire)
 	return NULL;
 }
 
+// RFC 8489 §14.8, and RFC 8656 §18.12 alike: -2 where a reserved bit is set or the code cannot be.
+static int read_code_of(const uint8_t *value)
+{
+	const unsigned reserved = value[0] << 16 | value[1] << 8 | (value[2] & 0xf8);
+
+	if (reserved || value[2] < 3 || value[2] > 6 || value[3] > 99)
+		return -2;
+	return value[2] * 100 + value[3];
+}
+
 static int read_code(const struct stun_view *view)
 {
 	const struct stun_attr *attr = stun_find(view, STUN_ATTR_ERROR_CODE);
 
 	if (view->class == STUN_SUCCESS)
 		return 0;
-	return attr && attr->n_bytes >= 4 ? attr->value[2] * 100 + attr->value[3] : -2;
+	return attr && attr->n_bytes >= 4 ? read_code_of(attr->value) : -2;
 }
 
 static struct endpoint read_address(const struct stun_view *view, uint16_t type)
@@ -175,12 +189,14 @@ static void read_relayed(const struct stun_view *view, struct answer *answer)
 static void read_lacking(const struct stun_view *view, struct answer *answer)
 {
 	const struct stun_attr *attr = stun_find(view, STUN_ATTR_ADDRESS_ERROR_CODE);
+	uint8_t value[4] = {0};
 
 	if (!attr || attr->n_bytes < 4)
 		return;
+	memcpy(value + 1, attr->value + 1, 3);
 	answer->has_address_error = true;
 	answer->lacking_family = attr->value[0];
-	answer->lacking_code = attr->value[2] * 100 + attr->value[3];
+	answer->lacking_code = read_code_of(value);
 }
 
 static struct nonce read_nonce(

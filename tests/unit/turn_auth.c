@@ -102,11 +102,13 @@ Test(turn_auth, unknown_user_and_wrong_password_are_told_the_same_bytes)
 Test(turn_auth, names_that_only_begin_alike_are_unknown)
 {
 	static const char long_name[] = {[0 ... 599] = 'u', '\0'};
+	static const char longest_name[] = {[0 ... 762] = 'u', '\0'}; // RFC 8489 §14.3
 
 	cr_expect_eq(send_as("use", &rig_user.key, STUN_ALLOCATE), 401);
 	cr_expect_eq(send_as("userr", &rig_user.key, STUN_ALLOCATE), 401);
 	cr_expect_eq(send_as("", &rig_user.key, STUN_ALLOCATE), 401);
 	cr_expect_eq(send_as(long_name, &rig_user.key, STUN_ALLOCATE), 401);
+	cr_expect_eq(send_as(longest_name, &rig_user.key, STUN_ALLOCATE), 401);
 }
 
 // With one allocation at most, all names share a bucket, and all 5-tuples.
