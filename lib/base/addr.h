@@ -39,6 +39,7 @@ struct relay_range {
 	struct ip_addr ip;
 	uint16_t port_min;
 	uint16_t port_max;
+	struct ip_addr external; // what a 1:1 NAT shows it as; family none: itself
 };
 
 // What an operator gives Linux by hand.

@@ -164,6 +164,34 @@ static int check_is_ours(const struct conf *conf, struct source *source, const s
 		"is no port's address; allowed: one of the addresses under ports");
 }
 
+// One address is one relay's, inside as outside.
+static int check_external(const struct conf *conf, struct source *source, size_t idx)
+{
+	const struct ip_addr *external = &conf->relay[idx].external;
+	const struct place here = {NULL, "relay", idx + 1};
+	const struct place mine = {&here, "external", 0};
+	struct place port;
+	struct place address;
+	char text[ADDR_TEXT_BYTES];
+
+	if (external->family == FAMILY_NONE)
+		return 0;
+	ip_format(external, text);
+	if (external->family != conf->relay[idx].ip.family)
+		return source_fail(source, &mine, text,
+			"is of another family than the address; allowed: one of the same");
+	if (find_address(conf, external, &port, &address))
+		return fail_taken(source, &mine, text, &address);
+	for (size_t i = 0; i < idx; i++) {
+		const struct place there = {NULL, "relay", i + 1};
+
+		if (ip_equal(&conf->relay[i].external, external))
+			return fail_taken(
+				source, &mine, text, &(struct place){&there, "external", 0});
+	}
+	return 0;
+}
+
 static int check_relay(const struct conf *conf, struct source *source)
 {
 	for (size_t i = 0; i < conf->n_relay; i++) {
@@ -171,7 +199,8 @@ static int check_relay(const struct conf *conf, struct source *source)
 		const struct place address = {&here, "address", 0};
 		char text[ADDR_TEXT_BYTES];
 
-		if (check_is_ours(conf, source, &address, &conf->relay[i].ip) < 0)
+		if (check_is_ours(conf, source, &address, &conf->relay[i].ip) < 0 ||
+			check_external(conf, source, i) < 0)
 			return -EINVAL;
 		for (size_t k = 0; k < i; k++) {
 			const struct place there = {NULL, "relay", k + 1};

@@ -115,6 +115,7 @@ static const cyaml_schema_value_t port_entry = {
 
 static const cyaml_schema_field_t relay_fields[] = {
 	FIELD_TEXT("address", struct raw_relay, address, 256),
+	FIELD_TEXT_OPTIONAL("external", struct raw_relay, external, 256),
 	FIELD_TEXT_OPTIONAL("ports", struct raw_relay, ports, 256),
 	CYAML_FIELD_END,
 };

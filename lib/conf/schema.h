@@ -41,6 +41,7 @@ struct raw_port {
 
 struct raw_relay {
 	char *address;
+	char *external;
 	char *ports;
 };
 

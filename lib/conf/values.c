@@ -79,12 +79,17 @@ static int take_relay(struct conf *conf, struct raw *raw, struct source *source)
 	for (size_t i = 0; i < raw->n_relay; i++) {
 		const struct place here = {NULL, "relay", i + 1};
 		const struct place address = {&here, "address", 0};
+		const struct place external = {&here, "external", 0};
 		const struct place ports = {&here, "ports", 0};
 		struct relay_range *relay = &conf->relay[i];
 
 		relay->port_min = RELAY_PORT_MIN_PRESET;
 		relay->port_max = RELAY_PORT_MAX_PRESET;
 		if (text_take_global(&relay->ip, source, &address, raw->relay[i].address) < 0)
+			return -EINVAL;
+		if (raw->relay[i].external != NULL &&
+			text_take_global(
+				&relay->external, source, &external, raw->relay[i].external) < 0)
 			return -EINVAL;
 		if (raw->relay[i].ports != NULL &&
 			text_take_port_range(relay, source, &ports, raw->relay[i].ports) < 0)

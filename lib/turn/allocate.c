@@ -168,6 +168,13 @@ static void put_lacking(struct call *call, uint8_t family)
 		sizeof(value));
 }
 
+static void put_relayed(struct call *call, const struct endpoint *relayed)
+{
+	const struct endpoint outside = ports_outside(&call->turn->ports, relayed);
+
+	stun_put_xor_address(&call->reply, STUN_ATTR_XOR_RELAYED_ADDRESS, &outside);
+}
+
 static void put_answer(struct call *call, const struct allocation *allocation)
 {
 	const bool both = find_additional(call->request->view);
@@ -177,7 +184,7 @@ static void put_answer(struct call *call, const struct allocation *allocation)
 	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
 		relayed = relayed_find(call->turn, allocation, family);
 		if (relayed)
-			stun_put_xor_address(reply, STUN_ATTR_XOR_RELAYED_ADDRESS, relayed);
+			put_relayed(call, relayed);
 		else if (both)
 			put_lacking(call, family);
 	}

@@ -122,6 +122,7 @@ static enum stun_code read_wish(const struct call *call, uint16_t *number, struc
 	if (!peer_attr || stun_get_xor_address(peer_attr, view->transaction_id, peer) ||
 		peer->port == 0)
 		return STUN_BAD_REQUEST;
+	peer->ip = ports_inside(&call->turn->ports, &peer->ip);
 	return STUN_CODE_NONE;
 }
 

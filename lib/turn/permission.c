@@ -79,7 +79,7 @@ static enum stun_code read_peers(const struct call *call, struct ip_addr *ips, s
 	for (; attr; attr = stun_find_next(view, attr)) {
 		if (stun_get_xor_address(attr, view->transaction_id, &peer))
 			return STUN_BAD_REQUEST;
-		ips[(*n_ips)++] = peer.ip;
+		ips[(*n_ips)++] = ports_inside(&call->turn->ports, &peer.ip);
 	}
 	return *n_ips > 0 ? STUN_CODE_NONE : STUN_BAD_REQUEST;
 }

@@ -25,6 +25,7 @@ static bool is_possible(const struct relay_range *relays, size_t i)
 static int relay_init(struct relay_ports *relay, const struct relay_range *config)
 {
 	relay->ip = config->ip;
+	relay->external = config->external;
 	relay->port_min = config->port_min;
 	relay->n_ports = config->port_max - config->port_min + 1u;
 	relay->n_free = relay->n_ports;
@@ -84,6 +85,30 @@ static struct relay_ports *find_relay(const struct ports *ports, const struct en
 }
 
 // The last free one takes its place in the list.
+struct endpoint ports_outside(const struct ports *ports, const struct endpoint *relayed)
+{
+	struct endpoint outside = *relayed;
+
+	for (size_t i = 0; i < ports->n_relays; i++) {
+		const struct relay_ports *relay = &ports->relays[i];
+
+		if (relay->external.family != FAMILY_NONE && ip_equal(&relay->ip, &relayed->ip))
+			outside.ip = relay->external;
+	}
+	return outside;
+}
+
+struct ip_addr ports_inside(const struct ports *ports, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < ports->n_relays; i++) {
+		const struct relay_ports *relay = &ports->relays[i];
+
+		if (relay->external.family != FAMILY_NONE && ip_equal(&relay->external, ip))
+			return relay->ip;
+	}
+	return *ip;
+}
+
 static void unlist(struct ports *ports, struct relay_ports *relay, uint16_t offset)
 {
 	const uint16_t place = relay->places[offset];

@@ -17,6 +17,7 @@
 
 struct relay_ports {
 	struct ip_addr ip;
+	struct ip_addr external; // what clients know it as; family none: itself
 	uint16_t port_min;
 	uint32_t n_ports;
 	uint32_t n_free;
@@ -55,6 +56,10 @@ bool ports_take(struct ports *ports, struct entropy *entropy, const struct port_
 // The end of a reservation: an allocation takes the port, or it is free again.
 void ports_take_reserved(struct ports *ports, uint32_t owner, const struct endpoint *relayed);
 void ports_free_reserved(struct ports *ports, const struct endpoint *relayed);
+// What clients know as: the other address of a 1:1 NAT, where there is one. And back: what is none
+// of ours stays as it is.
+struct endpoint ports_outside(const struct ports *ports, const struct endpoint *relayed);
+struct ip_addr ports_inside(const struct ports *ports, const struct ip_addr *ip);
 void ports_cool(struct ports *ports, const struct endpoint *relayed);
 void ports_release(struct ports *ports, const struct endpoint *relayed); // if it is cooling
 uint32_t ports_owner(const struct ports *ports, const struct endpoint *relayed);

@@ -22,7 +22,7 @@ static void classify_channel(struct burst_item *item)
 	item->lane = LANE_UP_CHANNEL;
 }
 
-static void classify_stun(struct burst_item *item)
+static void classify_stun(const struct worker *w, struct burst_item *item)
 {
 	const uint16_t type = load_be16(item->pkt.payload);
 
@@ -31,6 +31,8 @@ static void classify_stun(struct burst_item *item)
 	} else if (type == (STUN_SEND | 0x0010)) {
 		item->lane = LANE_UP_SEND;
 		send_request_read(item);
+		if (w->n_externals && item->lane == LANE_UP_SEND)
+			external_to_inside(w, item->send.peer_family, item->send.peer_ip);
 	} else if ((type & CLASS_BITS) == 0) {
 		item->lane = LANE_PUNT;
 	} else {
@@ -53,7 +55,7 @@ static void classify_item(struct worker *w, struct burst_item *item)
 		case STUN_KIND_CHANNEL:
 			return classify_channel(item);
 		case STUN_KIND_MESSAGE:
-			return classify_stun(item);
+			return classify_stun(w, item);
 		case STUN_KIND_OTHER:
 			return item_drop(item, DROP_NOT_STUN);
 		}

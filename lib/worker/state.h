@@ -88,6 +88,13 @@ struct local {
 	uint16_t services[4]; // 0 ends
 };
 
+// A relay address behind a 1:1 NAT, as both lie in packets.
+struct external {
+	uint8_t inside[IPV6_BYTES];
+	uint8_t outside[IPV6_BYTES];
+	uint8_t family;
+};
+
 #define LOCALS_SLOTS 256
 
 struct locals {
@@ -155,6 +162,8 @@ struct worker {
 	struct burst burst;
 	struct worker_port ports[WORKER_PORTS_MAX];
 	struct stun_discovery discovery;
+	unsigned n_externals;
+	struct external externals[64];
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
 	alignas(CACHE_LINE_BYTES) struct flow_hop hops[FLOW_HOPS_MAX];
 	struct pages own_pages; // this struct lies in
@@ -190,6 +199,12 @@ static inline void item_leave(struct burst_item *item, const struct flow_hop *ho
 }
 
 int locals_add_service(struct locals *locals, const struct endpoint *service);
+// Nothing where it has none. Returns 0; -EINVAL for one of another family, or too many.
+int external_add(struct worker *w, const struct relay_range *relay);
+// What is no such address stays as it is.
+void external_to_inside(const struct worker *w, uint8_t family, uint8_t *ip);
+void external_to_outside(const struct worker *w, uint8_t family, uint8_t *ip);
+
 int locals_add_relay(struct locals *locals, const struct relay_range *relay);
 
 // An address as it lies in a packet; NULL where it is none of ours.

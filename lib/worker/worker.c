@@ -33,6 +33,8 @@ static int add_locals(struct worker *w, const struct worker_config *config)
 		rc = locals_add_service(&w->locals, &config->services[i]);
 	for (size_t i = 0; i < config->n_relays && !rc; i++)
 		rc = locals_add_relay(&w->locals, &config->relays[i]);
+	for (size_t i = 0; i < config->n_relays && !rc; i++)
+		rc = external_add(w, &config->relays[i]);
 	return rc;
 }
 

@@ -35,7 +35,7 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 	const struct endpoint alternate = rig_endpoint(ALTERNATE);
 	const struct endpoint services[] = {service, rig_endpoint(SERVICE6),
 		{service.ip, alternate.port}, {alternate.ip, service.port}, alternate};
-	const struct relay_range relays[] = {
+	struct relay_range relays[] = {
 		{services[0].ip, 49152, 65535},
 		{services[1].ip, 49152, 65535},
 		{rig_endpoint(RELAYED_AT_SERVICE_PORT).ip, 1024, 65535},
@@ -70,6 +70,8 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.doorbell = &rig->doorbell,
 	};
 
+	if (options->external)
+		relays[0].external = rig_endpoint(options->external).ip;
 	if (options->with_discovery)
 		config.discovery = (struct stun_discovery){service, alternate};
 	memcpy(port.mac, rig_port_mac, sizeof(port.mac));

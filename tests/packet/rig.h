@@ -88,6 +88,7 @@ struct rig_options {
 	bool kernel_wire;
 	uint16_t n_workers; // 0: one
 	const char *software;
+	const char *external; // of the relay at SERVICE: "IP:0"
 	bool with_discovery; // RFC 5780, with ALTERNATE
 	struct worker_answers answers;
 	struct worker_rates rates;

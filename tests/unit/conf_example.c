@@ -111,7 +111,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
-	cr_expect_eq(check_allowed_keys("relay: [{x: 1}]"), 2);
+	cr_expect_eq(check_allowed_keys("relay: [{x: 1}]"), 3);
 	cr_expect_eq(check_allowed_keys("auth: {x: 1}"), 8);
 	cr_expect_eq(check_allowed_keys("auth: {users: [{x: 1}]}"), 4);
 	cr_expect_eq(check_allowed_keys("realms: [{x: 1}]"), 10);
@@ -272,7 +272,7 @@ Test(conf_example, the_redis_in_comments_is_accepted_and_has_the_defaults)
 
 Test(conf_example, the_examples_in_comments_are_accepted)
 {
-	static const char *const keys[] = {"mac", "rest-secrets", "rest-secrets-sha256",
+	static const char *const keys[] = {"mac", "external", "rest-secrets", "rest-secrets-sha256",
 		"alternate-servers", "deny", "dry-run", "nat64-prefixes", "cpus", "control-cpu"};
 	struct conf *conf;
 	char error[CONF_ERROR_BYTES];

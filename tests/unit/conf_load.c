@@ -109,7 +109,7 @@ static const char full[] =
 	"listen: [198.18.0.2:3478, 192.0.2.1:443, 198.18.0.2:50001]\n"
 	"relay:\n"
 	"  - {address: 198.18.0.2, ports: 4000-50000}\n"
-	"  - {address: 192.0.2.1, ports: 1024-1024}\n"
+	"  - {address: 192.0.2.1, ports: 1024-1024, external: 203.0.113.7}\n"
 	"auth:\n"
 	"  realm: K\u00f6ln\n"
 	"  users: [{name: ann, password: 'p w'}, {name: bob, key: "
@@ -186,6 +186,8 @@ Test(conf_load, services_and_credentials_are_as_written)
 	cr_expect_eq(conf->relay[0].port_max, 50000);
 	cr_expect_eq(conf->relay[1].port_min, 1024);
 	cr_expect_eq(conf->relay[1].port_max, 1024);
+	expect_ip(&conf->relay[1].external, "203.0.113.7");
+	cr_expect_eq(conf->relay[0].external.family, FAMILY_NONE);
 	cr_expect_str_eq(conf->realms[0].name, "K\xc3\xb6ln");
 	cr_assert_eq(conf->realms[0].n_users, 2);
 	cr_expect_str_eq(conf->realms[0].users[0].name, "ann");

@@ -496,6 +496,12 @@ static const struct row rows_rules[] = {
 		"}]}\n",
 		"t:18: tokens.keys[1].kid: n is taken by tokens.keys[0].kid; allowed: a different "
 		"one"},
+	{"    ports: 50000-50999", "    external: \"2600::1\"",
+		"t:11: relay[0].external: 2600::1 is of another family than the address; allowed: "
+		"one of the same"},
+	{"    ports: 50000-50999", "    external: 10.1.0.2",
+		"t:11: relay[0].external: 10.1.0.2 is taken by ports[1].addresses[0]; allowed: a "
+		"different one"},
 	{"", "stun: {alternate-address: 198.18.0.3:3479}\n",
 		"t:18: stun.alternate-address: 198.18.0.3 is no port's address; allowed: one of "
 		"the addresses under ports"},
