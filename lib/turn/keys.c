@@ -7,12 +7,12 @@ void turn_keys_make(struct turn_keys *out, struct stun_mac *mac, const void *nam
 {
 	struct stun_key key;
 
+	*out = (struct turn_keys){.has_sha256 = true};
 	stun_key_md5(mac, &key, name, name_bytes, realm, strlen(realm), password, password_bytes);
 	memcpy(out->md5, key.bytes, sizeof(out->md5));
 	stun_key_sha256(
 		mac, &key, name, name_bytes, realm, strlen(realm), password, password_bytes);
 	memcpy(out->sha256, key.bytes, sizeof(out->sha256));
-	out->has_sha256 = true;
 	explicit_bzero(&key, sizeof(key));
 }
 

@@ -201,3 +201,15 @@ Test(turn_rest, identities_go_with_their_last_allocation)
 		cr_expect_null(turn_check(rig.turn));
 	}
 }
+
+// Whatever was in that memory before: a stale length of a token's key would be copied by.
+Test(turn_rest, keys_of_a_password_are_no_key_of_a_token)
+{
+	struct turn_keys keys;
+
+	memset(&keys, 0xff, sizeof(keys));
+	turn_keys_make(&keys, rig.mac, "user", 4, "realm", "pass", 4);
+	cr_expect_eq(keys.mac_key_bytes, 0);
+	cr_expect(keys.has_sha256);
+	cr_expect_arr_eq(keys.md5, rig_user.key.bytes, STUN_MD5_BYTES);
+}
