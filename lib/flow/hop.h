@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define FLOW_HOPS_MAX 4112 // the next hops of lib/route, then one loop hop for each port
+#define FLOW_HOPS_MAX 4112 // the next hops of lib/route, then two loop hops for each port
 #define FLOW_HOP_LOOP_FIRST 4096
 #define FLOW_HOP_HEADER_BYTES 18
 
