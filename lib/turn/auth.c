@@ -76,7 +76,7 @@ static bool check_source(struct call *call)
 	const bool may_ask = nonce_is_valid(
 		call->turn, call->realm, &request->client, call->time->now_ms, nonce);
 	const size_t realm_idx = (size_t)(call->realm - call->turn->realms);
-	struct turn_keys keys;
+	struct turn_keys keys = {.has_sha256 = false}; // a source may know less than all
 
 	call->lookup =
 		source->find(source->context, realm_idx, who->name, who->n_bytes, may_ask, &keys);
