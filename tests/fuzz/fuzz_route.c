@@ -123,8 +123,10 @@ static ssize_t take_record(struct mnl_socket *socket, void *buffer, size_t capac
 	at += n;
 	if (kind == RECORD_ANSWER && n >= sizeof(struct nlmsghdr))
 		((struct nlmsghdr *)buffer)->nlmsg_seq = last_seq;
-	socket->poisoned = (uint8_t *)buffer + n;
-	socket->n_poisoned = capacity - n;
+	// libmnl takes the end of the last message for aligned, as the kernel makes it: up to three
+	// bytes behind the datagram, never behind the buffer.
+	socket->poisoned = (uint8_t *)buffer + MNL_ALIGN(n);
+	socket->n_poisoned = capacity - MNL_ALIGN(n);
 	ASAN_POISON_MEMORY_REGION(socket->poisoned, socket->n_poisoned);
 	return (ssize_t)n;
 }
