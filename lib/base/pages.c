@@ -32,19 +32,24 @@ static int map(struct pages *out, size_t n_bytes, size_t page_bytes, int flags)
 	return 0;
 }
 
-// The pool counts all nodes together, so a node may have no page left after mmap() and the first
-// touch would be a SIGBUS. MADV_POPULATE_WRITE (Linux 5.14) touches now and gives an error instead.
+// Touch all of it now: a first touch later would cost a packet a page fault. The pool of 2 MiB
+// pages counts all nodes together, so a node may have none left after mmap(), and that touch would
+// be a SIGBUS; MADV_POPULATE_WRITE (Linux 5.14) gives an error instead.
+static int populate(struct pages *pages)
+{
+	if (madvise(pages->base, pages->n_bytes, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	pages_unmap(pages);
+	return -ENOMEM;
+}
+
 static int map_huge(struct pages *out, size_t n_bytes, int numa_node)
 {
 	if (map(out, n_bytes, HUGE_PAGE_BYTES, MAP_HUGETLB | MAP_HUGE_2MB) < 0)
 		return -ENOMEM;
 	bind_to_node(out->base, out->n_bytes, numa_node);
-	if (madvise(out->base, out->n_bytes, MADV_POPULATE_WRITE) < 0) {
-		pages_unmap(out);
-		return -ENOMEM;
-	}
 	out->huge = true;
-	return 0;
+	return populate(out);
 }
 
 int pages_map(struct pages *out, size_t n_bytes, int numa_node, bool try_huge)
@@ -57,7 +62,7 @@ int pages_map(struct pages *out, size_t n_bytes, int numa_node, bool try_huge)
 	bind_to_node(out->base, out->n_bytes, numa_node);
 	if (try_huge)
 		madvise(out->base, out->n_bytes, MADV_HUGEPAGE);
-	return 0;
+	return populate(out);
 }
 
 void pages_unmap(struct pages *pages)

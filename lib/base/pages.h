@@ -1,5 +1,5 @@
 // Large, zeroed memory for tables: 2 MiB pages where the machine has some free, ordinary pages
-// where not, on a given NUMA node.
+// where not, on a given NUMA node. All of it is there at once, none is faulted in later.
 #ifndef BASE_PAGES_H
 #define BASE_PAGES_H
 

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <criterion/redirect.h>
 #include <errno.h>
+#include <sys/mman.h>
 
 static void assert_zeroed_and_writable(const struct pages *pages)
 {
@@ -74,4 +75,18 @@ Test(base_pages, unmapping_twice_or_nothing_is_harmless)
 	pages_unmap(&pages);
 	cr_assert_null(pages.base);
 	cr_assert_eq(pages.n_bytes, 0);
+}
+
+// No packet pays for a first touch.
+Test(base_pages, all_of_it_is_there_at_once)
+{
+	enum { N_PAGES = 64, PAGE_BYTES = 4096 };
+	unsigned char resident[N_PAGES];
+	struct pages pages;
+
+	cr_assert_eq(pages_map(&pages, (size_t)N_PAGES * PAGE_BYTES, NUMA_NODE_ANY, false), 0);
+	cr_assert_eq(mincore(pages.base, pages.n_bytes, resident), 0);
+	for (int i = 0; i < N_PAGES; i++)
+		cr_expect(resident[i] & 1, "page %d", i);
+	pages_unmap(&pages);
 }
