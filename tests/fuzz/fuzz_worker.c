@@ -60,6 +60,8 @@ static void tell(struct msg msg)
 	worker_poll(worker);
 }
 
+#define HOP_IPV6 8 // behind the hop of IPv4 stands that of IPv6
+
 static void add_hop(uint16_t hop_idx, enum flow_hop_kind kind)
 {
 	struct msg msg = {.kind = MSG_HOP_SET, .hop_idx = hop_idx};
@@ -69,6 +71,16 @@ static void add_hop(uint16_t hop_idx, enum flow_hop_kind kind)
 	memcpy(msg.hop.header + 6, port_mac, 6);
 	store_be16(msg.hop.header + 12, 0x0800);
 	tell(msg);
+	msg.hop_idx = (uint16_t)(hop_idx + HOP_IPV6);
+	store_be16(msg.hop.header + 12, 0x86dd);
+	tell(msg);
+}
+
+static uint16_t hop_of(const char *address, uint16_t hop_idx)
+{
+	const bool ipv6 = at(address).ip.family == FAMILY_IPV6;
+
+	return (uint16_t)(hop_idx + (ipv6 ? HOP_IPV6 : 0));
 }
 
 static void add_flow(const struct flow_spec *spec)
@@ -87,18 +99,17 @@ static void add_call(const char *client, const char *relayed, const char *peer, 
 		.remote = at(client),
 		.source = at(relayed),
 		.target.ip.family = at(relayed).ip.family,
-		.hop_idx = 1,
-		.peer_hop_idx = peer_hop_idx,
+		.peer_hop_idx = hop_of(peer, peer_hop_idx),
 	};
 
 	add_flow(&spec);
 	spec.kind = FLOW_UP;
 	spec.channel = channel;
 	spec.target = at(peer);
-	spec.hop_idx = peer_hop_idx;
+	spec.hop_idx = hop_of(peer, peer_hop_idx);
 	add_flow(&spec);
 	spec.kind = FLOW_DOWN;
-	spec.hop_idx = 1;
+	spec.hop_idx = hop_of(client, 1);
 	spec.local = at(relayed);
 	spec.remote = at(peer);
 	spec.source = service;

@@ -155,6 +155,15 @@ void rig_hop(struct rig *rig, uint16_t hop_idx, enum flow_hop_kind kind)
 	memcpy(msg.hop.header + 6, rig_port_mac, 6);
 	store_be16(msg.hop.header + 12, 0x0800);
 	rig_send(rig, msg);
+	msg.hop_idx++;
+	store_be16(msg.hop.header + 12, 0x86dd);
+	rig_send(rig, msg);
+}
+
+// That of rig_hop(rig, 1, ...).
+static uint16_t hop_of(const char *address)
+{
+	return rig_endpoint(address).ip.family == FAMILY_IPV4 ? 1 : 2;
 }
 
 void rig_flow(struct rig *rig, const struct flow_spec *spec)
@@ -174,8 +183,8 @@ void rig_allocation(struct rig *rig, const char *client, const char *relayed, co
 		.remote = rig_endpoint(client),
 		.source = rig_endpoint(relayed),
 		.target.ip.family = rig_endpoint(relayed).ip.family,
-		.hop_idx = 1,
-		.peer_hop_idx = 1,
+		.hop_idx = hop_of(peer),
+		.peer_hop_idx = hop_of(peer),
 		.allocation_idx = rig->allocation_idx,
 		.user_idx = rig->user_idx,
 	};
@@ -186,6 +195,7 @@ void rig_allocation(struct rig *rig, const char *client, const char *relayed, co
 	spec.target = rig_endpoint(peer);
 	rig_flow(rig, &spec);
 	spec.kind = FLOW_DOWN;
+	spec.hop_idx = hop_of(client);
 	spec.local = rig_endpoint(relayed);
 	spec.remote = rig_endpoint(peer);
 	spec.source = service;
@@ -195,6 +205,16 @@ void rig_allocation(struct rig *rig, const char *client, const char *relayed, co
 	peer_ip.port = 0;
 	spec.remote = peer_ip;
 	rig_flow(rig, &spec);
+}
+
+void rig_open_families(struct rig *rig, const struct rig_options *options)
+{
+	rig_open(rig, options);
+	rig_hop(rig, 1, FLOW_HOP_WIRE);
+	rig_allocation(rig, CLIENT, RELAYED, PEER, CHANNEL);
+	rig_allocation(rig, CLIENT_46, RELAYED_46, PEER6, CHANNEL);
+	rig_allocation(rig, CLIENT_64, RELAYED_64, PEER, CHANNEL);
+	rig_allocation(rig, CLIENT_66, RELAYED_66, PEER6, CHANNEL);
 }
 
 // RFC 1071, byte by byte.
@@ -381,6 +401,20 @@ bool rig_sent_on(struct rig *rig, unsigned queue, struct frame *out)
 	memcpy(out->bytes, rte_pktmbuf_mtod(mbuf, void *), out->n);
 	rte_pktmbuf_free(mbuf);
 	return true;
+}
+
+void rig_pass(struct rig *rig, const struct datagram *in, struct passed *out)
+{
+	const struct frame frame = frame_udp(in);
+	struct frame extra;
+
+	rig_receive(rig, &frame);
+	worker_poll(rig->worker);
+	cr_assert(rig_sent(rig, &out->frame), "%s to %s: nothing leaves", in->from, in->to);
+	cr_assert(frame_read(&out->frame, &out->datagram, out->from, out->to), "%s to %s", in->from,
+		in->to);
+	cr_expect_not(out->datagram.bad_checksum, "%s to %s", in->from, in->to);
+	cr_expect_not(rig_sent(rig, &extra), "%s to %s: a frame too many", in->from, in->to);
 }
 
 void rig_receive(struct rig *rig, const struct frame *frame)

@@ -27,6 +27,13 @@
 #define SERVICE6 "[2001:db8::2]:3478"
 #define RELAYED6 "[2001:db8::2]:50000"
 #define PEER6 "[2001:db8:2::20]:6000"
+// Clients of each pair of families with an IPv6 side.
+#define CLIENT_46 "198.18.0.46:5000"
+#define RELAYED_46 "[2001:db8::2]:50046"
+#define CLIENT_64 "[2001:db8:1::64]:5000"
+#define RELAYED_64 "198.18.0.2:50064"
+#define CLIENT_66 "[2001:db8:1::66]:5000"
+#define RELAYED_66 "[2001:db8::2]:50066"
 // A second allocation on the same box, and its client.
 #define CLIENT_B "198.18.0.11:5001"
 #define RELAYED_B "198.18.0.2:50001"
@@ -96,15 +103,19 @@ struct rig_options {
 
 // The EAL starts with the first rig of a process.
 void rig_open(struct rig *rig, const struct rig_options *options);
+// With an allocation of each of the four pairs of families, on CHANNEL.
+void rig_open_families(struct rig *rig, const struct rig_options *options);
 // Checks that every buffer came back.
 void rig_close(struct rig *rig);
 
 // Messages as the control core sends them: to every worker.
 void rig_send(struct rig *rig, struct msg msg);
+// Two hops, of IPv4 and, behind it, of IPv6.
 void rig_hop(struct rig *rig, uint16_t hop_idx, enum flow_hop_kind kind);
 void rig_flow(struct rig *rig, const struct flow_spec *spec);
 struct endpoint rig_endpoint(const char *text);
-// The entries of one allocation with one channel and one permission, hop 1, of any families.
+// The entries of one allocation with one channel and one permission, of any families, by hop 1 or,
+// with IPv6, 2.
 void rig_allocation(struct rig *rig, const char *client, const char *relayed, const char *peer,
 	uint16_t channel);
 
@@ -115,6 +126,17 @@ void frame_blank(struct frame *frame);
 // Read a frame back, every length and checksum checked; false where one is wrong. `payload` points
 // into `frame`.
 bool frame_read(const struct frame *frame, struct datagram *out, char from[64], char to[64]);
+
+// A datagram as it leaves.
+struct passed {
+	struct frame frame;
+	struct datagram datagram; // what it says
+	char from[64];
+	char to[64];
+};
+
+// Comes in, and exactly one datagram leaves, with right checksums.
+void rig_pass(struct rig *rig, const struct datagram *in, struct passed *out);
 
 // Comes in with the next poll of the worker whose queue it is; the next frame that it sent.
 void rig_receive_on(struct rig *rig, unsigned queue, const struct frame *frame);

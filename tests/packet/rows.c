@@ -82,3 +82,16 @@ void rig_expect_balance(const struct rig *rig)
 			worker_stats_drops(s),
 		"packets are unaccounted for");
 }
+
+void rig_expect_mirrored(struct rig *rig, const struct frame *frame, const char *what)
+{
+	struct msg msg;
+
+	rig_receive(rig, frame);
+	worker_poll(rig->worker);
+	cr_assert(rig_control(rig, &rig->workers[0].others, &msg), "%s: not mirrored", what);
+	cr_expect_eq(msg.kind, MSG_MIRROR);
+	cr_expect_eq(msg.mbuf->data_len, frame->n, "%s: not as it came", what);
+	cr_expect_arr_eq(rte_pktmbuf_mtod(msg.mbuf, uint8_t *), frame->bytes, frame->n);
+	rte_pktmbuf_free(msg.mbuf);
+}

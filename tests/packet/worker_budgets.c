@@ -15,7 +15,6 @@
 	"\x00\x08\x00\x14" \
 	"12345678901234567890"
 #define SIGNED(method) method "\x00\x18" STUN_COOKIE TRANSACTION INTEGRITY
-#define HELLO "\x40\x01\x00\x05hello"
 
 static struct rig rig;
 static uint64_t now_ms;

@@ -24,34 +24,15 @@ static void close_rig(void)
 
 TestSuite(external, .fini = close_rig);
 
-// What one packet becomes.
-struct passed {
-	struct frame frame;
-	struct datagram datagram;
-	char from[64];
-	char to[64];
-};
-
-static void pass(struct passed *p, const char *from, const char *to, const void *payload, size_t n)
-{
-	const struct datagram in = {from, to, .payload = payload, .n = n};
-	const struct frame frame = frame_udp(&in);
-
-	rig_receive(&rig, &frame);
-	worker_poll(rig.worker);
-	cr_assert(rig_sent(&rig, &p->frame));
-	cr_assert(frame_read(&p->frame, &p->datagram, p->from, p->to));
-	cr_expect_not(p->datagram.bad_checksum);
-}
-
 static void expect_peer_of_data(const char *from, const char *want)
 {
 	struct endpoint peer;
 	struct stun_view view;
+	const struct datagram in = {from, RELAYED, .payload = "hello", .n = 5};
 	struct passed p;
 	char text[ADDR_TEXT_BYTES];
 
-	pass(&p, from, RELAYED, "hello", 5);
+	rig_pass(&rig, &in, &p);
 	cr_expect_str_eq(p.to, CLIENT);
 	cr_assert_eq(stun_parse(&view, p.datagram.payload, p.datagram.n), 0);
 	cr_assert_not_null(stun_find(&view, STUN_ATTR_XOR_PEER_ADDRESS));
@@ -65,6 +46,7 @@ static void expect_target_of_send(const char *peer, const char *want)
 {
 	const struct endpoint endpoint = rig_endpoint(peer);
 	uint8_t indication[128];
+	struct datagram in = {CLIENT, SERVICE, .payload = indication};
 	struct stun_writer w;
 	struct passed p;
 
@@ -72,7 +54,8 @@ static void expect_target_of_send(const char *peer, const char *want)
 		(const uint8_t *)"0123456789ab");
 	stun_put_xor_address(&w, STUN_ATTR_XOR_PEER_ADDRESS, &endpoint);
 	stun_put_bytes(&w, STUN_ATTR_DATA, "hello", 5);
-	pass(&p, CLIENT, SERVICE, indication, stun_writer_end(&w));
+	in.n = stun_writer_end(&w);
+	rig_pass(&rig, &in, &p);
 	cr_expect_str_eq(p.from, RELAYED);
 	cr_expect_str_eq(p.to, want);
 	cr_assert_eq(p.datagram.n, 5);

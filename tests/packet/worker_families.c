@@ -5,27 +5,10 @@
 
 #include <criterion/criterion.h>
 
-#define HELLO "\x40\x01\x00\x05hello"
-#define DATA "\x00\x13\x00\x05hello\x00\x00\x00"
-// XOR-PEER-ADDRESS of 198.18.0.20:6000, and of [2001:db8:2::20]:6000 under TRANSACTION.
-#define XOR_PEER "\x00\x12\x00\x08\x00\x01\x36\x62\xe7\x00\xa4\x56"
-#define XOR_PEER6                          \
-	"\x00\x12\x00\x14\x00\x02\x36\x62" \
-	"\x01\x13\xa9\xfa\x30\x33\x32\x33\x34\x35\x36\x37\x38\x39\x61\x42"
-#define SEND(attributes, length) "\x00\x16" length STUN_COOKIE TRANSACTION attributes
-#define SEND_BYTES BYTES(SEND(XOR_PEER DATA, "\x00\x18"))
-#define SEND6_BYTES BYTES(SEND(XOR_PEER6 DATA, "\x00\x24"))
+#define SEND_BYTES BYTES(SEND_HELLO)
+#define SEND6_BYTES BYTES(SEND_HELLO6)
 #define CHANNEL_BYTES BYTES(HELLO)
 #define HELLO_BYTES BYTES("hello")
-
-// An allocation of each pair with an IPv6 side, on clients of their own.
-#define CLIENT_46 "198.18.0.46:5000"
-#define RELAYED_46 "[2001:db8::2]:50046"
-#define CLIENT_64 "[2001:db8:1::64]:5000"
-#define RELAYED_64 "198.18.0.2:50064"
-#define CLIENT_66 "[2001:db8:1::66]:5000"
-#define RELAYED_66 "[2001:db8::2]:50066"
-
 #define LABEL .has_flow_label = true
 
 static const struct row rows[] = {
@@ -83,7 +66,7 @@ static const struct row rows[] = {
 	{"6 to 4 by a Send indication", {CLIENT_64, SERVICE6, SEND_BYTES}, SENT, 0,
 		{RELAYED_64, PEER, HELLO_BYTES, .ttl = 63}},
 	{"6 to 4 ignores DONT-FRAGMENT (§13)",
-		{CLIENT_64, SERVICE6, BYTES(SEND("\x00\x1a\x00\x00" XOR_PEER DATA, "\x00\x1c"))},
+		{CLIENT_64, SERVICE6, BYTES(SEND("\x00\x1a\x00\x00" XOR_PEER DATA_5, "\x00\x1c"))},
 		SENT, 0, {RELAYED_64, PEER, HELLO_BYTES, .ttl = 63}},
 	{"4 to 6 down of a datagram without checksum",
 		{PEER, RELAYED_64, HELLO_BYTES, .no_checksum = true}, SENT, 0,
@@ -103,7 +86,7 @@ static const struct row rows[] = {
 		MIRRORED},
 	{"a Send indication whose peer has the length of the other family",
 		{CLIENT_66, SERVICE6,
-			BYTES(SEND("\x00\x12\x00\x08\x00\x02\x36\x62\xe7\x00\xa4\x56" DATA,
+			BYTES(SEND("\x00\x12\x00\x08\x00\x02\x36\x62\xe7\x00\xa4\x56" DATA_5,
 				"\x00\x18"))},
 		DROPPED, DROP_BAD_SEND},
 };
@@ -112,12 +95,7 @@ static struct rig rig;
 
 static void open_rig(void)
 {
-	rig_open(&rig, &(struct rig_options){0});
-	rig_hop(&rig, 1, FLOW_HOP_WIRE);
-	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
-	rig_allocation(&rig, CLIENT_46, RELAYED_46, PEER6, CHANNEL);
-	rig_allocation(&rig, CLIENT_64, RELAYED_64, PEER, CHANNEL);
-	rig_allocation(&rig, CLIENT_66, RELAYED_66, PEER6, CHANNEL);
+	rig_open_families(&rig, &(struct rig_options){0});
 }
 
 static void close_rig(void)
@@ -170,29 +148,22 @@ static void expect_data_indication(
 	const char *peer, const char *relayed, const char *service, const char *client)
 {
 	const struct datagram in = {peer, relayed, HELLO_BYTES};
-	const struct frame frame = frame_udp(&in);
-	struct endpoint named;
 	const struct stun_attr *attr;
+	struct endpoint named;
 	struct stun_view view;
-	struct datagram got;
-	struct frame out;
-	char from[64];
-	char to[64];
+	struct passed out;
+	char text[64];
 
-	rig_receive(&rig, &frame);
-	worker_poll(rig.worker);
-	cr_assert(rig_sent(&rig, &out), "%s to %s: nothing", peer, client);
-	cr_assert(frame_read(&out, &got, from, to), "%s to %s", peer, client);
-	cr_expect_str_eq(from, service);
-	cr_expect_str_eq(to, client);
-	cr_expect_not(got.bad_checksum);
-	cr_expect_not(got.no_checksum);
-	cr_assert_eq(stun_parse(&view, got.payload, got.n), 0, "%s to %s", peer, client);
+	rig_pass(&rig, &in, &out);
+	cr_expect_str_eq(out.from, service);
+	cr_expect_str_eq(out.to, client);
+	cr_expect_not(out.datagram.no_checksum);
+	cr_assert_eq(stun_parse(&view, out.datagram.payload, out.datagram.n), 0);
 	cr_expect_eq(view.method, STUN_DATA);
 	attr = stun_find(&view, STUN_ATTR_XOR_PEER_ADDRESS);
 	cr_assert_not_null(attr);
 	cr_assert_eq(stun_get_xor_address(attr, view.transaction_id, &named), 0);
-	cr_expect_str_eq(endpoint_format(&named, to), peer);
+	cr_expect_str_eq(endpoint_format(&named, text), peer);
 	attr = stun_find(&view, STUN_ATTR_DATA);
 	cr_assert_not_null(attr);
 	cr_assert_eq(attr->n_bytes, 5);
@@ -215,14 +186,11 @@ Test(families, flow_label_belongs_to_the_flow)
 		{CLIENT_46, SERVICE, CHANNEL_BYTES},
 	};
 	uint32_t labels[N_ELEMENTS(in)];
-	struct frame frame;
+	struct passed out;
 
 	for (size_t i = 0; i < N_ELEMENTS(in); i++) {
-		frame = frame_udp(&in[i]);
-		rig_receive(&rig, &frame);
-		worker_poll(rig.worker);
-		cr_assert(rig_sent(&rig, &frame));
-		labels[i] = load_be32(frame.bytes + 14) & 0xfffff;
+		rig_pass(&rig, &in[i], &out);
+		labels[i] = load_be32(out.frame.bytes + 14) & 0xfffff;
 	}
 	cr_expect_eq(labels[0], labels[1], "channel and Send indication differ");
 	cr_expect_neq(labels[0], labels[2], "two flows share a label");
@@ -275,27 +243,20 @@ Test(families, binding_is_answered_in_place)
 {
 	const struct datagram in = {
 		CLIENT6, SERVICE6, BYTES("\x00\x01\x00\x00" STUN_COOKIE TRANSACTION)};
-	const struct frame frame = frame_udp(&in);
-	struct endpoint mapped;
 	const struct stun_attr *attr;
+	struct endpoint mapped;
 	struct stun_view view;
-	struct datagram got;
-	struct frame out;
-	char from[64];
-	char to[64];
+	struct passed out;
+	char text[64];
 
-	rig_receive(&rig, &frame);
-	worker_poll(rig.worker);
-	cr_assert(rig_sent(&rig, &out));
-	cr_assert(frame_read(&out, &got, from, to));
-	cr_expect_str_eq(from, SERVICE6);
-	cr_expect_str_eq(to, CLIENT6);
-	cr_expect_not(got.bad_checksum);
-	cr_assert_eq(stun_parse(&view, got.payload, got.n), 0);
+	rig_pass(&rig, &in, &out);
+	cr_expect_str_eq(out.from, SERVICE6);
+	cr_expect_str_eq(out.to, CLIENT6);
+	cr_assert_eq(stun_parse(&view, out.datagram.payload, out.datagram.n), 0);
 	attr = stun_find(&view, STUN_ATTR_XOR_MAPPED_ADDRESS);
 	cr_assert_not_null(attr);
 	cr_assert_eq(stun_get_xor_address(attr, view.transaction_id, &mapped), 0);
-	cr_expect_str_eq(endpoint_format(&mapped, to), CLIENT6);
+	cr_expect_str_eq(endpoint_format(&mapped, text), CLIENT6);
 }
 
 // Two clients of one box over IPv6: up through one allocation, round the loop, down the other.
@@ -310,7 +271,7 @@ Test(families, clients_of_one_box_reach_each_other)
 		.channel = CHANNEL,
 		.source = rig_endpoint(RELAYED6),
 		.target = rig_endpoint(RELAYED_46),
-		.hop_idx = FLOW_HOP_LOOP_FIRST,
+		.hop_idx = FLOW_HOP_LOOP_FIRST + 1,
 	};
 
 	rig_hop(&rig, FLOW_HOP_LOOP_FIRST, FLOW_HOP_LOOP);

@@ -4,8 +4,6 @@
 
 #include <criterion/criterion.h>
 
-#define CLIENT_46 "198.18.0.46:5000"
-#define RELAYED_46 "[2001:db8::2]:50046"
 #define MTU 1500
 #define PIECES_MAX 8
 

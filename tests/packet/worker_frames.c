@@ -1,6 +1,6 @@
 // Frames that are not one tidy UDP datagram: lies in headers, fragments, other stations, other
 // protocols; Binding answers; and what happens when something is full.
-#include "rig.h"
+#include "rows.h"
 #include "stun/stun.h"
 
 #include <criterion/criterion.h>
@@ -37,19 +37,6 @@ static void expect_drop(const struct frame *frame, enum drop drop, const char *w
 	worker_poll(rig.worker);
 	cr_expect_eq(rig_stats(&rig)->n_drops[drop], before + 1, "%s: not dropped as %s", what,
 		drop_name(drop));
-}
-
-static void expect_mirrored(const struct frame *frame, const char *what)
-{
-	struct msg msg;
-
-	rig_receive(&rig, frame);
-	worker_poll(rig.worker);
-	cr_assert(rig_control(&rig, &rig.workers[0].others, &msg), "%s: not mirrored", what);
-	cr_expect_eq(msg.kind, MSG_MIRROR);
-	cr_expect_eq(msg.mbuf->data_len, frame->n, "%s: not as it came", what);
-	cr_expect_arr_eq(rte_pktmbuf_mtod(msg.mbuf, uint8_t *), frame->bytes, frame->n);
-	rte_pktmbuf_free(msg.mbuf);
 }
 
 Test(frames, every_truncation_is_dropped)
@@ -138,12 +125,12 @@ Test(frames, extension_headers_of_ipv6)
 	worker_poll(rig.worker);
 	cr_expect(rig_sent(&rig, &out), "a routing header without segments left");
 	frame.bytes[57] = 1;
-	expect_mirrored(&frame, "a routing header with a segment left");
+	rig_expect_mirrored(&rig, &frame, "a routing header with a segment left");
 	frame = frame_udp(&extended6);
 	frame.bytes[54] = 6;
-	expect_mirrored(&frame, "TCP behind options");
+	rig_expect_mirrored(&rig, &frame, "TCP behind options");
 	frame.bytes[54] = 50;
-	expect_mirrored(&frame, "ESP behind options");
+	rig_expect_mirrored(&rig, &frame, "ESP behind options");
 }
 
 Test(frames, padding_of_short_frames_is_cut)
@@ -169,7 +156,7 @@ Test(frames, fragments_to_us_are_dropped_and_others_mirrored)
 	expect_drop(&frame, DROP_FRAGMENT, "a later fragment");
 	frame = frame_udp(&foreign);
 	store_be16(frame.bytes + 20, 0x2000);
-	expect_mirrored(&frame, "a fragment to another address");
+	rig_expect_mirrored(&rig, &frame, "a fragment to another address");
 }
 
 // A fragment header in the place of the options: offset and more-fragments in bytes 56 and 57.
@@ -189,7 +176,7 @@ Test(frames, fragments_of_ipv6)
 	cr_expect(rig_sent(&rig, &out), "a fragment that is the whole (RFC 6946)");
 	frame.bytes[54] = 6;
 	store_be16(frame.bytes + 56, 1);
-	expect_mirrored(&frame, "a fragment of TCP");
+	rig_expect_mirrored(&rig, &frame, "a fragment of TCP");
 }
 
 Test(frames, other_stations_and_protocols)
@@ -200,16 +187,16 @@ Test(frames, other_stations_and_protocols)
 	expect_drop(&frame, DROP_NOT_OUR_MAC, "unicast to another station");
 	frame = frame_udp(&hello);
 	memset(frame.bytes, 0xff, 6);
-	expect_mirrored(&frame, "a broadcast frame");
+	rig_expect_mirrored(&rig, &frame, "a broadcast frame");
 	frame = frame_udp(&hello);
 	store_be16(frame.bytes + 12, 0x0806);
-	expect_mirrored(&frame, "ARP");
+	rig_expect_mirrored(&rig, &frame, "ARP");
 	frame = frame_udp(&hello6);
 	frame.bytes[20] = 58;
-	expect_mirrored(&frame, "ICMPv6");
+	rig_expect_mirrored(&rig, &frame, "ICMPv6");
 	frame = frame_udp(&hello);
 	frame.bytes[23] = 6;
-	expect_mirrored(&frame, "TCP");
+	rig_expect_mirrored(&rig, &frame, "TCP");
 }
 
 Test(frames, binding_is_answered_in_place)

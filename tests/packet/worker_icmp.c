@@ -7,10 +7,6 @@
 
 #define ROUTER "203.0.113.1:0"
 #define ROUTER6 "[2001:db8:9::1]:0"
-#define CLIENT_64 "[2001:db8:1::64]:5000"
-#define RELAYED_64 "198.18.0.2:50064"
-#define CLIENT_66 "[2001:db8:1::66]:5000"
-#define RELAYED_66 "[2001:db8::2]:50066"
 
 static struct rig rig;
 static uint64_t now_ms;
@@ -18,11 +14,7 @@ static uint64_t now_ms;
 static void open_rig(void)
 {
 	now_ms = 1000;
-	rig_open(&rig, &(struct rig_options){.virtual_ms = &now_ms});
-	rig_hop(&rig, 1, FLOW_HOP_WIRE);
-	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
-	rig_allocation(&rig, CLIENT_64, RELAYED_64, PEER, CHANNEL);
-	rig_allocation(&rig, CLIENT_66, RELAYED_66, PEER6, CHANNEL);
+	rig_open_families(&rig, &(struct rig_options){.virtual_ms = &now_ms});
 }
 
 static void close_rig(void)
@@ -118,17 +110,6 @@ static void expect_indication(const struct error *error, const char *service, co
 		attr->value, value, sizeof(value), "type %u code %u", error->type, error->code);
 }
 
-static void expect_mirrored(const struct frame *frame, const char *what)
-{
-	struct msg msg;
-
-	rig_receive(&rig, frame);
-	worker_poll(rig.worker);
-	cr_assert(rig_control(&rig, &rig.workers[0].others, &msg), "%s: not mirrored", what);
-	cr_expect_eq(msg.kind, MSG_MIRROR);
-	rte_pktmbuf_free(msg.mbuf);
-}
-
 Test(icmp, error_about_a_relayed_packet_reaches_the_client)
 {
 	static const struct error errors[] = {
@@ -198,36 +179,36 @@ Test(icmp, what_is_no_error_about_a_relayed_packet_is_the_kernels)
 
 	error.type = 8;
 	frame = frame_of(&error);
-	expect_mirrored(&frame, "echo request");
+	rig_expect_mirrored(&rig, &frame, "echo request");
 	error.type = 5;
 	frame = frame_of(&error);
-	expect_mirrored(&frame, "redirect");
+	rig_expect_mirrored(&rig, &frame, "redirect");
 	error.type = 3;
 	error.n_quoted = 27;
 	frame = frame_of(&error);
-	expect_mirrored(&frame, "a UDP header cut short");
+	rig_expect_mirrored(&rig, &frame, "a UDP header cut short");
 	error.n_quoted = 0;
 	frame = frame_of(&error);
 	frame.bytes[36] ^= 1;
-	expect_mirrored(&frame, "a wrong checksum");
+	rig_expect_mirrored(&rig, &frame, "a wrong checksum");
 	frame = frame_of(&error);
 	frame.bytes[33] ^= 1;
 	store_be16(frame.bytes + 24, 0);
 	store_be16(frame.bytes + 24, checksum(frame.bytes + 14, 20, 0));
-	expect_mirrored(&frame, "to another than who sent what it is about");
+	rig_expect_mirrored(&rig, &frame, "to another than who sent what it is about");
 	error.about.from = "198.18.0.2:53";
 	frame = frame_of(&error);
-	expect_mirrored(&frame, "about a packet of the host");
+	rig_expect_mirrored(&rig, &frame, "about a packet of the host");
 	error.about.from = SERVICE;
 	error.about.to = CLIENT;
 	frame = frame_of(&error);
-	expect_mirrored(&frame, "about a packet to a client");
+	rig_expect_mirrored(&rig, &frame, "about a packet to a client");
 	error = (struct error){{RELAYED_66, PEER6, BYTES("hello")}, 4, 0, 0, 0};
 	frame = frame_of(&error);
-	expect_mirrored(&frame, "ICMPv6 parameter problem");
+	rig_expect_mirrored(&rig, &frame, "ICMPv6 parameter problem");
 	error.type = 128;
 	frame = frame_of(&error);
-	expect_mirrored(&frame, "ICMPv6 echo request");
+	rig_expect_mirrored(&rig, &frame, "ICMPv6 echo request");
 }
 
 // What a datagram of `n` bytes to the relay earns: the type and the MTU of the error.
@@ -307,8 +288,7 @@ Test(icmp, too_big_for_the_way_out_is_answered)
 
 Test(icmp, end_of_the_hop_limit_is_answered)
 {
-	const struct datagram in = {
-		CLIENT, SERVICE, BYTES("\x40\x01\x00\x05hello"), .ttl = 1, .n_options = 4};
+	const struct datagram in = {CLIENT, SERVICE, BYTES(HELLO), .ttl = 1, .n_options = 4};
 	const struct datagram in6 = {PEER6, RELAYED_66, BYTES("hello"), .ttl = 1};
 
 	expect_error(&in, &(struct earned){11, 0, 0});
@@ -352,7 +332,7 @@ Test(icmp, none_about_a_packet_of_the_loop)
 		.target = rig_endpoint(RELAYED),
 		.hop_idx = FLOW_HOP_LOOP_FIRST,
 	};
-	const struct datagram in = {CLIENT_66, SERVICE6, BYTES("\x40\x01\x00\x05hello"), .ttl = 2};
+	const struct datagram in = {CLIENT_66, SERVICE6, BYTES(HELLO), .ttl = 2};
 	const struct frame frame = frame_udp(&in);
 	struct frame out;
 
@@ -369,7 +349,7 @@ Test(icmp, none_about_a_packet_of_the_loop)
 // A flood of packets that cannot pass is no flood of errors: 100 at once, 1,000 a second.
 Test(icmp, errors_have_a_budget)
 {
-	const struct datagram in = {CLIENT, SERVICE, BYTES("\x40\x01\x00\x05hello"), .ttl = 1};
+	const struct datagram in = {CLIENT, SERVICE, BYTES(HELLO), .ttl = 1};
 	const struct frame frame = frame_udp(&in);
 	unsigned n_sent = 0;
 	struct frame out;

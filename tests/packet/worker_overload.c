@@ -15,7 +15,6 @@
 #define CREATE_PERMISSION SIGNED("\x00\x08")
 #define CHANNEL_BIND SIGNED("\x00\x09")
 #define STRANGER "198.18.0.99:5000"
-#define HELLO "\x40\x01\x00\x05hello"
 #define RING 127 // what the rig's ring holds
 
 static struct rig rig;

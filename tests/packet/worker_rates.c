@@ -5,11 +5,10 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#define SEND_BYTES                                         \
-	"\x00\x16\x00\x14" STUN_COOKIE TRANSACTION         \
-	"\x00\x12\x00\x08\x00\x01\x36\x62\xe7\x00\xa4\x56" \
-	"\x00\x13\x00\x04"                                 \
-	"data"
+#define SEND_BYTES                       \
+	SEND(XOR_PEER "\x00\x13\x00\x04" \
+		      "data",            \
+		"\x00\x14")
 #define PEER_B "198.18.0.21:6000"
 
 static struct rig rig;

@@ -5,11 +5,8 @@
 #include <criterion/criterion.h>
 
 #define CHANNEL_DATA(length, text) BYTES("\x40\x01" length text)
-// XOR-PEER-ADDRESS of 198.18.0.20:6000 and of .21: port 6000 = 0x1770 ^ 0x2112; c6.12.00.14 ^
-// 21.12.a4.42.
-#define XOR_PEER "\x00\x12\x00\x08\x00\x01\x36\x62\xe7\x00\xa4\x56"
+// XOR-PEER-ADDRESS of 198.18.0.21:6000.
 #define XOR_PEER_21 "\x00\x12\x00\x08\x00\x01\x36\x62\xe7\x00\xa4\x57"
-#define DATA_5 "\x00\x13\x00\x05hello\x00\x00\x00"
 #define SHA1               \
 	"\x00\x08\x00\x14" \
 	"0123456789abcdefghij"
@@ -17,7 +14,6 @@
 	"\x00\x1c\x00\x10" \
 	"0123456789abcdef"
 #define FINGERPRINT "\x80\x28\x00\x04\xca\xfe\xca\xfe"
-#define SEND(attributes, length) "\x00\x16" length STUN_COOKIE TRANSACTION attributes
 
 static const struct row rows[] = {
 	// Up, ChannelData

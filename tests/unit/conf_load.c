@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define A53 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -528,38 +528,41 @@ Test(conf_load, as_many_workers_as_cpus_where_no_count_is_given)
 	conf_destroy(conf);
 }
 
-Test(conf_load, a_file_is_read_whole)
+// A file of `least` and zeros up to `n_bytes`, without a place in any directory. Returns what is to
+// be closed.
+static int open_file(char path[static 32], off_t n_bytes)
 {
-	char path[] = "/tmp/turnpike-conf-XXXXXX";
-	const int fd = mkstemp(path);
-	struct conf *conf;
-	char error[CONF_ERROR_BYTES];
-	int rc;
+	const int fd = memfd_create("conf", 0);
 
 	cr_assert_eq(write(fd, least, sizeof(least) - 1), (ssize_t)sizeof(least) - 1);
-	close(fd);
-	rc = conf_load(&conf, path, error);
-	unlink(path);
-	cr_assert_eq(rc, 0, "%s", error);
+	cr_assert_eq(ftruncate(fd, n_bytes), 0);
+	snprintf(path, 32, "/proc/self/fd/%d", fd);
+	return fd;
+}
+
+Test(conf_load, a_file_is_read_whole)
+{
+	char path[32];
+	const int fd = open_file(path, sizeof(least) - 1);
+	struct conf *conf;
+	char error[CONF_ERROR_BYTES];
+
+	cr_assert_eq(conf_load(&conf, path, error), 0, "%s", error);
 	cr_expect_str_eq(conf->realms[0].name, "r");
 	conf_destroy(conf);
+	close(fd);
 }
 
 Test(conf_load, a_file_that_is_too_large_is_refused)
 {
-	char path[] = "/tmp/turnpike-conf-XXXXXX";
-	const int fd = mkstemp(path);
+	char path[32];
+	const int fd = open_file(path, 64 << 20);
 	struct conf *conf;
 	char error[CONF_ERROR_BYTES];
-	int rc;
 
-	cr_assert_eq(write(fd, least, sizeof(least) - 1), (ssize_t)sizeof(least) - 1);
-	cr_assert_eq(ftruncate(fd, 64 << 20), 0);
-	close(fd);
-	rc = conf_load(&conf, path, error);
-	unlink(path);
-	cr_assert_eq(rc, -EINVAL);
+	cr_assert_eq(conf_load(&conf, path, error), -EINVAL);
 	cr_expect_not_null(strstr(error, "larger than 1 MiB"), "%s", error);
+	close(fd);
 }
 
 Test(conf_load, what_cannot_be_read_says_why)

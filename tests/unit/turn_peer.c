@@ -19,17 +19,6 @@ static void close_rig(void)
 
 TestSuite(turn_peer, .init = open_rig, .fini = close_rig);
 
-static void reopen(struct turn_peer_policy policy)
-{
-	struct turn_config config = rig_config();
-
-	config.realm.peers = policy;
-	rig_close(&rig);
-	rig_open(&rig, &config);
-	rig_challenge(&rig);
-	cr_assert_eq(rig_allocate(&rig), 0);
-}
-
 static struct ip_range range(const char *text)
 {
 	struct ip_range parsed;
@@ -74,7 +63,7 @@ Test(turn_peer, public_profile)
 
 Test(turn_peer, lan_profile_opens_the_private_ranges_only)
 {
-	reopen((struct turn_peer_policy){.allow_private = true});
+	rig_reopen_for_peers(&rig, (struct turn_peer_policy){.allow_private = true});
 	EXPECT_ALL(never, 403);
 	EXPECT_ALL(private, 0);
 	EXPECT_ALL(special, 403);
@@ -84,7 +73,8 @@ Test(turn_peer, allow_list_wins_over_all_but_the_hard_refusals)
 {
 	const struct ip_range all = range("0.0.0.0/0");
 
-	reopen((struct turn_peer_policy){.allow = &all, .n_allow = 1, .deny = &all, .n_deny = 1});
+	rig_reopen_for_peers(&rig,
+		(struct turn_peer_policy){.allow = &all, .n_allow = 1, .deny = &all, .n_deny = 1});
 	EXPECT_ALL(never, 403);
 	EXPECT_ALL(private, 0);
 	EXPECT_ALL(special, 0);
@@ -96,7 +86,8 @@ Test(turn_peer, deny_list_wins_over_the_profile)
 	const struct ip_range deny[] = {
 		range("10.1.0.0/16"), range("11.0.0.1"), range("11.0.0.7-11.0.1.3")};
 
-	reopen((struct turn_peer_policy){.allow_private = true, .deny = deny, .n_deny = 3});
+	rig_reopen_for_peers(
+		&rig, (struct turn_peer_policy){.allow_private = true, .deny = deny, .n_deny = 3});
 	expect_both("10.1.0.1", 403);
 	expect_both("10.2.0.1", 0);
 	expect_both("11.0.0.1", 403);
@@ -124,7 +115,7 @@ Test(turn_peer, nothing_else_on_our_own_addresses_is_allowed)
 {
 	const struct ip_range all = range("0.0.0.0/0");
 
-	reopen((struct turn_peer_policy){.allow = &all, .n_allow = 1});
+	rig_reopen_for_peers(&rig, (struct turn_peer_policy){.allow = &all, .n_allow = 1});
 	cr_expect_eq(rig_bind(&rig, 0x4000, "192.0.2.15:3478"), 403);
 	cr_expect_eq(rig_bind(&rig, 0x4000, "192.0.2.15:22"), 403);
 	cr_expect_eq(rig_bind(&rig, 0x4000, "192.0.2.15:49999"), 403);
@@ -135,7 +126,7 @@ Test(turn_peer, relayed_addresses_can_be_denied)
 {
 	const struct ip_range ours = range("192.0.2.15");
 
-	reopen((struct turn_peer_policy){.deny = &ours, .n_deny = 1});
+	rig_reopen_for_peers(&rig, (struct turn_peer_policy){.deny = &ours, .n_deny = 1});
 	cr_expect_eq(rig_permit(&rig, "192.0.2.15"), 403);
 }
 
@@ -174,7 +165,9 @@ Test(turn_peer, each_rule_counts_what_it_decided)
 	const struct ip_range allow = range("10.9.0.0/16");
 	const struct ip_range deny[] = {range("11.0.0.1-11.0.0.3"), range("11.0.0.0/8")};
 
-	reopen((struct turn_peer_policy){.allow = &allow, .n_allow = 1, .deny = deny, .n_deny = 2});
+	rig_reopen_for_peers(&rig,
+		(struct turn_peer_policy){
+			.allow = &allow, .n_allow = 1, .deny = deny, .n_deny = 2});
 	rig_permit(&rig, "10.9.0.1");
 	rig_bind(&rig, 0x4000, "11.0.0.2:9");
 	rig_permit(&rig, "11.0.0.2");
@@ -208,8 +201,9 @@ Test(turn_peer, a_dry_run_counts_what_it_would_refuse_and_refuses_nothing)
 	const struct ip_range dry_run[] = {
 		range("11.0.0.0/8"), range("10.0.0.0/8"), range("192.0.2.15")};
 
-	reopen((struct turn_peer_policy){
-		.allow = &allow, .n_allow = 1, .dry_run = dry_run, .n_dry_run = 3});
+	rig_reopen_for_peers(&rig,
+		(struct turn_peer_policy){
+			.allow = &allow, .n_allow = 1, .dry_run = dry_run, .n_dry_run = 3});
 	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 0);
 	cr_expect_eq(rig_bind(&rig, 0x4000, "11.0.0.1:9"), 0);
 	cr_expect_eq(rig_permit(&rig, "12.0.0.1"), 0);
@@ -230,7 +224,8 @@ Test(turn_peer, addresses_of_this_box_are_refused_whatever_is_allowed)
 	const struct ip_range all = range("0.0.0.0/0");
 	const struct ip_range own[] = {range("11.0.0.9"), range("192.0.2.15")};
 
-	reopen((struct turn_peer_policy){.allow = &all, .n_allow = 1, .never = own, .n_never = 2});
+	rig_reopen_for_peers(&rig,
+		(struct turn_peer_policy){.allow = &all, .n_allow = 1, .never = own, .n_never = 2});
 	expect_both("11.0.0.9", 403);
 	expect_both("11.0.0.8", 0);
 	cr_expect_eq(hits("own_address", "11.0.0.9/32"), 2);

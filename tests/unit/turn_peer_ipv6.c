@@ -22,17 +22,6 @@ static void close_rig(void)
 
 TestSuite(turn_peer_ipv6, .init = open_rig, .fini = close_rig);
 
-static void reopen(struct turn_peer_policy policy)
-{
-	struct turn_config config = rig_config();
-
-	config.realm.peers = policy;
-	rig_close(&rig);
-	rig_open(&rig, &config);
-	rig_challenge(&rig);
-	cr_assert_eq(rig_allocate(&rig), 0);
-}
-
 static struct ip_range all_ipv6(void)
 {
 	struct ip_range range;
@@ -116,13 +105,14 @@ Test(turn_peer_ipv6, ipv4_inside_is_judged_in_every_form)
 		if (forms[i].nat64)
 			cr_assert_eq(prefix_parse(&nat64, forms[i].nat64), 0);
 		// Whatever is allowed of the outer address, the inner one decides.
-		reopen((struct turn_peer_policy){.allow = &all,
-			.n_allow = 1,
-			.allow_private = true,
-			.deny = &deny,
-			.n_deny = 1,
-			.nat64 = &nat64,
-			.n_nat64 = forms[i].nat64 != NULL});
+		rig_reopen_for_peers(&rig,
+			(struct turn_peer_policy){.allow = &all,
+				.n_allow = 1,
+				.allow_private = true,
+				.deny = &deny,
+				.n_deny = 1,
+				.nat64 = &nat64,
+				.n_nat64 = forms[i].nat64 != NULL});
 		cr_expect_not(allows(forms[i].private), "%s", forms[i].name);
 		if (forms[i].public)
 			cr_expect(allows(forms[i].public), "%s", forms[i].name);
@@ -149,7 +139,7 @@ Test(turn_peer_ipv6, what_is_never_a_peer_is_none_inside)
 		all_ipv6(), {{FAMILY_IPV4, {0}}, {FAMILY_IPV4, {255, 255, 255, 255}}}};
 	char text[64];
 
-	reopen((struct turn_peer_policy){.allow = all, .n_allow = 2});
+	rig_reopen_for_peers(&rig, (struct turn_peer_policy){.allow = all, .n_allow = 2});
 	for (size_t f = 0; f < N_ELEMENTS(outer); f++) {
 		for (size_t i = 0; i < N_ELEMENTS(never); i++) {
 			snprintf(text, sizeof(text), "%s%s", outer[f], never[i]);
@@ -166,7 +156,7 @@ Test(turn_peer_ipv6, local_nat64_of_unknown_length_is_judged_in_all)
 		"64:ff9b:1:b0b:b:b0b:a0b:b0b", "64:ff9b:1::11.1.2.3"};
 	const struct ip_range all = all_ipv6();
 
-	reopen((struct turn_peer_policy){.allow = &all, .n_allow = 1});
+	rig_reopen_for_peers(&rig, (struct turn_peer_policy){.allow = &all, .n_allow = 1});
 	for (size_t i = 0; i < N_ELEMENTS(refused); i++)
 		cr_expect_not(allows(refused[i]), "%s", refused[i]);
 	cr_expect(allows("64:ff9b:1:b0b:b:b0b:b0b:b0b"));
@@ -198,7 +188,7 @@ Test(turn_peer_ipv6, allowing_all_ipv6_opens_no_tunnel_and_no_hidden_ipv4)
 {
 	const struct ip_range all = all_ipv6();
 
-	reopen((struct turn_peer_policy){.allow = &all, .n_allow = 1});
+	rig_reopen_for_peers(&rig, (struct turn_peer_policy){.allow = &all, .n_allow = 1});
 	cr_expect(allows("fc00::1"));
 	cr_expect(!allows("2002:0b00:0001::1"));
 	cr_expect(!allows("2001::1"));

@@ -102,6 +102,17 @@ void rig_close(struct rig *rig)
 	turn_destroy(rig->turn);
 }
 
+void rig_reopen_for_peers(struct rig *rig, struct turn_peer_policy policy)
+{
+	struct turn_config config = rig_config();
+
+	config.realm.peers = policy;
+	rig_close(rig);
+	rig_open(rig, &config);
+	rig_challenge(rig);
+	must(rig_allocate(rig) == 0);
+}
+
 static bool same_entry(const struct turn_effect *a, const struct turn_effect *b)
 {
 	return a->kind == b->kind && a->channel == b->channel &&

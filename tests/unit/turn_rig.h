@@ -66,6 +66,8 @@ struct turn_config rig_config(void);
 void rig_open(struct rig *rig, const struct turn_config *config);
 void rig_open_default(struct rig *rig);
 void rig_close(struct rig *rig);
+// From the beginning, by another policy and with an allocation.
+void rig_reopen_for_peers(struct rig *rig, struct turn_peer_policy policy);
 
 struct endpoint rig_endpoint(const char *text);
 
