@@ -1,5 +1,6 @@
-// The way out of the box: a port and a ready Ethernet header. Entries hold an index, so that a
-// gateway's new MAC is one change for a worker, not one for each flow.
+// The way out of the box: a port and a ready Ethernet header, whose type makes it one for packets
+// of one family. Entries hold an index, so that a gateway's new MAC is one change for a worker, not
+// one for each flow.
 #ifndef FLOW_HOP_H
 #define FLOW_HOP_H
 

@@ -61,11 +61,9 @@ void pkt_relay_ipv6(
 	pkt_write_l2(p->frame, rewrite);
 	if (p->family == FAMILY_IPV4) {
 		write_ipv4(p->l3, &old, rewrite);
-		store_u16(p->l3 - 2, PKT_TYPE_IPV4);
 		return;
 	}
 	write_ipv6(p->l3, &old, rewrite);
-	store_u16(p->l3 - 2, PKT_TYPE_IPV6);
 	if (pkt_udp_checksum(p) == 0)
 		pkt_checksum_finish(p); // RFC 8200 §8.1: UDP over IPv6 has one
 }

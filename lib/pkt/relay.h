@@ -19,7 +19,7 @@ struct pkt_rewrite {
 	uint32_t flow_label; // of a new IPv6 packet, in its place in the first word
 	uint64_t udp_delta; // all that changes under the UDP checksum but the two lengths
 	uint8_t *payload; // the new payload, inside the frame's buffer
-	const uint8_t *l2; // the new Ethernet header; 18 bytes of it can be read
+	const uint8_t *l2; // the new Ethernet header, with its type; 18 bytes of it can be read
 };
 
 // What a relayed packet takes over from the one that came in, as words that lie in memory. Read it
@@ -123,7 +123,7 @@ static inline void pkt_relay(
 
 // The same as pkt_relay() where one of the packets is IPv6 (RFC 8656 §13): traffic class and hop
 // limit as a router has them, no extension headers, the flow label of the new flow, and a UDP
-// checksum even where the old packet had none. Writes the Ethernet type itself.
+// checksum even where the old packet had none.
 void pkt_relay_ipv6(
 	struct pkt *p, const struct pkt_origin *origin, const struct pkt_rewrite *rewrite);
 

@@ -103,7 +103,6 @@ void pkt_originate(struct pkt *p, const struct pkt_rewrite *rewrite)
 	pkt_surround(p, rewrite);
 	p->family = rewrite->family;
 	pkt_write_l2(p->frame, rewrite);
-	store_u16(p->l3 - 2, ipv4 ? PKT_TYPE_IPV4 : PKT_TYPE_IPV6);
 	addresses = p->l3 + (ipv4 ? 12 : 8);
 	memcpy(addresses, rewrite->source_ip, family_bytes(p->family));
 	memcpy(addresses + family_bytes(p->family), rewrite->target_ip, family_bytes(p->family));

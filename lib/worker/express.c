@@ -3,8 +3,8 @@
 // burst, in which the direction is data, never a branch.
 //
 // It serves a packet or leaves it: what is not plain, not found, or may not leave the box goes on
-// to the stages that judge it, as if there were no express lane. So it drops nothing and knows no
-// reasons.
+// to the stages that judge it, as if there were no express lane. So it drops nothing, and knows no
+// reason but one: what is over a rate is asked for that once, and not again.
 #include "state.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the masks are for it");
@@ -104,7 +104,7 @@ static inline void find_keys(struct worker *w, struct burst *b, struct express *
 			!(port->config.kernel_wire && is_unfinished(mbuf)))
 			x->mbufs[n++] = mbuf;
 		else
-			burst_leave(b, mbuf, false);
+			burst_leave(b, mbuf, false, DROP_NONE);
 	}
 	x->n = n;
 }
@@ -230,9 +230,10 @@ static inline void outcome_close(const struct outcome *o, struct worker *w)
 	stats->n_relayed_bytes[RELAY_DOWN_CHANNEL] += o->n_bytes[0];
 }
 
-// False where the packet may not leave this way (RFC 8656 §12.6, §14); it is as it was then.
+// False where the packet may not leave this way (RFC 8656 §12.6, §14); it is as it was then. Then
+// `refused` may say that it is over a rate.
 static inline bool relay(struct worker *w, struct rte_mbuf *mbuf, struct flow4_entry *e,
-	struct outcome *o, const bool limited)
+	struct outcome *o, const bool limited, enum drop *refused)
 {
 	static_assert((FLOW_UP & 1) == 1 && (FLOW_DOWN & 1) == 0, "the direction as a number");
 	const unsigned up = e->to.kind & 1;
@@ -254,7 +255,9 @@ static inline bool relay(struct worker *w, struct rte_mbuf *mbuf, struct flow4_e
 		!(o->open >> hop->port_idx & 1) || l3[8] <= 1 || p.ip_bytes > hop->mtu_bytes ||
 		data_off < 0)
 		return false;
-	if (limited && rates_take(&w->rates, &e->to, up, p.data_bytes, w->now_ticks))
+	if (limited)
+		*refused = rates_take(&w->rates, &e->to, up, p.data_bytes, w->now_ticks);
+	if (limited && *refused)
 		return false;
 	rewrite(&p, hop, w->next_ip_id++);
 	mbuf->data_off = (uint16_t)data_off;
@@ -278,9 +281,10 @@ static inline __attribute__((always_inline)) void serve(
 	outcome_open(&outcome, w);
 	for (unsigned i = 0; i < x->n; i++) {
 		struct flow4_entry *entry = flow4_confirm(&w->flows4, &x->keys[i], x->entries[i]);
+		enum drop refused = DROP_NONE;
 
-		if (!entry || !relay(w, x->mbufs[i], entry, &outcome, limited))
-			burst_leave(b, x->mbufs[i], !entry && x->keys[i].channel_be == 0);
+		if (!entry || !relay(w, x->mbufs[i], entry, &outcome, limited, &refused))
+			burst_leave(b, x->mbufs[i], !entry && x->keys[i].channel_be == 0, refused);
 	}
 	outcome_close(&outcome, w);
 }

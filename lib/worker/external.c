@@ -14,34 +14,32 @@ int external_add(struct worker *w, const struct relay_range *relay)
 		relay->external.family != relay->ip.family)
 		return -EINVAL;
 	external->family = relay->ip.family;
-	memcpy(external->inside, relay->ip.bytes, IPV6_BYTES);
-	memcpy(external->outside, relay->external.bytes, IPV6_BYTES);
+	memcpy(external->ip[EXTERNAL_INSIDE], relay->ip.bytes, IPV6_BYTES);
+	memcpy(external->ip[EXTERNAL_OUTSIDE], relay->external.bytes, IPV6_BYTES);
 	w->n_externals++;
 	return 0;
 }
 
-void external_to_inside(const struct worker *w, uint8_t family, uint8_t *ip)
+// The same address as the other side knows it; left as it is where it is none of them.
+static void translate(const struct worker *w, uint8_t family, uint8_t *ip, enum external_side from)
 {
 	for (unsigned i = 0; i < w->n_externals; i++) {
 		const struct external *external = &w->externals[i];
 
 		if (external->family == family &&
-			memcmp(external->outside, ip, family_bytes(family)) == 0) {
-			memcpy(ip, external->inside, family_bytes(family));
+			memcmp(external->ip[from], ip, family_bytes(family)) == 0) {
+			memcpy(ip, external->ip[!from], family_bytes(family));
 			return;
 		}
 	}
 }
 
+void external_to_inside(const struct worker *w, uint8_t family, uint8_t *ip)
+{
+	translate(w, family, ip, EXTERNAL_OUTSIDE);
+}
+
 void external_to_outside(const struct worker *w, uint8_t family, uint8_t *ip)
 {
-	for (unsigned i = 0; i < w->n_externals; i++) {
-		const struct external *external = &w->externals[i];
-
-		if (external->family == family &&
-			memcmp(external->inside, ip, family_bytes(family)) == 0) {
-			memcpy(ip, external->outside, family_bytes(family));
-			return;
-		}
-	}
+	translate(w, family, ip, EXTERNAL_INSIDE);
 }

@@ -9,6 +9,12 @@ struct query {
 	unsigned n;
 };
 
+static struct flow4_key *query_add(struct query *q, struct burst_item *item)
+{
+	q->items[q->n] = item;
+	return &q->keys[q->n++];
+}
+
 static void flow_set(struct flow *flow, struct flow4_entry *entry)
 {
 	flow->to = &entry->to;
@@ -17,10 +23,20 @@ static void flow_set(struct flow *flow, struct flow4_entry *entry)
 	flow->flow_label_be = 0;
 }
 
-static struct flow4_key *query_add(struct query *q, struct burst_item *item)
+// Ask for all of them. A Send indication that has its owner has found its permission.
+static void query_run(struct query *q, const struct worker *w)
 {
-	q->items[q->n] = item;
-	return &q->keys[q->n++];
+	if (q->n)
+		flow4_lookup_burst(&w->flows4, q->keys, q->n, q->found);
+	for (unsigned i = 0; i < q->n; i++) {
+		struct flow4_entry *entry = q->found[i];
+		struct burst_item *item = q->items[i];
+
+		if (entry && item->flow.to)
+			item->permission = &entry->to;
+		else if (entry)
+			flow_set(&item->flow, entry);
+	}
 }
 
 // The key of a packet is its addresses and ports as they lie there.
@@ -52,10 +68,7 @@ static void first_pass(struct worker *w, struct burst *b)
 			write_packet_key(query_add(&q, item), p,
 				item->lane == LANE_UP_CHANNEL ? load_u16(p->payload) : 0);
 	}
-	flow4_lookup_burst(&w->flows4, q.keys, q.n, q.found);
-	for (unsigned i = 0; i < q.n; i++)
-		if (q.found[i])
-			flow_set(&q.items[i]->flow, q.found[i]);
+	query_run(&q, w);
 }
 
 // No channel for this peer: its permission, which goes by the address alone.
@@ -102,16 +115,7 @@ static void second_pass(struct worker *w, struct burst *b)
 		else if (item->lane == LANE_ICMP && item->pkt.family == FAMILY_IPV4)
 			ask_permission_icmp(&q, item);
 	}
-	if (q.n)
-		flow4_lookup_burst(&w->flows4, q.keys, q.n, q.found);
-	for (unsigned i = 0; i < q.n; i++) {
-		struct burst_item *item = q.items[i];
-
-		if (q.found[i] && item->lane == LANE_UP_SEND)
-			item->permission = &q.found[i]->to;
-		else if (q.found[i])
-			flow_set(&item->flow, q.found[i]);
-	}
+	query_run(&q, w);
 }
 
 void lookup4_burst(struct worker *w, struct burst *b)

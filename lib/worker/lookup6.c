@@ -8,6 +8,15 @@ struct query {
 	unsigned n;
 };
 
+static struct flow6_key *query_add(struct query *q, struct burst_item *item)
+{
+	struct flow6_key *key = &q->keys[q->n];
+
+	q->items[q->n++] = item;
+	memset(key, 0, sizeof(*key));
+	return key;
+}
+
 static void flow_set(struct flow *flow, struct flow6_entry *entry)
 {
 	flow->to = &entry->to;
@@ -16,13 +25,20 @@ static void flow_set(struct flow *flow, struct flow6_entry *entry)
 	flow->flow_label_be = entry->flow_label_be;
 }
 
-static struct flow6_key *query_add(struct query *q, struct burst_item *item)
+// Ask for all of them. A Send indication that has its owner has found its permission.
+static void query_run(struct query *q, const struct worker *w)
 {
-	struct flow6_key *key = &q->keys[q->n];
+	if (q->n)
+		flow6_lookup_burst(&w->flows6, q->keys, q->n, q->found);
+	for (unsigned i = 0; i < q->n; i++) {
+		struct flow6_entry *entry = q->found[i];
+		struct burst_item *item = q->items[i];
 
-	q->items[q->n++] = item;
-	memset(key, 0, sizeof(*key));
-	return key;
+		if (entry && item->flow.to)
+			item->permission = &entry->to;
+		else if (entry)
+			flow_set(&item->flow, entry);
+	}
 }
 
 static void ask_flow(struct query *q, struct burst_item *item)
@@ -47,10 +63,7 @@ static void first_pass(struct worker *w, struct burst *b)
 	for (unsigned i = 0; i < b->n; i++)
 		if (b->items[i].lane <= LANE_DOWN && !b->items[i].flow.to)
 			ask_flow(&q, &b->items[i]);
-	flow6_lookup_burst(&w->flows6, q.keys, q.n, q.found);
-	for (unsigned i = 0; i < q.n; i++)
-		if (q.found[i])
-			flow_set(&q.items[i]->flow, q.found[i]);
+	query_run(&q, w);
 }
 
 static void ask_permission_down(struct query *q, struct burst_item *item)
@@ -97,15 +110,7 @@ static void second_pass(struct worker *w, struct burst *b)
 		else if (item->lane == LANE_ICMP && !item->flow.to)
 			ask_permission_icmp(&q, item);
 	}
-	flow6_lookup_burst(&w->flows6, q.keys, q.n, q.found);
-	for (unsigned i = 0; i < q.n; i++) {
-		struct burst_item *item = q.items[i];
-
-		if (q.found[i] && item->lane == LANE_UP_SEND)
-			item->permission = &q.found[i]->to;
-		else if (q.found[i])
-			flow_set(&item->flow, q.found[i]);
-	}
+	query_run(&q, w);
 }
 
 void lookup6_burst(struct worker *w, struct burst *b)

@@ -30,6 +30,8 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 	struct pkt *p = &item->pkt;
 	enum pkt_kind kind;
 
+	if (item->refused)
+		return item_drop(item, (enum drop)item->refused);
 	item->lane = LANE_CLASSIFY;
 	item->reassembled = false;
 	item->split_bytes = 0;

@@ -68,6 +68,7 @@ struct burst_item {
 	bool reassembled; // of fragments: may leave as such
 	uint16_t split_bytes; // LANE_SEND: leaves in IP packets of up to so many; 0: whole
 	bool missed; // the express lane found no flow between these two addresses
+	uint8_t refused; // enum drop: by the express lane already; else DROP_NONE
 };
 
 struct burst {
@@ -89,9 +90,13 @@ struct local {
 };
 
 // A relay address behind a 1:1 NAT, as both lie in packets.
+enum external_side {
+	EXTERNAL_INSIDE,
+	EXTERNAL_OUTSIDE,
+};
+
 struct external {
-	uint8_t inside[IPV6_BYTES];
-	uint8_t outside[IPV6_BYTES];
+	uint8_t ip[2][IPV6_BYTES]; // by enum external_side
 	uint8_t family;
 };
 
@@ -171,12 +176,14 @@ struct worker {
 };
 
 // Left by the express lane.
-static inline void burst_leave(struct burst *b, struct rte_mbuf *mbuf, bool missed)
+static inline void burst_leave(
+	struct burst *b, struct rte_mbuf *mbuf, bool missed, enum drop refused)
 {
 	struct burst_item *item = &b->items[b->n++];
 
 	item->mbuf = mbuf;
 	item->missed = missed;
+	item->refused = (uint8_t)refused;
 }
 
 static inline void item_drop(struct burst_item *item, enum drop drop)
