@@ -229,6 +229,7 @@ static void make_turn(struct policy *p, const struct conf *conf)
 		.discovery = discovery_of(conf),
 		.software = conf->software,
 		.allows_mobility = conf->allows_mobility,
+		.serves_classic = conf->serves_classic,
 		.tokens =
 			{
 				.server_name = conf->token_server_name,
@@ -295,6 +296,7 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.relays = conf->relay,
 		.n_relays = conf->n_relay,
 		.discovery = discovery_of(conf),
+		.serves_classic = conf->serves_classic,
 		.software = conf->software,
 		.n_flows = n_flows,
 		.n_flows6 = has_ipv6(conf) ? n_flows : 0,

@@ -174,6 +174,7 @@ struct conf {
 
 	// The second address and port of RFC 5780, beside listen[0]; family none: there is none.
 	struct endpoint discovery_alternate;
+	bool serves_classic; // clients of RFC 3489
 	bool allows_mobility; // RFC 8016
 	char *token_server_name; // NULL: no tokens are taken
 	struct conf_token_key *token_keys;

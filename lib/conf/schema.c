@@ -217,6 +217,8 @@ static const cyaml_schema_field_t tokens_fields[] = {
 static const cyaml_schema_field_t stun_fields[] = {
 	FIELD_TEXT_OPTIONAL("alternate-address", struct raw_stun, alternate_address, 256),
 	FIELD_TEXT_OPTIONAL("software", struct raw_stun, software, SOFTWARE_BYTES_MAX),
+	CYAML_FIELD_ENUM("rfc3489", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_stun,
+		rfc3489, switches, N_ELEMENTS(switches)),
 	CYAML_FIELD_END,
 };
 

@@ -160,6 +160,7 @@ struct raw_tokens {
 struct raw_stun {
 	char *alternate_address;
 	char *software;
+	enum raw_switch rfc3489;
 };
 
 struct raw_workers {

@@ -353,6 +353,7 @@ static int take_stun(struct conf *conf, struct raw *raw, struct source *source)
 	const struct place alternate = {&here, "alternate-address", 0};
 
 	conf->software = values_steal(&raw->stun.software);
+	conf->serves_classic = raw->stun.rfc3489 == RAW_ON;
 	conf->allows_mobility = raw->mobility == RAW_ON;
 	if (raw->stun.alternate_address == NULL)
 		return 0;

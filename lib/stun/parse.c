@@ -78,13 +78,12 @@ static int find_attrs(struct stun_view *out)
 	return 0;
 }
 
-int stun_parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes)
+// A whole message.
+static int parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes, bool is_classic)
 {
-	uint16_t type;
+	const uint16_t type = load_be16(buf);
 
-	if (stun_classify(buf, n_bytes) != STUN_KIND_MESSAGE || !stun_is_whole(buf, n_bytes))
-		return -EBADMSG;
-	type = load_be16(buf);
+	out->is_classic = is_classic;
 	out->buf = buf;
 	out->n_bytes = n_bytes;
 	// RFC 8489 §5, figure 3: the class bits C1 and C0 lie between those of the method.
@@ -97,4 +96,24 @@ int stun_parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes)
 	out->integrity_sha256_bytes = 0;
 	out->fingerprint_offset = 0;
 	return find_attrs(out);
+}
+
+int stun_parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes)
+{
+	if (stun_classify(buf, n_bytes) != STUN_KIND_MESSAGE || !stun_is_whole(buf, n_bytes))
+		return -EBADMSG;
+	return parse(out, buf, n_bytes, false);
+}
+
+bool stun_is_classic(const uint8_t *buf, size_t n_bytes)
+{
+	if (n_bytes < STUN_HEADER_BYTES || !stun_is_whole(buf, n_bytes))
+		return false;
+	return load_be32(buf + 4) != STUN_MAGIC_COOKIE &&
+		(load_be16(buf) == STUN_BINDING || load_be16(buf) == STUN_SHARED_SECRET);
+}
+
+int stun_parse_classic(struct stun_view *out, const uint8_t *buf, size_t n_bytes)
+{
+	return stun_is_classic(buf, n_bytes) ? parse(out, buf, n_bytes, true) : -EBADMSG;
 }

@@ -42,6 +42,7 @@ enum stun_class {
 
 enum stun_method {
 	STUN_BINDING = 0x001,
+	STUN_SHARED_SECRET = 0x002, // RFC 3489 only
 	STUN_ALLOCATE = 0x003,
 	STUN_REFRESH = 0x004,
 	STUN_SEND = 0x006,
@@ -53,6 +54,8 @@ enum stun_method {
 enum stun_attr_type {
 	STUN_ATTR_MAPPED_ADDRESS = 0x0001,
 	STUN_ATTR_CHANGE_REQUEST = 0x0003,
+	STUN_ATTR_SOURCE_ADDRESS = 0x0004, // RFC 3489 only
+	STUN_ATTR_CHANGED_ADDRESS = 0x0005, // RFC 3489 only
 	STUN_ATTR_USERNAME = 0x0006,
 	STUN_ATTR_MESSAGE_INTEGRITY = 0x0008,
 	STUN_ATTR_ERROR_CODE = 0x0009,
@@ -96,7 +99,7 @@ enum stun_attr_type {
 	STUN_ATTR_SSODA_ADDRESS_ERROR_CODE = 0x8033,
 };
 
-// RFC 8489 §14.8, RFC 8656 §19.
+// RFC 8489 §14.8, RFC 8656 §19; 430, 432 and 433: RFC 3489 §11.2.9 only.
 enum stun_code {
 	STUN_CODE_NONE = 0,
 	STUN_TRY_ALTERNATE = 300,
@@ -105,6 +108,9 @@ enum stun_code {
 	STUN_FORBIDDEN = 403,
 	STUN_MOBILITY_FORBIDDEN = 405, // RFC 8016
 	STUN_UNKNOWN_ATTRIBUTE = 420,
+	STUN_STALE_CREDENTIALS = 430,
+	STUN_MISSING_USERNAME = 432,
+	STUN_USE_TLS = 433,
 	STUN_ALLOCATION_MISMATCH = 437,
 	STUN_STALE_NONCE = 438,
 	STUN_ADDRESS_FAMILY_NOT_SUPPORTED = 440,
@@ -134,6 +140,7 @@ struct stun_view {
 	size_t n_bytes; // header + attributes; bytes of `buf` past it are not part of the message
 	uint16_t method; // 12 bits
 	uint8_t class; // enum stun_class
+	bool is_classic; // of RFC 3489: the cookie's four bytes are the transaction id's first
 	const uint8_t *transaction_id; // STUN_TRANSACTION_BYTES
 	// Attributes before the first integrity attribute, in order. After MESSAGE-INTEGRITY only
 	// MESSAGE-INTEGRITY-SHA256 and FINGERPRINT are seen, after MESSAGE-INTEGRITY-SHA256 only
@@ -193,6 +200,11 @@ static inline bool stun_step(
 //
 // Returns 0; -EBADMSG if this is not STUN or a length lies; -E2BIG past STUN_ATTRS_MAX.
 int stun_parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes);
+
+// Whether it could be a request of RFC 3489: whole, without the cookie, and one of its two methods.
+bool stun_is_classic(const uint8_t *buf, size_t n_bytes);
+// stun_parse() for such a request; what stun_is_classic() denies is -EBADMSG.
+int stun_parse_classic(struct stun_view *out, const uint8_t *buf, size_t n_bytes);
 
 // The first attribute of that type, or NULL (RFC 8489 §14: later ones of it are ignored).
 const struct stun_attr *stun_find(const struct stun_view *view, uint16_t type);

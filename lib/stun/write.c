@@ -120,6 +120,12 @@ static const char *reason_phrase(enum stun_code code)
 		return "Mobility Forbidden";
 	case STUN_UNKNOWN_ATTRIBUTE:
 		return "Unknown Attribute";
+	case STUN_STALE_CREDENTIALS:
+		return "Stale Credentials";
+	case STUN_MISSING_USERNAME:
+		return "Missing Username";
+	case STUN_USE_TLS:
+		return "Use TLS";
 	case STUN_ALLOCATION_MISMATCH:
 		return "Allocation Mismatch";
 	case STUN_STALE_NONCE:

@@ -7,8 +7,8 @@
 #define CHANGE_PORT 0x2u
 #define PADDING_BYTES_MAX 1500
 
-// RFC 5780 §6.1, table 1.
-static enum stun_code change_origin(struct call *call, const struct endpoint *other)
+// RFC 5780 §6.1, table 1; the same in RFC 3489 §8.1.
+enum stun_code binding_change_origin(struct call *call, const struct endpoint *other)
 {
 	const struct stun_attr *attr = stun_find(call->request->view, STUN_ATTR_CHANGE_REQUEST);
 	struct endpoint *from = &call->answer->from;
@@ -78,7 +78,7 @@ enum stun_code binding_handle(struct call *call)
 	enum stun_code code = STUN_CODE_NONE;
 
 	if (discovery)
-		code = change_origin(call, &other);
+		code = binding_change_origin(call, &other);
 	if (discovery && !code)
 		code = change_port(call);
 	if (code)

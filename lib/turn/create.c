@@ -125,6 +125,7 @@ static void copy_numbers(struct turn *turn, const struct turn_config *config)
 	memcpy(turn->alternates, config->alternates, sizeof(turn->alternates));
 	turn->discovery = config->discovery;
 	turn->allows_mobility = config->allows_mobility;
+	turn->serves_classic = config->serves_classic;
 	if (config->software)
 		memcpy(turn->software, config->software, strlen(config->software) + 1);
 	turn->channel_max = config->rfc5766_channels ? STUN_CHANNEL_MAX_RFC5766 : STUN_CHANNEL_MAX;

@@ -120,6 +120,7 @@ struct turn {
 	struct pool channels;
 	struct pool reservations;
 	bool allows_mobility;
+	bool serves_classic;
 	struct ticketer *ticketer;
 	struct pool mobilities;
 	uint32_t *moving; // buckets of pending 5-tuples, n_buckets: first mobility, or 0
@@ -186,10 +187,15 @@ static inline bool caller_owns(const struct call *call, const struct identity *i
 // One per method. They return 0 and have put the answer's attributes, or a code and have changed
 // nothing.
 enum stun_code binding_handle(struct call *call);
+enum stun_code classic_handle(struct call *call); // both methods of RFC 3489
 enum stun_code allocate_handle(struct call *call);
 enum stun_code refresh_handle(struct call *call);
 enum stun_code permission_handle(struct call *call);
 enum stun_code channel_handle(struct call *call);
+
+// Let the answer leave from where CHANGE-REQUEST says, `other` being our pair that differs in both.
+// 0, or STUN_BAD_REQUEST.
+enum stun_code binding_change_origin(struct call *call, const struct endpoint *other);
 
 // RFC 8489 §9.2.4.
 enum stun_code auth_check(struct call *call);

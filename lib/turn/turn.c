@@ -32,10 +32,12 @@ static const uint16_t known[] = {
 };
 #define N_KNOWN_OF_DISCOVERY 3
 
-static bool is_answered(const struct stun_view *view)
+static bool is_answered(const struct turn *turn, const struct stun_view *view)
 {
 	if (view->class != STUN_REQUEST)
 		return false;
+	if (view->is_classic)
+		return turn->serves_classic;
 	if (view->fingerprint_offset && !stun_fingerprint_check(view))
 		return false; // RFC 8489 §6.3
 	switch (view->method) {
@@ -116,6 +118,8 @@ static enum stun_code judge(struct call *call)
 	const struct stun_view *view = call->request->view;
 	enum stun_code code = STUN_CODE_NONE;
 
+	if (view->is_classic)
+		return classic_handle(call);
 	if (view->method != STUN_BINDING) {
 		call->realm = realm_of(call->turn, &call->request->service);
 		find_allocation(call);
@@ -161,7 +165,7 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 	};
 	enum stun_code code;
 
-	if (!is_answered(request->view))
+	if (!is_answered(turn, request->view))
 		return 0;
 	answer->from = request->service;
 	answer->to = request->client;

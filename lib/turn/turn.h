@@ -160,6 +160,7 @@ struct turn_config {
 	struct endpoint alternates[2];
 	struct stun_discovery discovery; // of RFC 5780
 	bool allows_mobility; // RFC 8016
+	bool serves_classic; // RFC 3489
 	struct turn_tokens tokens; // in all realms
 	const char *software; // SOFTWARE of every answer; NULL: none
 	bool rfc5766_channels; // also 0x5000..0x7fff, which RFC 8656 reserves

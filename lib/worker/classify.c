@@ -40,6 +40,14 @@ static void classify_stun(const struct worker *w, struct burst_item *item)
 	}
 }
 
+static void classify_other(const struct worker *w, struct burst_item *item)
+{
+	if (w->serves_classic && stun_is_classic(item->pkt.payload, item->pkt.payload_bytes))
+		item->lane = LANE_PUNT;
+	else
+		item_drop(item, DROP_NOT_STUN);
+}
+
 static void classify_item(struct worker *w, struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
@@ -57,7 +65,7 @@ static void classify_item(struct worker *w, struct burst_item *item)
 		case STUN_KIND_MESSAGE:
 			return classify_stun(w, item);
 		case STUN_KIND_OTHER:
-			return item_drop(item, DROP_NOT_STUN);
+			return classify_other(w, item);
 		}
 	}
 }

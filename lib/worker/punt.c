@@ -53,10 +53,11 @@ static void punt_item(struct worker *w, struct burst_item *item)
 	const struct pkt *p = &item->pkt;
 	struct stun_view view;
 
-	if (stun_parse(&view, p->payload, p->payload_bytes))
+	if (stun_parse(&view, p->payload, p->payload_bytes) &&
+		stun_parse_classic(&view, p->payload, p->payload_bytes))
 		return item_drop(item, DROP_BAD_STUN);
 	item->urgency = URGENCY_OTHER;
-	if (view.integrity_offset || view.integrity_sha256_offset)
+	if (!view.is_classic && (view.integrity_offset || view.integrity_sha256_offset))
 		item->urgency = (uint8_t)urgency_of(w, p, &view);
 	else if (!budget_take(
 			 &w->challenges, (enum family)p->family, pkt_source_ip(p), w->now_ticks))

@@ -167,6 +167,7 @@ struct worker {
 	struct burst burst;
 	struct worker_port ports[WORKER_PORTS_MAX];
 	struct stun_discovery discovery;
+	bool serves_classic;
 	unsigned n_externals;
 	struct external externals[64];
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE

@@ -115,6 +115,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 		memcpy(&w->ports[i].mac_word, config->ports[i].mac, sizeof(config->ports[i].mac));
 	}
 	w->discovery = config->discovery;
+	w->serves_classic = config->serves_classic;
 	if (config->software)
 		memcpy(w->software, config->software, strlen(config->software) + 1);
 	set_service_ports(w, config);

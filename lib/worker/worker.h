@@ -80,6 +80,7 @@ struct worker_config {
 	int numa_node;
 	bool try_huge;
 	struct stun_discovery discovery; // of RFC 5780: its four pairs are among the services
+	bool serves_classic; // requests of RFC 3489 go to control
 	const char *software; // SOFTWARE of Binding answers, copied; NULL: none
 	uint64_t seed[2];
 	struct msg_channel *punts; // to control: STUN requests

@@ -210,6 +210,7 @@ static void open_rig(void)
 	config.n_relays = N_ELEMENTS(relays);
 	config.n_allocations_max = 3;
 	config.allows_mobility = true;
+	config.serves_classic = true;
 	config.tokens = (struct turn_tokens){"turn.example.org", &token_key, 1};
 	config.discovery.primary = *config.services;
 	config.discovery.alternate = rig_endpoint("192.0.2.16:3479");

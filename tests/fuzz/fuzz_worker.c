@@ -127,6 +127,7 @@ static void open_worker(void)
 		{services[0].ip, 50000, 50999}, {services[1].ip, 50000, 50999}};
 	struct worker_port_config worker_port = {.eth_id = port.eth_id, .kernel_wire = true};
 	const struct worker_config config = {
+		.serves_classic = true,
 		.ports = &worker_port,
 		.n_ports = 1,
 		.services = services,

@@ -1,5 +1,5 @@
 """NAT behaviour discovery (RFC 5780) by coturn's natdiscovery: without a NAT, and behind two of
-Linux's, one that keeps a client's port and one that does not."""
+Linux's, one that keeps a client's port and one that does not. And by a client of RFC 3489."""
 
 from lab import CLIENT, SERVICE, Lab, check, test
 from relay import configuration, start_relay
@@ -8,10 +8,10 @@ SECOND = "198.18.0.3"
 BEHIND = "10.9.0.2"
 
 
-def start(lab):
+def start(lab, **stun):
     config = configuration(lab)
     config["ports"][0]["addresses"].append(f"{SECOND}/24")
-    config["stun"] = {"alternate-address": f"{SECOND}:3479"}
+    config["stun"] = {"alternate-address": f"{SECOND}:3479", **stun}
     return start_relay(lab, config)
 
 
@@ -68,3 +68,18 @@ def test_nat_that_maps_each_destination():
         told = discover(lab, "-m", "-f", "-L", BEHIND)
         expect(told, "NAT with Address and Port Dependent Mapping!",
                "NAT with Address and Port Dependent Filtering!")
+
+
+def classic(lab, address):
+    """What a client of RFC 3489 makes of us: its own name for the kind of NAT."""
+    return lab.attempt("client", "stun", SERVICE.split(":")[0], "-i", address, timeout_s=50).stdout
+
+
+@test()
+def test_client_of_rfc3489():
+    with Lab() as lab:
+        start(lab, rfc3489="on")
+        expect(classic(lab, CLIENT), "Primary: Open")
+        put_behind_nat(lab)
+        expect(classic(lab, BEHIND), "Primary: Independent Mapping, Port Dependent Filter",
+               "preserves ports")

@@ -72,6 +72,7 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 
 	if (options->external)
 		relays[0].external = rig_endpoint(options->external).ip;
+	config.serves_classic = options->serves_classic;
 	if (options->with_discovery)
 		config.discovery = (struct stun_discovery){service, alternate};
 	memcpy(port.mac, rig_port_mac, sizeof(port.mac));

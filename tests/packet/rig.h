@@ -97,6 +97,7 @@ struct rig_options {
 	const char *software;
 	const char *external; // of the relay at SERVICE: "IP:0"
 	bool with_discovery; // RFC 5780, with ALTERNATE
+	bool serves_classic; // RFC 3489
 	struct worker_answers answers;
 	struct worker_rates rates;
 };

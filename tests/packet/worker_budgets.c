@@ -14,6 +14,7 @@
 #define INTEGRITY          \
 	"\x00\x08\x00\x14" \
 	"12345678901234567890"
+#define CLASSIC(head) head "0123" TRANSACTION
 #define SIGNED(method) method "\x00\x18" STUN_COOKIE TRANSACTION INTEGRITY
 
 static struct rig rig;
@@ -197,5 +198,40 @@ Test(worker_budgets, what_is_no_message_is_not_handed_over)
 	cr_expect_eq(
 		ASK(CLIENT, "\x00\x03\x00\x04" STUN_COOKIE TRANSACTION "\x00\x06\x00\x08", 1), 0);
 	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_BAD_STUN], 1);
+	rig_close(&rig);
+}
+
+// Requests of RFC 3489 have no cookie; what looks signed in them is no better than the rest.
+Test(worker_budgets, classic_requests_are_strangers_too)
+{
+	const struct rig_options options = {.virtual_ms = &now_ms,
+		.answers = {.challenges_per_source = 5},
+		.serves_classic = true};
+
+	now_ms = 1000000;
+	rig_open(&rig, &options);
+	rig_hop(&rig, 1, FLOW_HOP_WIRE);
+	cr_expect_eq(ASK("198.18.0.10:5000", CLASSIC("\x00\x01\x00\x00"), 8), 5);
+	cr_expect_eq(ASK("198.18.0.11:5000", CLASSIC("\x00\x01\x00\x18") INTEGRITY, 8), 5);
+	cr_expect_eq(ASK("198.18.0.12:5000", CLASSIC("\x00\x02\x00\x00"), 8), 5);
+	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_CHALLENGE_BUDGET], 9);
+	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_NOT_STUN], 0);
+	rig_close(&rig);
+}
+
+// Other methods, lengths that lie, and everything where it is off.
+Test(worker_budgets, what_is_not_a_classic_request_is_not_stun)
+{
+	rig_open(&rig, &(struct rig_options){.serves_classic = true});
+	cr_expect_eq(ASK("198.18.0.10:5000", CLASSIC("\x00\x03\x00\x00"), 1), 0);
+	cr_expect_eq(ASK("198.18.0.10:5000", CLASSIC("\x01\x01\x00\x00"), 1), 0);
+	cr_expect_eq(ASK("198.18.0.10:5000", CLASSIC("\x00\x01\x00\x04"), 1), 0);
+	cr_expect_eq(ASK("198.18.0.10:5000", CLASSIC("\x00\x01\x00\x04") "1234", 1), 0);
+	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_NOT_STUN], 3);
+	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_BAD_STUN], 1); // an attribute past the end
+	rig_close(&rig);
+	rig_open(&rig, &(struct rig_options){0});
+	cr_expect_eq(ASK("198.18.0.10:5000", CLASSIC("\x00\x01\x00\x00"), 1), 0);
+	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_NOT_STUN], 1);
 	rig_close(&rig);
 }

@@ -121,7 +121,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("limits: {x: 1}"), 12);
 	cr_expect_eq(check_allowed_keys("limits: {answers: {x: 1}}"), 5);
 	cr_expect_eq(check_allowed_keys("limits: {rates: {x: 1}}"), 7);
-	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 2);
+	cr_expect_eq(check_allowed_keys("stun: {x: 1}"), 3);
 	cr_expect_eq(check_allowed_keys("tokens: {x: 1}"), 2);
 	cr_expect_eq(check_allowed_keys("tokens: {keys: [{x: 1}]}"), 2);
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 5);
@@ -283,7 +283,8 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 		     "#   - {to", "# neighbours:\n", "#   - {address", "#   - {address",
 		     "# - {address: \"2001", "# tokens:\n", "#   server-name: ", "#   keys:\n",
 		     "#     - {kid: ", "# stun:\n", "#   software: ", "#   alternate-address: ",
-		     "# - {name: keyed", "# - {name: both", "#    0123456789", NULL};
+		     "#   rfc3489: ", "# - {name: keyed", "# - {name: both", "#    0123456789",
+		     NULL};
 		*line != NULL; line++) {
 		char *at = strstr(example, *line);
 
@@ -299,6 +300,7 @@ Test(conf_example, the_examples_in_comments_are_accepted)
 	cr_expect_eq(conf->realms[0].n_users, 3);
 	cr_expect_eq(conf->n_token_keys, 1);
 	cr_expect_str_eq(conf->software, "relay of example.org");
+	cr_expect_not(conf->serves_classic);
 	cr_expect(conf->realms[0].users[2].has_key_sha256);
 	conf_destroy(conf);
 }

@@ -76,6 +76,7 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->rates.all.kbit_per_s, 0);
 	cr_expect_eq(conf->rates.burst_ms, 500);
 	cr_expect_null(conf->software);
+	cr_expect_not(conf->serves_classic);
 	cr_expect_not(conf->allows_mobility);
 	cr_expect_eq(conf->n_token_keys, 0);
 	cr_expect_eq(conf->discovery_alternate.ip.family, FAMILY_NONE);
@@ -127,7 +128,7 @@ static const char full[] =
 	"    ratio-percent: 5},\n"
 	"  rates: {allocation-kbit-s: 11, allocation-packets-s: 12, user-kbit-s: 13,\n"
 	"    user-packets-s: 14, all-kbit-s: 15, all-packets-s: 16, burst-ms: 17}}\n"
-	"stun: {software: a relay, alternate-address: 192.0.2.1:3000}\n"
+	"stun: {software: a relay, rfc3489: on, alternate-address: 192.0.2.1:3000}\n"
 	"mobility: on\n"
 	"tokens: {server-name: t.example, keys: [{kid: k1, key: "
 	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1F}, {kid: k2, key: "
@@ -270,6 +271,7 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->alternates[0].port, 3479);
 	cr_expect_eq(conf->alternates[1].ip.family, FAMILY_NONE);
 	cr_expect_str_eq(conf->software, "a relay");
+	cr_expect(conf->serves_classic);
 	cr_expect(conf->allows_mobility);
 	cr_expect_str_eq(conf->token_server_name, "t.example");
 	cr_assert_eq(conf->n_token_keys, 2);

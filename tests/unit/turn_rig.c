@@ -240,7 +240,7 @@ static void check_bytes(const struct rig *rig)
 
 	must(rig->reply_bytes >= STUN_HEADER_BYTES && rig->reply_bytes % 4 == 0);
 	must(load_be16(rig->reply + 2) == rig->reply_bytes - STUN_HEADER_BYTES);
-	must(memcmp(rig->reply + 8, rig->request + 8, STUN_TRANSACTION_BYTES) == 0);
+	must(memcmp(rig->reply + 4, rig->request + 4, 4 + STUN_TRANSACTION_BYTES) == 0);
 	while (at < rig->reply_bytes) {
 		const size_t n = load_be16(rig->reply + at + 2);
 
@@ -277,7 +277,8 @@ int rig_repeat(struct rig *rig)
 	struct stun_view view;
 	struct turn_request request = {rig->service, rig->client, &view};
 
-	if (stun_parse(&view, rig->request, rig->w.n_bytes))
+	if (stun_parse(&view, rig->request, rig->w.n_bytes) &&
+		stun_parse_classic(&view, rig->request, rig->w.n_bytes))
 		return RIG_NO_ANSWER;
 	memset(rig->reply, 0xaa, sizeof(rig->reply));
 	rig->effects.n = 0;
@@ -294,6 +295,8 @@ int rig_repeat(struct rig *rig)
 		return RIG_NO_ANSWER;
 	}
 	check_bytes(rig);
+	if (view.is_classic)
+		store_be32(rig->reply + 4, STUN_MAGIC_COOKIE); // else nothing parses answers
 	must(stun_parse(&rig->view, rig->reply, rig->reply_bytes) == 0);
 	must(rig->view.method == view.method);
 	must(!rig->view.fingerprint_offset == !view.fingerprint_offset);
