@@ -1,5 +1,5 @@
 // What a request may ask of the whole relay beyond relaying: control, workers and wire together.
-#include "world.h"
+#include "caller.h"
 
 #include <criterion/criterion.h>
 
@@ -84,102 +84,44 @@ Test(extensions, a_binding_answer_goes_to_the_port_that_was_asked_for)
 	expect_last(WORLD_SECOND_IP ":3479", CLIENT_IP ":6000");
 }
 
-// A client that may move: it signs, keeps what it is told, and counts its media.
-struct mover {
-	struct endpoint address;
-	struct endpoint relayed;
-	char nonce[128];
-	size_t nonce_bytes;
-	uint8_t ticket[64];
-	size_t ticket_bytes;
-	struct stun_mac *mac;
-	struct stun_key key;
-	uint8_t n_transactions;
-};
-
 #define AWAY_IP "198.18.0.11"
 #define PEER_IP "198.18.0.20"
 
-static struct mover mover;
+static struct caller mover; // a client that may move
 
-static void mover_keep(uint16_t type, void *out, size_t *n_bytes, const struct stun_view *view)
+// Send it; the answer is in `sent`. Returns its code.
+static int mover_ask(const struct datagram *d)
 {
-	const struct stun_attr *attr = stun_find(view, type);
-
-	if (!attr)
-		return;
-	memcpy(out, attr->value, attr->n_bytes);
-	*n_bytes = attr->n_bytes;
-}
-
-// Send it, signed where there is a nonce; the answer is in `sent`. Returns its code.
-static int mover_ask(struct stun_writer *w, struct datagram *d)
-{
-	const struct stun_attr *error;
-	struct stun_view view;
-
-	d->from = mover.address;
-	d->to = world.service;
-	if (mover.nonce_bytes) {
-		stun_put_bytes(w, STUN_ATTR_USERNAME, WORLD_USER, strlen(WORLD_USER));
-		stun_put_bytes(w, STUN_ATTR_REALM, WORLD_REALM, strlen(WORLD_REALM));
-		stun_put_bytes(w, STUN_ATTR_NONCE, mover.nonce, mover.nonce_bytes);
-		stun_put_integrity(w, mover.mac, &mover.key);
-	}
-	d->n = stun_writer_end(w);
 	n_sent = 0;
 	world_send(&world, d);
 	world_settle(&world);
 	cr_assert_eq(n_sent, 1);
-	cr_assert_eq(stun_parse(&view, sent.payload, sent.n), 0);
-	mover_keep(STUN_ATTR_NONCE, mover.nonce, &mover.nonce_bytes, &view);
-	mover_keep(STUN_ATTR_MOBILITY_TICKET, mover.ticket, &mover.ticket_bytes, &view);
-	if (stun_find(&view, STUN_ATTR_XOR_RELAYED_ADDRESS))
-		cr_assert_eq(stun_get_xor_address(stun_find(&view, STUN_ATTR_XOR_RELAYED_ADDRESS),
-				     view.transaction_id, &mover.relayed),
-			0);
-	error = stun_find(&view, STUN_ATTR_ERROR_CODE);
-	return error ? error->value[2] * 100 + error->value[3] : 0;
-}
-
-static void mover_begin(struct stun_writer *w, struct datagram *d, uint16_t method)
-{
-	uint8_t transaction[STUN_TRANSACTION_BYTES] = {++mover.n_transactions};
-
-	stun_writer_init(w, d->payload, sizeof(d->payload), STUN_REQUEST, method, transaction);
+	return caller_read(&mover, &sent);
 }
 
 static int mover_allocate(void)
 {
 	struct datagram d;
-	struct stun_writer w;
 
-	mover_begin(&w, &d, STUN_ALLOCATE);
-	stun_put_u32(&w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
-	stun_put_bytes(&w, STUN_ATTR_MOBILITY_TICKET, NULL, 0);
-	return mover_ask(&w, &d);
+	caller_allocate(&mover, &world, &d, true);
+	return mover_ask(&d);
 }
 
 static int mover_refresh(void)
 {
 	struct datagram d;
-	struct stun_writer w;
 
-	mover_begin(&w, &d, STUN_REFRESH);
-	stun_put_bytes(&w, STUN_ATTR_MOBILITY_TICKET, mover.ticket, mover.ticket_bytes);
-	return mover_ask(&w, &d);
+	caller_refresh(&mover, &world, &d);
+	return mover_ask(&d);
 }
 
 static int mover_bind(void)
 {
 	const struct endpoint peer = world_endpoint(PEER_IP, 6000);
 	struct datagram d;
-	struct stun_writer w;
 
-	mover_begin(&w, &d, STUN_CHANNEL_BIND);
-	stun_put_channel(&w, 0x4001);
-	stun_put_xor_address(&w, STUN_ATTR_XOR_PEER_ADDRESS, &peer);
-	return mover_ask(&w, &d);
+	caller_bind(&mover, &world, &d, &peer);
+	return mover_ask(&d);
 }
 
 // Media through the relay, and where it came out.
@@ -211,12 +153,9 @@ static void expect_down(const char *client)
 
 static void open_mover(void)
 {
-	mover = (struct mover){.address = at(CLIENT_IP ":5000")};
+	caller_open(&mover, CLIENT_IP, 5000);
 	world_add_host(&world, AWAY_IP);
 	world_add_host(&world, PEER_IP);
-	cr_assert_eq(stun_mac_create(&mover.mac), 0);
-	stun_key_md5(mover.mac, &mover.key, WORLD_USER, strlen(WORLD_USER), WORLD_REALM,
-		strlen(WORLD_REALM), WORLD_PASSWORD, strlen(WORLD_PASSWORD));
 	cr_assert_eq(mover_allocate(), 401);
 	cr_assert_eq(mover_allocate(), 0);
 	cr_assert_eq(mover_bind(), 0);
@@ -248,7 +187,7 @@ Test(extensions, media_goes_on_over_a_hand_over)
 	expect_up(CLIENT_IP ":5000");
 	expect_down(CLIENT_IP ":5000");
 	world_check(&world);
-	stun_mac_destroy(mover.mac);
+	caller_close(&mover);
 }
 
 // Of all workers' tables nothing is left of where the client was.
@@ -267,7 +206,7 @@ Test(extensions, the_old_5_tuple_is_forgotten_after_a_hand_over)
 		world_send(&world, &d);
 	world_settle(&world);
 	cr_expect_eq(n_sent, 0);
-	stun_mac_destroy(mover.mac);
+	caller_close(&mover);
 }
 
 Test(extensions, a_send_indication_from_the_new_5_tuple_ends_the_hand_over_too)
@@ -284,5 +223,5 @@ Test(extensions, a_send_indication_from_the_new_5_tuple_ends_the_hand_over_too)
 	stun_put_bytes(&w, STUN_ATTR_DATA, "up", 2);
 	media(at(AWAY_IP ":5001"), world.service, (const char *)indication, stun_writer_end(&w));
 	expect_down(AWAY_IP ":5001");
-	stun_mac_destroy(mover.mac);
+	caller_close(&mover);
 }

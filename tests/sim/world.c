@@ -131,6 +131,7 @@ static void open_control(struct world *world)
 		.kernel_fd = -1,
 		.kernel6_fd = -1,
 		.n_flows = 4096,
+		.answers = world->answers,
 	};
 
 	memcpy(port.mac, port_mac, sizeof(port.mac));
@@ -148,6 +149,7 @@ void world_open(struct world *world, uint64_t seed)
 {
 	*world = (struct world){
 		.source = world->source,
+		.answers = world->answers,
 		.random.state = seed,
 		.now = {.now_ms = 1000000, .wall_s = 1700000000},
 		.doorbell.fd = -1,

@@ -52,6 +52,7 @@ struct world {
 	struct control *control;
 	struct doorbell doorbell;
 	struct turn_source source; // of users, set before world_open(); `find` NULL: none
+	struct control_answers answers; // set before world_open() too
 	struct endpoint service;
 	struct endpoint services[4]; // the same, and its three other pairs
 	struct world_worker workers[WORLD_WORKERS];
