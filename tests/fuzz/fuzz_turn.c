@@ -6,6 +6,9 @@
 #include <stdlib.h>
 
 #define STEPS_MAX 48
+#define SERVICE "192.0.2.15:3478"
+#define OTHER_SERVICE "192.0.2.15:3500"
+#define OTHER_REALM "other"
 
 struct input {
 	const uint8_t *p;
@@ -160,12 +163,19 @@ static void signed_bytes(struct input *in)
 	rig.with_fingerprint = false;
 }
 
+// Both know the same user by the same key.
+static void change_realm(bool is_other)
+{
+	rig.service = rig_endpoint(is_other ? OTHER_SERVICE : SERVICE);
+	rig.realm = is_other ? OTHER_REALM : "realm";
+}
+
 static void step(struct input *in)
 {
 	static const struct rig_user *const users[] = {
 		&rig_user, &rig_other, &rig_nobody, NULL, &rest_user};
 
-	switch (take(in) % 14) {
+	switch (take(in) % 15) {
 	case 0:
 		rig_pass(&rig, take16(in) * 16u);
 		return;
@@ -190,6 +200,9 @@ static void step(struct input *in)
 	case 7:
 		signed_bytes(in);
 		return;
+	case 14:
+		change_realm(take(in) % 2);
+		return;
 	default:
 		request(in);
 		return;
@@ -200,15 +213,31 @@ static void open_rig(void)
 {
 	static const struct turn_token_key token_key = {.kid = "user", .key_bytes = 32};
 	static const struct relay_range relays[] = {
-		{{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002},
+		{{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002, {FAMILY_IPV4, {11, 0, 0, 3}}},
 		{{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, 50000, 50001},
 	};
 	static const struct turn_rest_secret secrets[] = {{.text = "north"}};
+	struct endpoint services[] = {rig_endpoint(SERVICE), rig_endpoint(OTHER_SERVICE)};
 	struct turn_config config = rig_config();
+	const struct turn_realm_config other = {.name = OTHER_REALM,
+		.services = &services[1],
+		.n_services = 1,
+		.users = config.realm.users,
+		.n_users = config.realm.n_users,
+		.n_allocations_per_user = 1,
+		.peers.allow_private = true};
 
+	config.more_realms = &other;
+	config.n_more_realms = 1;
+	config.services = services;
+	config.n_services = N_ELEMENTS(services);
 	config.relays = relays;
 	config.n_relays = N_ELEMENTS(relays);
 	config.n_allocations_max = 3;
+	config.n_permissions_max = 4;
+	config.n_channels_max = 3;
+	config.new_peers_per_user_s = 5;
+	config.realm.n_allocations_max = 2;
 	config.allows_mobility = true;
 	config.serves_classic = true;
 	config.tokens = (struct turn_tokens){"turn.example.org", &token_key, 1};

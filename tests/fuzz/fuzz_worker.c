@@ -20,6 +20,8 @@
 
 #define SERVICE "198.18.0.2:3478"
 #define SERVICE6 "[2001:db8::2]:3478"
+#define ALTERNATE "198.18.0.3:3479" // only told
+#define EXTERNAL "198.18.0.99:0" // of SERVICE, outside a 1:1 NAT
 
 static const uint8_t port_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
 static const uint8_t gateway_mac[6] = {0x02, 0, 0, 0, 0, 0xfe};
@@ -124,10 +126,21 @@ static void open_worker(void)
 {
 	const struct endpoint services[] = {at(SERVICE), at(SERVICE6)};
 	const struct relay_range relays[] = {
-		{services[0].ip, 50000, 50999}, {services[1].ip, 50000, 50999}};
+		{services[0].ip, 50000, 50999, at(EXTERNAL).ip}, {services[1].ip, 50000, 50999}};
 	struct worker_port_config worker_port = {.eth_id = port.eth_id, .kernel_wire = true};
 	const struct worker_config config = {
 		.serves_classic = true,
+		.software = "fuzz",
+		.discovery = {services[0], at(ALTERNATE)},
+		.answers = {.bindings_per_source = 50, .challenges_per_source = 50},
+		.rates =
+			{
+				.allocation = {.packets_per_s = 80},
+				.user = {.bytes_per_s = 100000},
+				.all = {.bytes_per_s = 1000000, .packets_per_s = 1000},
+				.burst_ms = 100,
+				.n_allocations = 4,
+			},
 		.ports = &worker_port,
 		.n_ports = 1,
 		.services = services,
