@@ -4,14 +4,6 @@
 
 #define CLASS_BITS 0x0110 // of a STUN message type: 00 request, 01 indication, 10 success, 11 error
 
-static bool is_service(const struct local *local, uint16_t port)
-{
-	for (size_t i = 0; i < N_ELEMENTS(local->services); i++)
-		if (local->services[i] == port)
-			return port != 0;
-	return false;
-}
-
 static void classify_channel(struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
@@ -56,7 +48,7 @@ static void classify_item(struct worker *w, struct burst_item *item)
 
 	if (local_relays(local, port)) {
 		item->lane = LANE_DOWN;
-	} else if (!local || !is_service(local, port)) {
+	} else if (!local || !locals_serve(&w->locals, local, port)) {
 		item->lane = LANE_MIRROR;
 	} else {
 		switch (stun_classify(p->payload, p->payload_bytes)) {

@@ -4,15 +4,16 @@
 #include <errno.h>
 
 #define LOCALS_MAX (LOCALS_SLOTS * 3 / 4)
+#define SERVICES_MAX (SERVICES_SLOTS * 3 / 4)
 
 static unsigned first_slot(const uint8_t *ip, uint8_t family)
 {
 	uint64_t hash = load_u32(ip);
 
-	static_assert(LOCALS_SLOTS == 256, "eight bits of the product");
+	static_assert(LOCALS_SLOTS == 1 << 10, "ten bits of the product");
 	if (family == FAMILY_IPV6)
 		hash = load_u64(ip) * 3 ^ load_u64(ip + 8);
-	return (unsigned)(hash * 0x9e3779b97f4a7c15ULL >> 56);
+	return (unsigned)(hash * 0x9e3779b97f4a7c15ULL >> 54);
 }
 
 static bool is_same(const struct local *local, const uint8_t *ip, uint8_t family)
@@ -58,19 +59,46 @@ static struct local *find_or_add(struct locals *locals, const struct ip_addr *ad
 	return local;
 }
 
+static uint32_t service_key(const struct locals *locals, const struct local *local, uint16_t port)
+{
+	return (uint32_t)(local - locals->slots) << 16 | port;
+}
+
+// The slot of a service, or a free one where it would be.
+static unsigned service_slot_of(const struct locals *locals, uint32_t key)
+{
+	unsigned slot = key * 0x9e3779b1u >> 19;
+
+	static_assert(SERVICES_SLOTS == 1 << 13, "thirteen bits of the product");
+	while (locals->services[slot] && locals->services[slot] != key)
+		slot = (slot + 1) % SERVICES_SLOTS;
+	return slot;
+}
+
+// Port 0, which is none, may have the key of a free slot.
+bool locals_serve(const struct locals *locals, const struct local *local, uint16_t port)
+{
+	const uint32_t key = service_key(locals, local, port);
+
+	return locals->services[service_slot_of(locals, key)] == key && port != 0;
+}
+
 int locals_add_service(struct locals *locals, const struct endpoint *service)
 {
 	struct local *local = find_or_add(locals, &service->ip);
+	uint32_t *slot;
 
 	if (!local || service->port == 0)
 		return -EINVAL;
-	for (size_t i = 0; i < N_ELEMENTS(local->services); i++) {
-		if (local->services[i] == 0 || local->services[i] == service->port) {
-			local->services[i] = service->port;
-			return 0;
-		}
-	}
-	return -EINVAL;
+	slot = &locals->services[service_slot_of(
+		locals, service_key(locals, local, service->port))];
+	if (*slot)
+		return 0;
+	if (locals->n_services == SERVICES_MAX)
+		return -EINVAL;
+	locals->n_services++;
+	*slot = service_key(locals, local, service->port);
+	return 0;
 }
 
 int locals_add_relay(struct locals *locals, const struct relay_range *relay)

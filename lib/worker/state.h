@@ -80,13 +80,12 @@ struct burst {
 	struct burst_item items[WORKER_BURST_MAX];
 };
 
-// One of our addresses, as it lies in a packet, and its UDP ports in host order.
+// One of our addresses, as it lies in a packet, and its relayed UDP ports in host order.
 struct local {
 	uint8_t ip[IPV6_BYTES]; // of IPv4 the first four, the rest zero
 	uint8_t family; // none: the slot is free
 	uint16_t relay_min; // above relay_max where nothing is relayed
 	uint16_t relay_max;
-	uint16_t services[4]; // 0 ends
 };
 
 // A relay address behind a 1:1 NAT, as both lie in packets.
@@ -100,11 +99,15 @@ struct external {
 	uint8_t family;
 };
 
-#define LOCALS_SLOTS 256
+#define LOCALS_SLOTS 1024
+#define SERVICES_SLOTS 8192
 
+// Both tables by open addressing.
 struct locals {
-	struct local slots[LOCALS_SLOTS]; // open addressing
+	struct local slots[LOCALS_SLOTS];
+	uint32_t services[SERVICES_SLOTS]; // slot << 16 | UDP port in host order; 0 is free
 	unsigned n;
+	unsigned n_services;
 };
 
 struct reassembly_key {
@@ -217,6 +220,8 @@ int locals_add_relay(struct locals *locals, const struct relay_range *relay);
 
 // An address as it lies in a packet; NULL where it is none of ours.
 const struct local *locals_find(const struct locals *locals, const uint8_t *ip, uint8_t family);
+// Whether that one of them is a service at this port.
+bool locals_serve(const struct locals *locals, const struct local *local, uint16_t port);
 // Which of our addresses the packet is for.
 static inline const struct local *locals_find_target(
 	const struct locals *locals, const struct pkt *p)

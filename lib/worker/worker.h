@@ -63,9 +63,9 @@ struct worker_config {
 	const struct worker_port_config *ports;
 	size_t n_ports; // 1..WORKER_PORTS_MAX; position is the port_idx of hops and messages
 	const struct endpoint *services;
-	size_t n_services; // up to 4 for each address
+	size_t n_services; // different ones: at most 6144
 	const struct relay_range *relays;
-	size_t n_relays; // addresses of services and relays together: at most 192
+	size_t n_relays; // addresses of services and relays together: at most 768
 	uint32_t n_flows; // room in the table of IPv4
 	uint32_t n_flows6; // room in the table of the pairs with IPv6; 0: they are not served
 	// Buffers of WORKER_JUMBO_ROOM bytes for what comes in fragments, for each worker

@@ -9,6 +9,8 @@
 const uint8_t rig_port_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
 const uint8_t rig_gateway_mac[6] = {0x02, 0, 0, 0, 0, 0xfe};
 
+#define RIG_SERVICES_MAX 1100
+
 static void start_eal(void)
 {
 	static bool started;
@@ -33,8 +35,9 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 	struct rig_worker *own = &rig->workers[idx];
 	const struct endpoint service = rig_endpoint(SERVICE);
 	const struct endpoint alternate = rig_endpoint(ALTERNATE);
-	const struct endpoint services[] = {service, rig_endpoint(SERVICE6),
+	struct endpoint services[RIG_SERVICES_MAX] = {service, rig_endpoint(SERVICE6),
 		{service.ip, alternate.port}, {alternate.ip, service.port}, alternate};
+	const size_t n_services = options->with_discovery ? 5 : 2;
 	struct relay_range relays[] = {
 		{services[0].ip, 49152, 65535},
 		{services[1].ip, 49152, 65535},
@@ -50,7 +53,7 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.ports = &port,
 		.n_ports = 1,
 		.services = services,
-		.n_services = options->with_discovery ? N_ELEMENTS(services) : 2,
+		.n_services = n_services + options->n_more_services,
 		.relays = relays,
 		.n_relays = N_ELEMENTS(relays),
 		.software = options->software,
@@ -70,6 +73,10 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.doorbell = &rig->doorbell,
 	};
 
+	cr_assert_leq(config.n_services, N_ELEMENTS(services));
+	for (uint16_t i = 0; i < options->n_more_services; i++)
+		services[n_services + i] =
+			(struct endpoint){service.ip, (uint16_t)(service.port + 1 + i)};
 	if (options->external)
 		relays[0].external = rig_endpoint(options->external).ip;
 	config.serves_classic = options->serves_classic;

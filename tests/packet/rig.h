@@ -98,6 +98,7 @@ struct rig_options {
 	const char *external; // of the relay at SERVICE: "IP:0"
 	bool with_discovery; // RFC 5780, with ALTERNATE
 	bool serves_classic; // RFC 3489
+	uint16_t n_more_services; // at the ports behind that of SERVICE
 	struct worker_answers answers;
 	struct worker_rates rates;
 };

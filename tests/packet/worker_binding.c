@@ -75,6 +75,25 @@ Test(binding, says_the_software_where_it_is_told_to)
 	}
 }
 
+// As many as realms have listeners; the port behind them is the kernel's, as before.
+Test(binding, every_port_of_an_address_may_be_a_service)
+{
+	const struct endpoint first = rig_endpoint(SERVICE);
+	const uint16_t n_more = 1000;
+	char service[ADDR_TEXT_BYTES];
+	struct answer a;
+
+	rig_open(&rig, &(struct rig_options){.n_more_services = n_more});
+	for (uint16_t i = 0; i <= n_more; i++) {
+		endpoint_format(&(struct endpoint){first.ip, (uint16_t)(first.port + i)}, service);
+		cr_assert(ask(&a, service, false), "%s", service);
+		cr_expect_str_eq(a.from, service);
+	}
+	endpoint_format(&(struct endpoint){first.ip, (uint16_t)(first.port + n_more + 1)}, service);
+	cr_expect_not(ask(&a, service, false));
+	cr_expect_eq(rig_stats(&rig)->n_mirrored, 1);
+}
+
 static void expect_address(const struct answer *a, uint16_t type, const char *want)
 {
 	const struct stun_attr *attr = stun_find(&a->view, type);
