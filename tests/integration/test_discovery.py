@@ -1,11 +1,17 @@
 """NAT behaviour discovery (RFC 5780) by coturn's natdiscovery: without a NAT, and behind two of
 Linux's, one that keeps a client's port and one that does not. And by a client of RFC 3489."""
 
-from lab import CLIENT, SERVICE, Lab, check, test
+import socket
+import struct
+
+from lab import CLIENT, CLIENT6, SERVICE, SERVICE6, Lab, check, test
 from relay import configuration, start_relay
+from stunlib import BINDING, SUCCESS, Message, build
 
 SECOND = "198.18.0.3"
+SECOND6 = "2001:db8:18::3"
 BEHIND = "10.9.0.2"
+CHANGE_REQUEST = 0x0003
 
 
 def start(lab, **stun):
@@ -31,8 +37,8 @@ def put_behind_nat(lab, *how):
             "-j", "MASQUERADE", *how)
 
 
-def discover(lab, *options):
-    done = lab.attempt("client", "turnutils_natdiscovery", *options, SERVICE, timeout_s=50)
+def discover(lab, *options, server=SERVICE):
+    done = lab.attempt("client", "turnutils_natdiscovery", *options, server, timeout_s=50)
     return done.stdout
 
 
@@ -47,6 +53,40 @@ def test_without_a_nat():
         start(lab)
         told = discover(lab, "-m", "-f", "-L", CLIENT)
         expect(told, "Other addr: : 198.18.0.3:3479", "No NAT!",
+               "Endpoint Independent Filtering!")
+
+
+def check_source(lab, flags, source):
+    """natdiscovery takes an answer from anywhere."""
+    request = build(BINDING, attributes=((CHANGE_REQUEST, struct.pack("!I", flags)),))
+    with lab.inside("client"):
+        client = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with client:
+        client.settimeout(0.5)
+        for _ in range(10):
+            client.sendto(request, (SERVICE6, 3478))
+            try:
+                answer, come_from = client.recvfrom(2048)
+            except TimeoutError:
+                continue
+            check(Message(answer).kind == SUCCESS and come_from[:2] == source,
+                  f"{flags}: answered from {come_from}")
+            return
+    check(False, f"{flags}: no answer")
+
+
+@test()
+def test_over_ipv6():
+    with Lab(ipv6=True) as lab:
+        config = configuration(lab)
+        config["ports"][0]["addresses"].append(f"{SECOND6}/64")
+        config["listen"].reverse()  # the first is the one that has a second beside it
+        config["stun"] = {"alternate-address": f"[{SECOND6}]:3479"}
+        start_relay(lab, config)
+        for flags, source in ((4, (SECOND6, 3478)), (2, (SERVICE6, 3479)), (6, (SECOND6, 3479))):
+            check_source(lab, flags, source)
+        told = discover(lab, "-m", "-f", "-L", CLIENT6, server=SERVICE6)
+        expect(told, f"Other addr: : {SECOND6}:3479", "No NAT!",
                "Endpoint Independent Filtering!")
 
 
