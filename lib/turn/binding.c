@@ -3,8 +3,6 @@
 // longer than the request where that asks for length, and never goes to another host.
 #include "turn/state.h"
 
-#define CHANGE_IP 0x4u // RFC 5780 §7.2
-#define CHANGE_PORT 0x2u
 #define PADDING_BYTES_MAX 1500
 
 // RFC 5780 §6.1, table 1; the same in RFC 3489 §8.1.

@@ -6,7 +6,7 @@
 #include "turn/state.h"
 
 static const uint16_t known[] = {
-	STUN_ATTR_CHANGE_REQUEST, // first: only where there is another address
+	STUN_ATTR_CHANGE_REQUEST, // first: not where it asks for an address that is not there
 	STUN_ATTR_MAPPED_ADDRESS,
 	STUN_ATTR_SOURCE_ADDRESS,
 	STUN_ATTR_CHANGED_ADDRESS,
@@ -15,14 +15,24 @@ static const uint16_t known[] = {
 	STUN_ATTR_UNKNOWN_ATTRIBUTES,
 };
 
+// Clients of that time put CHANGE-REQUEST into every request, most often with nothing to change.
+static bool asks_for_change(const struct stun_view *view)
+{
+	const struct stun_attr *attr = stun_find(view, STUN_ATTR_CHANGE_REQUEST);
+	uint32_t flags;
+
+	return attr && (stun_get_u32(attr, &flags) || flags & (CHANGE_IP | CHANGE_PORT));
+}
+
 // RFC 3489 §11.2.10: an odd number of types is made even by one of them again.
 static void find_unknown(struct call *call, bool has_other)
 {
-	const uint16_t *first = has_other ? known : known + 1;
+	const struct stun_view *view = call->request->view;
+	const uint16_t *first = has_other || !asks_for_change(view) ? known : known + 1;
 	const size_t n_known = (size_t)(known + N_ELEMENTS(known) - first);
 
 	static_assert(STUN_UNKNOWN_MAX % 2 == 0, "room for one more where it is odd");
-	call->n_unknown = stun_unknown(call->request->view, first, n_known, call->unknown);
+	call->n_unknown = stun_unknown(view, first, n_known, call->unknown);
 	if (call->n_unknown % 2) {
 		call->unknown[call->n_unknown] = call->unknown[0];
 		call->n_unknown++;

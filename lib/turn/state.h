@@ -193,6 +193,10 @@ enum stun_code refresh_handle(struct call *call);
 enum stun_code permission_handle(struct call *call);
 enum stun_code channel_handle(struct call *call);
 
+// RFC 5780 §7.2.
+#define CHANGE_IP 0x4u
+#define CHANGE_PORT 0x2u
+
 // Let the answer leave from where CHANGE-REQUEST says, `other` being our pair that differs in both.
 // 0, or STUN_BAD_REQUEST.
 enum stun_code binding_change_origin(struct call *call, const struct endpoint *other);

@@ -122,6 +122,16 @@ static void expect_unknown(uint16_t one, uint16_t two)
 	cr_expect_str_eq(endpoint_format(&rig.answer.to, text), "198.51.100.2:7000");
 }
 
+// Debian's stun-client says so in its first request.
+Test(turn_classic, who_wants_nothing_changed_needs_no_second_address)
+{
+	cr_assert_eq(ask_with(STUN_ATTR_CHANGE_REQUEST, 0), 0);
+	expect_address(STUN_ATTR_MAPPED_ADDRESS, "198.51.100.2:7000");
+	cr_expect_null(stun_find(&rig.view, STUN_ATTR_CHANGED_ADDRESS));
+	cr_expect_eq(ask_with(STUN_ATTR_CHANGE_REQUEST, CHANGE_PORT), 420);
+	expect_unknown(STUN_ATTR_CHANGE_REQUEST, STUN_ATTR_CHANGE_REQUEST);
+}
+
 // RFC 5389 §12.2: it would send what it is told to whomever it is told. §11.2.10 of RFC 3489: an
 // even number of types.
 Test(turn_classic, no_answer_goes_to_somebody_else)
