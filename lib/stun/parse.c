@@ -44,9 +44,14 @@ static int place(struct stun_view *out, const struct stun_attr *attr)
 	switch (attr->type) {
 	case STUN_ATTR_MESSAGE_INTEGRITY:
 		return place_integrity(out, attr);
+	// Neither is anything to RFC 3489: one not to be understood, the other to be ignored.
 	case STUN_ATTR_MESSAGE_INTEGRITY_SHA256:
+		if (out->is_classic)
+			break;
 		return place_integrity_sha256(out, attr);
 	case STUN_ATTR_FINGERPRINT:
+		if (out->is_classic)
+			break;
 		out->fingerprint_offset = header_offset(out, attr);
 		return attr->n_bytes == FINGERPRINT_BYTES ? 0 : -EBADMSG;
 	}

@@ -203,7 +203,8 @@ int stun_parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes);
 
 // Whether it could be a request of RFC 3489: whole, without the cookie, and one of its two methods.
 bool stun_is_classic(const uint8_t *buf, size_t n_bytes);
-// stun_parse() for such a request; what stun_is_classic() denies is -EBADMSG.
+// stun_parse() for such a request; what stun_is_classic() denies is -EBADMSG. FINGERPRINT and
+// MESSAGE-INTEGRITY-SHA256 are attributes like any other here.
 int stun_parse_classic(struct stun_view *out, const uint8_t *buf, size_t n_bytes);
 
 // The first attribute of that type, or NULL (RFC 8489 §14: later ones of it are ignored).

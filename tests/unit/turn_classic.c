@@ -183,6 +183,17 @@ Test(turn_classic, signed_requests_are_432_without_a_name_and_430_with_one)
 	}
 }
 
+// A wrong one, even: it is an optional attribute that RFC 3489 does not know.
+Test(turn_classic, fingerprint_is_ignored_and_sha256_not_understood)
+{
+	cr_assert_eq(ask_with(STUN_ATTR_FINGERPRINT, 0x12345678), 0);
+	cr_expect_eq(rig.view.n_attrs, 2);
+	rig_begin(&rig, STUN_BINDING);
+	stun_put_bytes(&rig.w, STUN_ATTR_MESSAGE_INTEGRITY_SHA256, "0123456789abcdef", 16);
+	cr_expect_eq(send_classic(), 420);
+	expect_unknown(STUN_ATTR_MESSAGE_INTEGRITY_SHA256, STUN_ATTR_MESSAGE_INTEGRITY_SHA256);
+}
+
 // RFC 3489 §9.2: over UDP.
 Test(turn_classic, shared_secrets_are_told_over_tls_only)
 {
