@@ -77,7 +77,8 @@ int port_open(
 // struct.
 void port_close(struct port *port);
 
-// Link state as the PMD tells it; never blocks.
+// Link state as the PMD tells it and, for a Linux interface, the kernel, whom its PMD does not ask.
+// Never blocks.
 bool port_link_up(const struct port *port);
 
 #endif

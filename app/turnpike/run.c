@@ -2,6 +2,7 @@
 
 #include "exit.h"
 #include "report.h"
+#include "vitals.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -15,6 +16,7 @@
 #include <time.h>
 
 #define TICK_MS 100
+#define HEALTH_MS 500 // between two judgements
 #define POLLS_PER_EVENTS 16 // busy rounds of the control core between two looks at its descriptors
 #define TIMER_SLACK_NS 1000
 
@@ -137,6 +139,17 @@ static void on_report(evutil_socket_t fd, short what, void *argument)
 	report_log(&loop->report, loop->box, "stats");
 }
 
+static void on_health(evutil_socket_t fd, short what, void *argument)
+{
+	struct loop *loop = argument;
+	struct vitals vitals;
+
+	(void)fd;
+	(void)what;
+	vitals_take(&vitals, loop->box, time_now().now_ms);
+	health_judge(&loop->box->health, &vitals);
+}
+
 // The loop itself does the work; an event only ends its sleep.
 static void on_wake(evutil_socket_t fd, short what, void *argument)
 {
@@ -177,6 +190,7 @@ static int open_events(struct loop *loop)
 	rc = rc ? rc : add_event(loop, box->doorbell.fd, EV_READ, on_wake, 0);
 	rc = rc ? rc : add_event(loop, route_fd(box->route), EV_READ, on_route, 0);
 	rc = rc ? rc : add_event(loop, -1, 0, on_wake, TICK_MS);
+	rc = rc ? rc : add_event(loop, -1, 0, on_health, HEALTH_MS);
 	for (size_t i = 0; i < box->n_mirrors && !rc; i++)
 		rc = add_event(loop, box->mirrors[i].fd, EV_READ, on_mirror, 0);
 	if (!rc && box->conf->stats_interval_s)

@@ -1,0 +1,71 @@
+// Whether the box does its work, judged from its vital signs alone: no clock, no device, no lock.
+//
+// Two questions, as orchestrators ask them. Alive: every worker polls; what is not alive should be
+// started anew. Ready: alive, and new calls should come here.
+//
+// Order: vitals_take() (vitals.h), then health_judge(), twice a second or so; `verdict` then stands
+// for all who ask. Control core only.
+#ifndef TURNPIKE_HEALTH_H
+#define TURNPIKE_HEALTH_H
+
+#include "conf/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HEALTH_STALL_MS 3000 // a worker polls within it, however busy the machine
+#define HEALTH_LOOK_MS 1000 // what one judgement may add to how long a worker has stood still
+#define HEALTH_RELAY_PORTS_PERCENT 2 // of all, that are free at least
+#define HEALTH_REASON_BYTES 96
+
+struct vitals {
+	uint64_t now_ms; // monotonic
+	uint64_t n_polls[CONF_WORKERS_MAX]; // of each worker since the start
+	size_t n_workers;
+	const char *port_names[CONF_PORTS_MAX]; // outlive the verdict
+	bool port_up[CONF_PORTS_MAX];
+	size_t n_ports;
+	uint32_t n_relay_ports_free;
+	uint32_t n_relay_ports;
+	bool is_draining;
+	bool needs_redis; // somebody can only be known from there
+	bool redis_up;
+	uint32_t n_redis_cached;
+};
+
+enum health_sign {
+	HEALTH_WORKERS,
+	HEALTH_PORTS,
+	HEALTH_RELAY_PORTS,
+	HEALTH_REDIS,
+	HEALTH_DRAIN,
+	HEALTH_SIGNS,
+};
+
+// "workers", "ports", "relay_ports", "redis", "drain".
+const char *health_sign_name(enum health_sign sign);
+
+struct health_verdict {
+	bool is_alive;
+	bool is_ready;
+	bool is_good[HEALTH_SIGNS];
+	char reasons[HEALTH_SIGNS][HEALTH_REASON_BYTES]; // in words, where it is not good; else ""
+};
+
+// What was seen of the workers, and what it means. Zero before the first judgement.
+struct health {
+	struct {
+		uint64_t n_polls;
+		uint64_t stood_ms; // 0: it has moved since the last judgement
+	} workers[CONF_WORKERS_MAX];
+	uint64_t judged_ms;
+	bool has_begun;
+	struct health_verdict verdict;
+};
+
+// Judge, with regard to how long each worker was seen standing still. Time in which nobody looked
+// counts for HEALTH_LOOK_MS at most: when the whole process was stopped, nobody is blamed.
+void health_judge(struct health *health, const struct vitals *vitals);
+
+#endif

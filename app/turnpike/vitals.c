@@ -1,0 +1,42 @@
+#include "vitals.h"
+
+// True where a realm has no users or secrets but those in Redis.
+static bool needs_redis(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_realms; i++) {
+		const struct conf_realm *realm = &conf->realms[i];
+
+		if (realm->uses_redis &&
+			realm->n_users + realm->n_rest_secrets + realm->n_rest_secrets_sha256 == 0)
+			return true;
+	}
+	return false;
+}
+
+void vitals_take(struct vitals *out, const struct box *box, uint64_t now_ms)
+{
+	struct turn_stats turn;
+	struct redis_stats redis = {0};
+
+	turn_stats_get(box->turn, &turn);
+	if (box->redis)
+		redis_stats_get(box->redis, &redis);
+	*out = (struct vitals){
+		.now_ms = now_ms,
+		.n_workers = box->n_workers,
+		.n_ports = box->n_ports,
+		.n_relay_ports_free = turn.n_ports_free,
+		.n_relay_ports = turn.n_ports_free + turn.n_ports_used + turn.n_ports_reserved +
+			turn.n_ports_cooling,
+		.needs_redis = box->redis && needs_redis(box->conf),
+		.redis_up = redis.is_up,
+		.n_redis_cached = redis.n_cached,
+	};
+	for (size_t i = 0; i < box->n_workers; i++)
+		out->n_polls[i] = __atomic_load_n(
+			&worker_public(box->workers[i].worker)->stats.n_polls, __ATOMIC_RELAXED);
+	for (size_t i = 0; i < box->n_ports; i++) {
+		out->port_names[i] = box->conf->ports[i].name;
+		out->port_up[i] = port_link_up(&box->ports[i]);
+	}
+}
