@@ -16,10 +16,10 @@ MEASURED, INVALID, USAGE, UNAVAILABLE, RESOURCE = 0, 1, 64, 69, 71
 PATIENT = ("--lag", 1000)
 
 
-def load(lab, *argv, password=PASSWORD):
+def load(lab, *argv, user=USER, password=PASSWORD):
     """Run it in the client's host to its end: (exit code, output, JSON or None)."""
-    path = lab.path(f"load-{'-'.join(map(str, argv)).replace('/', '.')}.json")
-    done = lab.attempt("client", LOAD, "--server", f"{SERVICE}:3478", "-u", USER, "-w", password,
+    path = lab.path(f"load-{user}-{'-'.join(map(str, argv)).replace('/', '.')}.json")
+    done = lab.attempt("client", LOAD, "--server", f"{SERVICE}:3478", "-u", user, "-w", password,
                        "--json", path, *argv, timeout_s=50)
     print(done.stdout + done.stderr)
     result = None
