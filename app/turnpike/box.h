@@ -7,7 +7,6 @@
 #include "control/control.h"
 #include "drivers/drivers.h"
 #include "eal.h"
-#include "health.h"
 #include "msg/msg.h"
 #include "redis/redis.h"
 #include "route/route.h"
@@ -45,7 +44,6 @@ struct box {
 	struct box_worker workers[CONF_WORKERS_MAX];
 	size_t n_workers; // created
 	struct control *control;
-	struct health health; // judged anew twice a second while it runs
 };
 
 // `box->conf` is set, the rest is zero. Returns 0, or an exit status with one line in `error`;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *health_sign_name(enum health_sign sign)
 {
@@ -11,7 +12,6 @@ const char *health_sign_name(enum health_sign sign)
 		[HEALTH_PORTS] = "ports",
 		[HEALTH_RELAY_PORTS] = "relay_ports",
 		[HEALTH_REDIS] = "redis",
-		[HEALTH_DRAIN] = "drain",
 	};
 
 	return names[sign];
@@ -19,16 +19,24 @@ const char *health_sign_name(enum health_sign sign)
 
 // The first reason of a sign stands.
 static void __attribute__((format(printf, 3, 4)))
-blame(struct health_verdict *verdict, enum health_sign sign, const char *format, ...)
+blame(struct health *health, enum health_sign sign, const char *format, ...)
 {
 	va_list args;
 
-	if (!verdict->is_good[sign])
+	if (!health_is_good(health, sign))
 		return;
-	verdict->is_good[sign] = false;
 	va_start(args, format);
-	vsnprintf(verdict->reasons[sign], HEALTH_REASON_BYTES, format, args);
+	vsnprintf(health->reasons[sign], HEALTH_REASON_BYTES, format, args);
 	va_end(args);
+}
+
+static unsigned bad_signs(const struct health *health)
+{
+	unsigned bits = 0;
+
+	for (int sign = 0; sign < HEALTH_SIGNS; sign++)
+		bits |= (unsigned)!health_is_good(health, (enum health_sign)sign) << sign;
+	return bits;
 }
 
 static void judge_workers(struct health *health, const struct vitals *vitals)
@@ -45,7 +53,7 @@ static void judge_workers(struct health *health, const struct vitals *vitals)
 			health->workers[i].stood_ms += step_ms;
 		health->workers[i].n_polls = n_polls;
 		if (health->workers[i].stood_ms >= HEALTH_STALL_MS)
-			blame(&health->verdict, HEALTH_WORKERS,
+			blame(health, HEALTH_WORKERS,
 				"worker %zu has not polled for %" PRIu64 " ms", i,
 				health->workers[i].stood_ms);
 	}
@@ -53,28 +61,20 @@ static void judge_workers(struct health *health, const struct vitals *vitals)
 	health->has_begun = true;
 }
 
-void health_judge(struct health *health, const struct vitals *vitals)
+unsigned health_judge(struct health *health, const struct vitals *vitals)
 {
-	struct health_verdict *verdict = &health->verdict;
+	const unsigned before = bad_signs(health);
 
-	*verdict = (struct health_verdict){0};
-	for (int sign = 0; sign < HEALTH_SIGNS; sign++)
-		verdict->is_good[sign] = true;
+	memset(health->reasons, 0, sizeof(health->reasons));
 	judge_workers(health, vitals);
 	for (size_t i = 0; i < vitals->n_ports; i++)
 		if (!vitals->port_up[i])
-			blame(verdict, HEALTH_PORTS, "port %s is down", vitals->port_names[i]);
+			blame(health, HEALTH_PORTS, "port %s is down", vitals->port_names[i]);
 	if ((uint64_t)vitals->n_relay_ports_free * 100 <
 		(uint64_t)vitals->n_relay_ports * HEALTH_RELAY_PORTS_PERCENT)
-		blame(verdict, HEALTH_RELAY_PORTS,
-			"%" PRIu32 " of %" PRIu32 " relay ports are free",
+		blame(health, HEALTH_RELAY_PORTS, "%" PRIu32 " of %" PRIu32 " relay ports are free",
 			vitals->n_relay_ports_free, vitals->n_relay_ports);
 	if (vitals->needs_redis && !vitals->redis_up && vitals->n_redis_cached == 0)
-		blame(verdict, HEALTH_REDIS, "Redis cannot be reached and no user is cached");
-	if (vitals->is_draining)
-		blame(verdict, HEALTH_DRAIN, "new allocations are refused: it is being drained");
-	verdict->is_alive = verdict->is_good[HEALTH_WORKERS];
-	verdict->is_ready = true;
-	for (int sign = 0; sign < HEALTH_SIGNS; sign++)
-		verdict->is_ready &= verdict->is_good[sign];
+		blame(health, HEALTH_REDIS, "Redis cannot be reached and no user is cached");
+	return before ^ bad_signs(health);
 }

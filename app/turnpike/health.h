@@ -1,10 +1,7 @@
 // Whether the box does its work, judged from its vital signs alone: no clock, no device, no lock.
 //
-// Two questions, as orchestrators ask them. Alive: every worker polls; what is not alive should be
-// started anew. Ready: alive, and new calls should come here.
-//
-// Order: vitals_take() (vitals.h), then health_judge(), twice a second or so; `verdict` then stands
-// for all who ask. Control core only.
+// Order: vitals_take() (vitals.h), then health_judge(), twice a second or so; what it says then
+// stands for all who ask. Control core only.
 #ifndef TURNPIKE_HEALTH_H
 #define TURNPIKE_HEALTH_H
 
@@ -23,12 +20,11 @@ struct vitals {
 	uint64_t now_ms; // monotonic
 	uint64_t n_polls[CONF_WORKERS_MAX]; // of each worker since the start
 	size_t n_workers;
-	const char *port_names[CONF_PORTS_MAX]; // outlive the verdict
+	const char *port_names[CONF_PORTS_MAX];
 	bool port_up[CONF_PORTS_MAX];
 	size_t n_ports;
 	uint32_t n_relay_ports_free;
 	uint32_t n_relay_ports;
-	bool is_draining;
 	bool needs_redis; // somebody can only be known from there
 	bool redis_up;
 	uint32_t n_redis_cached;
@@ -39,21 +35,13 @@ enum health_sign {
 	HEALTH_PORTS,
 	HEALTH_RELAY_PORTS,
 	HEALTH_REDIS,
-	HEALTH_DRAIN,
 	HEALTH_SIGNS,
 };
 
-// "workers", "ports", "relay_ports", "redis", "drain".
+// "workers", "ports", "relay_ports", "redis".
 const char *health_sign_name(enum health_sign sign);
 
-struct health_verdict {
-	bool is_alive;
-	bool is_ready;
-	bool is_good[HEALTH_SIGNS];
-	char reasons[HEALTH_SIGNS][HEALTH_REASON_BYTES]; // in words, where it is not good; else ""
-};
-
-// What was seen of the workers, and what it means. Zero before the first judgement.
+// What was seen of the workers, and what all of it means. Zero before the first judgement.
 struct health {
 	struct {
 		uint64_t n_polls;
@@ -61,11 +49,18 @@ struct health {
 	} workers[CONF_WORKERS_MAX];
 	uint64_t judged_ms;
 	bool has_begun;
-	struct health_verdict verdict;
+	char reasons[HEALTH_SIGNS][HEALTH_REASON_BYTES]; // why a sign is bad; empty: it is good
 };
+
+static inline bool health_is_good(const struct health *health, enum health_sign sign)
+{
+	return health->reasons[sign][0] == 0;
+}
 
 // Judge, with regard to how long each worker was seen standing still. Time in which nobody looked
 // counts for HEALTH_LOOK_MS at most: when the whole process was stopped, nobody is blamed.
-void health_judge(struct health *health, const struct vitals *vitals);
+//
+// Returns the signs that were good and are bad now, or the other way, a bit each.
+unsigned health_judge(struct health *health, const struct vitals *vitals);
 
 #endif

@@ -36,6 +36,21 @@ void report_ready(const struct box *box)
 		box->eal.huge ? "hugepages" : "ordinary_pages");
 }
 
+void report_health(const struct health *health, unsigned changed)
+{
+	for (int sign = 0; sign < HEALTH_SIGNS; sign++) {
+		const char *name = health_sign_name((enum health_sign)sign);
+
+		if (!(changed >> sign & 1))
+			continue;
+		if (health_is_good(health, (enum health_sign)sign))
+			log_event(LOG_INFO, "health.good", "sign=%s", name);
+		else
+			log_event(LOG_WARNING, "health.bad", "sign=%s reason=\"%s\"", name,
+				health->reasons[sign]);
+	}
+}
+
 static void add_turn(struct text *text, const struct turn_stats *turn)
 {
 	add(text, "allocations", turn->n_allocations);

@@ -1,9 +1,10 @@
 // What the daemon says about itself in its log: one line when it is ready, one now and then, one at
-// the end.
+// the end, and one where its health changes.
 #ifndef TURNPIKE_REPORT_H
 #define TURNPIKE_REPORT_H
 
 #include "box.h"
+#include "health.h"
 
 struct report {
 	struct turn_stats turn; // too large for the stack of a callback
@@ -13,6 +14,8 @@ struct report {
 };
 
 void report_ready(const struct box *box);
+// The signs that health_judge() says have changed, a line each.
+void report_health(const struct health *health, unsigned changed);
 // All counters, under the event's name; in lines of their own, where there are any, the drops by
 // name and of each realm the rules about peers that decided something; of several realms, and of
 // Redis, one line each. Realms have numbers there, `auth` being 0.

@@ -41,6 +41,7 @@ struct loop {
 	atomic_bool stop;
 	struct worker_thread threads[CONF_WORKERS_MAX];
 	struct report report;
+	struct health health; // judged anew every HEALTH_MS
 };
 
 static void rest(unsigned n_idle)
@@ -147,7 +148,7 @@ static void on_health(evutil_socket_t fd, short what, void *argument)
 	(void)fd;
 	(void)what;
 	vitals_take(&vitals, loop->box, time_now().now_ms);
-	health_judge(&loop->box->health, &vitals);
+	report_health(&loop->health, health_judge(&loop->health, &vitals));
 }
 
 // The loop itself does the work; an event only ends its sleep.

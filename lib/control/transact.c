@@ -79,9 +79,7 @@ bool transact_request(struct control *c, const struct turn_time *time, const str
 
 	if (pkt_parse(&p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, port->vlan) ==
 			PKT_UDP &&
-		(stun_parse(&view, p.payload, p.payload_bytes) == 0 ||
-			stun_parse_classic(&view, p.payload, p.payload_bytes) == 0) &&
-		(!view.fingerprint_offset || stun_fingerprint_check(&view))) {
+		stun_parse_any(&view, p.payload, p.payload_bytes) == 0) {
 		request = request_of(&p, &view);
 		effects_begin(c);
 		if (tables_full(c, &view))

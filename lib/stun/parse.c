@@ -118,7 +118,9 @@ bool stun_is_classic(const uint8_t *buf, size_t n_bytes)
 		(load_be16(buf) == STUN_BINDING || load_be16(buf) == STUN_SHARED_SECRET);
 }
 
-int stun_parse_classic(struct stun_view *out, const uint8_t *buf, size_t n_bytes)
+int stun_parse_any(struct stun_view *out, const uint8_t *buf, size_t n_bytes)
 {
-	return stun_is_classic(buf, n_bytes) ? parse(out, buf, n_bytes, true) : -EBADMSG;
+	if (stun_is_classic(buf, n_bytes))
+		return parse(out, buf, n_bytes, true);
+	return stun_parse(out, buf, n_bytes);
 }

@@ -203,9 +203,9 @@ int stun_parse(struct stun_view *out, const uint8_t *buf, size_t n_bytes);
 
 // Whether it could be a request of RFC 3489: whole, without the cookie, and one of its two methods.
 bool stun_is_classic(const uint8_t *buf, size_t n_bytes);
-// stun_parse() for such a request; what stun_is_classic() denies is -EBADMSG. FINGERPRINT and
-// MESSAGE-INTEGRITY-SHA256 are attributes like any other here.
-int stun_parse_classic(struct stun_view *out, const uint8_t *buf, size_t n_bytes);
+// stun_parse(), and such requests besides: to those FINGERPRINT and MESSAGE-INTEGRITY-SHA256 are
+// attributes like any other.
+int stun_parse_any(struct stun_view *out, const uint8_t *buf, size_t n_bytes);
 
 // The first attribute of that type, or NULL (RFC 8489 §14: later ones of it are ignored).
 const struct stun_attr *stun_find(const struct stun_view *view, uint16_t type);

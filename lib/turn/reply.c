@@ -9,6 +9,7 @@ void reply_begin(struct call *call, enum stun_class class)
 
 	stun_writer_init(&call->reply, call->reply.buf, call->reply.capacity_bytes, class,
 		view->method, view->transaction_id);
+	// RFC 3489 §11.1: all 16 bytes of the id, where others have the cookie.
 	if (view->is_classic && !call->reply.overflow)
 		memcpy(call->reply.buf + 4, view->buf + 4, 4);
 }

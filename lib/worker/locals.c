@@ -46,7 +46,8 @@ const struct local *locals_find(const struct locals *locals, const uint8_t *ip, 
 static struct local *find_or_add(struct locals *locals, const struct ip_addr *address)
 {
 	const struct ip_addr unspecified = {.family = address->family};
-	struct local *local = &locals->slots[slot_of(locals, address->bytes, address->family)];
+	const unsigned slot = slot_of(locals, address->bytes, address->family);
+	struct local *local = &locals->slots[slot];
 
 	if (local->family)
 		return local;
@@ -54,33 +55,10 @@ static struct local *find_or_add(struct locals *locals, const struct ip_addr *ad
 		locals->n == LOCALS_MAX)
 		return NULL;
 	locals->n++;
-	*local = (struct local){.family = address->family, .relay_min = 1, .relay_max = 0};
+	*local = (struct local){
+		.family = address->family, .relay_min = 1, .relay_max = 0, .key = slot << 16};
 	memcpy(local->ip, address->bytes, sizeof(local->ip));
 	return local;
-}
-
-static uint32_t service_key(const struct locals *locals, const struct local *local, uint16_t port)
-{
-	return (uint32_t)(local - locals->slots) << 16 | port;
-}
-
-// The slot of a service, or a free one where it would be.
-static unsigned service_slot_of(const struct locals *locals, uint32_t key)
-{
-	unsigned slot = key * 0x9e3779b1u >> 19;
-
-	static_assert(SERVICES_SLOTS == 1 << 13, "thirteen bits of the product");
-	while (locals->services[slot] && locals->services[slot] != key)
-		slot = (slot + 1) % SERVICES_SLOTS;
-	return slot;
-}
-
-// Port 0, which is none, may have the key of a free slot.
-bool locals_serve(const struct locals *locals, const struct local *local, uint16_t port)
-{
-	const uint32_t key = service_key(locals, local, port);
-
-	return locals->services[service_slot_of(locals, key)] == key && port != 0;
 }
 
 int locals_add_service(struct locals *locals, const struct endpoint *service)
@@ -90,14 +68,13 @@ int locals_add_service(struct locals *locals, const struct endpoint *service)
 
 	if (!local || service->port == 0)
 		return -EINVAL;
-	slot = &locals->services[service_slot_of(
-		locals, service_key(locals, local, service->port))];
+	slot = &locals->services[locals_service_slot(locals, local->key | service->port)];
 	if (*slot)
 		return 0;
 	if (locals->n_services == SERVICES_MAX)
 		return -EINVAL;
 	locals->n_services++;
-	*slot = service_key(locals, local, service->port);
+	*slot = local->key | service->port;
 	return 0;
 }
 

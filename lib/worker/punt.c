@@ -53,8 +53,7 @@ static void punt_item(struct worker *w, struct burst_item *item)
 	const struct pkt *p = &item->pkt;
 	struct stun_view view;
 
-	if (stun_parse(&view, p->payload, p->payload_bytes) &&
-		stun_parse_classic(&view, p->payload, p->payload_bytes))
+	if (stun_parse_any(&view, p->payload, p->payload_bytes))
 		return item_drop(item, DROP_BAD_STUN);
 	item->urgency = URGENCY_OTHER;
 	if (!view.is_classic && (view.integrity_offset || view.integrity_sha256_offset))

@@ -86,6 +86,7 @@ struct local {
 	uint8_t family; // none: the slot is free
 	uint16_t relay_min; // above relay_max where nothing is relayed
 	uint16_t relay_max;
+	uint32_t key; // its slot << 16
 };
 
 // A relay address behind a 1:1 NAT, as both lie in packets.
@@ -105,7 +106,7 @@ struct external {
 // Both tables by open addressing.
 struct locals {
 	struct local slots[LOCALS_SLOTS];
-	uint32_t services[SERVICES_SLOTS]; // slot << 16 | UDP port in host order; 0 is free
+	uint32_t services[SERVICES_SLOTS]; // key | UDP port in host order; 0 is free
 	unsigned n;
 	unsigned n_services;
 };
@@ -220,8 +221,27 @@ int locals_add_relay(struct locals *locals, const struct relay_range *relay);
 
 // An address as it lies in a packet; NULL where it is none of ours.
 const struct local *locals_find(const struct locals *locals, const uint8_t *ip, uint8_t family);
-// Whether that one of them is a service at this port.
-bool locals_serve(const struct locals *locals, const struct local *local, uint16_t port);
+// The slot of a service, or a free one where it would be.
+static inline unsigned locals_service_slot(const struct locals *locals, uint32_t key)
+{
+	unsigned slot = key * 0x9e3779b1u >> 19;
+
+	static_assert(SERVICES_SLOTS == 1 << 13, "thirteen bits of the product");
+	while (locals->services[slot] && locals->services[slot] != key)
+		slot = (slot + 1) % SERVICES_SLOTS;
+	return slot;
+}
+
+// Whether that one of them is a service at this port. Port 0, which is none, may have the key of a
+// free slot.
+static inline bool locals_serve(
+	const struct locals *locals, const struct local *local, uint16_t port)
+{
+	const uint32_t key = local->key | port;
+
+	return locals->services[locals_service_slot(locals, key)] == key && port != 0;
+}
+
 // Which of our addresses the packet is for.
 static inline const struct local *locals_find_target(
 	const struct locals *locals, const struct pkt *p)

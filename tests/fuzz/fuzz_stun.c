@@ -138,9 +138,9 @@ static void try_classic(const uint8_t *data, size_t n_bytes)
 {
 	struct stun_view view;
 
-	if (stun_parse_classic(&view, data, n_bytes) != 0)
+	if (stun_parse_any(&view, data, n_bytes) != 0 || !view.is_classic)
 		return;
-	must(stun_classify(data, n_bytes) == STUN_KIND_OTHER && view.is_classic);
+	must(stun_classify(data, n_bytes) == STUN_KIND_OTHER);
 	must(view.class == STUN_REQUEST && view.n_bytes == n_bytes);
 	read_attrs(&view);
 }

@@ -112,7 +112,7 @@ def test_nat_that_maps_each_destination():
 
 def classic(lab, address):
     """What a client of RFC 3489 makes of us: its own name for the kind of NAT."""
-    return lab.attempt("client", "stun", SERVICE.split(":")[0], "-i", address, timeout_s=50).stdout
+    return lab.attempt("client", "stun", SERVICE, "-i", address, timeout_s=50).stdout
 
 
 @test()

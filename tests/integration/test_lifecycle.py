@@ -238,3 +238,26 @@ def test_options_that_only_tell():
             check(done.returncode == 0, f"{argv} ended with {done.returncode}: {done.stderr}")
             check(re.search(expected, done.stdout), f"{argv} says {done.stdout}")
         check(turnpike(lab, "--no-such-option").returncode == USAGE, "an unknown option passed")
+
+
+def check_link_down_and_up(device):
+    """The log says so both times, and what comes then is relayed."""
+    with Lab() as lab:
+        relay = start_relay(lab, device=device)
+        uclient.start_peer(lab)
+        lab.run("net", "ip", "link", "set", "relay", "down")
+        relay.process.wait_log(r'warning health\.bad sign=ports reason="port wire is down"')
+        lab.run("net", "ip", "link", "set", "relay", "up")
+        relay.process.wait_log(r"info health\.good sign=ports")
+        check_media(lab)
+        relay.stop()
+
+
+@test()
+def test_link_down_and_up_af_packet():
+    check_link_down_and_up("af_packet")
+
+
+@test()
+def test_link_down_and_up_af_xdp():
+    check_link_down_and_up("af_xdp")

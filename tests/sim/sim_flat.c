@@ -1,8 +1,8 @@
 // What comes and goes leaves nothing: memory and buffers are where they were after a million rounds
 // of an allocation's life and after every flood, and no answer carries a byte that was not meant.
+#include "caller.h"
 #include "draw.h"
 #include "wire.h"
-#include "world.h"
 
 #include <criterion/criterion.h>
 #include <malloc.h>
@@ -28,13 +28,7 @@
 static const uint8_t secret[8] = {0xd3, 0x91, 0xe7, 0xb5, 0x9f, 0xc1, 0xa3, 0x8d};
 
 static struct world world;
-static struct stun_mac *mac;
-static struct stun_key key;
-static struct datagram answer; // the last that left the relay
-static uint64_t n_sent;
-static char nonce[128];
-static size_t nonce_bytes;
-static uint32_t n_transactions;
+static struct caller caller; // at any port
 
 struct memory {
 	size_t heap_bytes;
@@ -87,14 +81,6 @@ static void on_sent(struct world *from, const struct datagram *d)
 		check_stun(d);
 	for (size_t i = 0; i + 4 <= sizeof(secret); i += 4)
 		cr_assert_null(memmem(d->payload, d->n, secret + i, 4), "old bytes are sent");
-	answer = *d;
-	n_sent++;
-}
-
-static void on_arrived(struct world *from, const struct datagram *d)
-{
-	(void)from;
-	(void)d;
 }
 
 static void open_world(void)
@@ -103,17 +89,14 @@ static void open_world(void)
 	world_add_host(&world, CLIENT_IP);
 	world_add_host(&world, PEER_IP);
 	world.on_sent = on_sent;
-	world.on_arrived = on_arrived;
 	world.delay_max_ms = 0;
-	cr_assert_eq(stun_mac_create(&mac), 0);
-	stun_key_md5(mac, &key, WORLD_USER, strlen(WORLD_USER), WORLD_REALM, strlen(WORLD_REALM),
-		WORLD_PASSWORD, strlen(WORLD_PASSWORD));
+	caller_open(&caller, CLIENT_IP, 0);
 }
 
 static void close_world(void)
 {
 	world_close(&world);
-	stun_mac_destroy(mac);
+	caller_close(&caller);
 }
 
 TestSuite(flat, .init = open_world, .fini = close_world);
@@ -136,41 +119,24 @@ static struct datagram datagram_from(const char *ip, uint16_t port)
 
 static void begin(struct stun_writer *w, struct datagram *d, uint16_t method)
 {
-	uint8_t transaction[STUN_TRANSACTION_BYTES] = {0x5a};
-
-	store_be32(transaction + 4, ++n_transactions);
-	stun_writer_init(w, d->payload, sizeof(d->payload), STUN_REQUEST, method, transaction);
+	caller_begin(&caller, w, d, method);
 }
 
 static void sign(struct stun_writer *w)
 {
-	stun_put_bytes(w, STUN_ATTR_USERNAME, WORLD_USER, strlen(WORLD_USER));
-	stun_put_bytes(w, STUN_ATTR_REALM, WORLD_REALM, strlen(WORLD_REALM));
-	stun_put_bytes(w, STUN_ATTR_NONCE, nonce, nonce_bytes);
-	stun_put_integrity(w, mac, &key);
+	caller_sign(&caller, w);
 }
 
-// The code of the answer; 0 for success, -1 where none came.
+// The code of the answer; -1 where none came.
 static int exchange(struct stun_writer *w, struct datagram *d)
 {
-	const uint64_t n_before = n_sent;
-	const struct stun_attr *attr;
-	struct stun_view view;
+	const uint64_t n_before = world.n_sent;
 
 	d->n = stun_writer_end(w);
 	cr_assert_gt(d->n, 0);
 	world_send(&world, d);
 	poll_all();
-	if (n_sent == n_before)
-		return -1;
-	cr_assert_eq(stun_parse(&view, answer.payload, answer.n), 0);
-	attr = stun_find(&view, STUN_ATTR_NONCE);
-	if (attr && attr->n_bytes <= sizeof(nonce)) {
-		memcpy(nonce, attr->value, attr->n_bytes);
-		nonce_bytes = attr->n_bytes;
-	}
-	attr = stun_find(&view, STUN_ATTR_ERROR_CODE);
-	return attr ? attr->value[2] * 100 + attr->value[3] : 0;
+	return world.n_sent == n_before ? -1 : caller_read(&caller, &world.sent);
 }
 
 static int challenge(uint16_t port)
@@ -191,18 +157,6 @@ static int allocate(uint16_t port)
 	stun_put_u32(&w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
 	sign(&w);
 	return exchange(&w, &d);
-}
-
-static struct endpoint relayed_of_answer(void)
-{
-	struct endpoint relayed;
-	struct stun_view view;
-
-	cr_assert_eq(stun_parse(&view, answer.payload, answer.n), 0);
-	cr_assert_eq(stun_get_xor_address(stun_find(&view, STUN_ATTR_XOR_RELAYED_ADDRESS),
-			     view.transaction_id, &relayed),
-		0);
-	return relayed;
 }
 
 static int with_peer(uint16_t port, uint16_t method, uint16_t peer_port)
@@ -243,7 +197,7 @@ static void round_trip(uint16_t port)
 	media.n = 5;
 	world_send(&world, &media);
 	poll_all();
-	cr_assert_eq(answer.n, 1);
+	cr_assert_eq(world.sent.n, 1);
 	cr_assert_eq(release(port), 0);
 	world_advance(&world, 1);
 }
@@ -274,7 +228,7 @@ struct flood {
 static void make_binding(struct datagram *d, struct stun_writer *w)
 {
 	begin(w, d, STUN_BINDING);
-	if (n_transactions % 2)
+	if (caller.n_transactions % 2)
 		stun_put_fingerprint(w);
 }
 
@@ -289,14 +243,14 @@ static void make_spoofed(struct datagram *d, struct stun_writer *w)
 {
 	make_unauthenticated(d, w);
 	sign(w);
-	if (n_transactions % 2)
+	if (caller.n_transactions % 2)
 		d->payload[w->n_bytes - 1] ^= 1;
 }
 
 static void make_bad_stun(struct datagram *d, struct stun_writer *w)
 {
 	make_spoofed(d, w);
-	switch (n_transactions % 3) {
+	switch (caller.n_transactions % 3) {
 	case 0:
 		store_be16(d->payload + 2, (uint16_t)(load_be16(d->payload + 2) + 4));
 		break;
@@ -311,13 +265,13 @@ static void make_bad_stun(struct datagram *d, struct stun_writer *w)
 static void make_unknown_peer(struct datagram *d, struct stun_writer *w)
 {
 	begin(w, d, STUN_BINDING);
-	d->to.port = (uint16_t)(WORLD_PORT_MIN + n_transactions % 40);
+	d->to.port = (uint16_t)(WORLD_PORT_MIN + caller.n_transactions % 40);
 }
 
 static void make_unbound_channel(struct datagram *d, struct stun_writer *w)
 {
 	begin(w, d, STUN_BINDING);
-	store_be16(d->payload, (uint16_t)(0x4000 + n_transactions % 0x1000));
+	store_be16(d->payload, (uint16_t)(0x4000 + caller.n_transactions % 0x1000));
 	store_be16(d->payload + 2, 16);
 }
 
@@ -359,11 +313,11 @@ static void withstand(const struct flood *flood)
 
 	pour(flood, 2000);
 	before = memory_now();
-	n_before = n_sent;
+	n_before = world.n_sent;
 	pour(flood, N_FLOOD);
 	expect_flat(&before, flood->name);
-	cr_expect_leq(n_sent - n_before, (uint64_t)N_FLOOD * flood->answers_percent_max / 100,
-		"%s: %lu answers", flood->name, n_sent - n_before);
+	cr_expect_leq(world.n_sent - n_before, (uint64_t)N_FLOOD * flood->answers_percent_max / 100,
+		"%s: %lu answers", flood->name, world.n_sent - n_before);
 	cr_expect_eq(rte_mempool_in_use_count(world.pool), 0, "%s: buffers are held", flood->name);
 	turn_stats_get(world.turn, &stats);
 	cr_expect_eq(stats.n_allocations, 1, "%s made state", flood->name);
@@ -452,7 +406,7 @@ Test(flat, answers_hold_no_byte_that_was_not_meant, .timeout = 300)
 	unsigned n_codes[700] = {0};
 	int code;
 
-	for (unsigned n = 0; n_sent < N_ANSWERS; n++) {
+	for (unsigned n = 0; world.n_sent < N_ANSWERS; n++) {
 		const uint16_t port = (uint16_t)(7000 + random_below(&world.random, 8));
 
 		cr_assert_eq(rte_mempool_in_use_count(world.pool), 0);
@@ -461,7 +415,7 @@ Test(flat, answers_hold_no_byte_that_was_not_meant, .timeout = 300)
 			rte_mempool_obj_iter(world.pool, poison, NULL);
 		n_codes[challenge(port)]++;
 		if (allocate(port) == 0)
-			relayed = relayed_of_answer();
+			relayed = caller.relayed;
 		n_codes[with_peer(port, STUN_CREATE_PERMISSION, 6000) % 700]++;
 		for (int i = 0; i < 40; i++) {
 			code = ask_anything(port);
@@ -495,7 +449,7 @@ static struct request request_of(uint16_t method, uint16_t port, const struct us
 		.channel = CHANNEL,
 	};
 
-	store_be32(request.transaction, ++n_transactions);
+	store_be32(request.transaction, ++caller.n_transactions);
 	return request;
 }
 
@@ -567,7 +521,7 @@ Test(flat, a_million_lives_leave_an_instance_as_it_was, .timeout = 300)
 	struct user user;
 	char account[16];
 
-	wire.mac = mac;
+	wire.mac = caller.mac;
 	for (int i = 0; i < N_ROUNDS + 70000; i++) {
 		if (i == 70000)
 			before = memory_now();

@@ -65,12 +65,6 @@ static void on_sent(struct world *from, const struct datagram *d)
 	}
 }
 
-static void on_arrived(struct world *from, const struct datagram *d)
-{
-	(void)from;
-	(void)d;
-}
-
 static void poll_workers(void)
 {
 	world_advance(&world, 0);
@@ -121,7 +115,6 @@ static void open_world(void)
 	world_add_host(&world, "198.18.0.11");
 	world_add_host(&world, PEER_IP);
 	world.on_sent = on_sent;
-	world.on_arrived = on_arrived;
 	world.delay_max_ms = 0;
 	for (unsigned i = 0; i < N_CALLS; i++)
 		begin_call(&calls[i], i);

@@ -10,7 +10,6 @@
 static struct world world;
 static bool ann_is_known;
 static bool bob_is_known;
-static unsigned n_sent;
 static uint16_t last_port; // of the client that was answered last
 static int last_code;
 
@@ -37,13 +36,6 @@ static void on_sent(struct world *from, const struct datagram *datagram)
 	last_code = stun_find(&view, STUN_ATTR_ERROR_CODE)->value[2] * 100 +
 		stun_find(&view, STUN_ATTR_ERROR_CODE)->value[3];
 	last_port = datagram->to.port;
-	n_sent++;
-}
-
-static void on_arrived(struct world *from, const struct datagram *datagram)
-{
-	(void)from;
-	(void)datagram;
 }
 
 static void open_world(void)
@@ -52,7 +44,6 @@ static void open_world(void)
 	world_open(&world, 1);
 	world_add_host(&world, CLIENT_IP);
 	world.on_sent = on_sent;
-	world.on_arrived = on_arrived;
 	world.delay_max_ms = 0;
 }
 
@@ -63,14 +54,9 @@ static void close_world(void)
 
 TestSuite(parked, .init = open_world, .fini = close_world);
 
-// Everybody does what there is to do; no time passes.
 static void run(void)
 {
-	for (int round = 0; round < 4; round++) {
-		world_advance(&world, 0);
-		for (unsigned which = 0; which <= WORLD_WORKERS; which++)
-			world_poll(&world, which);
-	}
+	world_run(&world);
 	world_check(&world);
 }
 
@@ -104,13 +90,13 @@ Test(parked, it_goes_on_when_its_user_is_known)
 {
 	ask("ann", 1000);
 	run();
-	cr_expect_eq(n_sent, 0);
+	cr_expect_eq(world.n_sent, 0);
 	cr_expect_eq(control_stats_get(world.control)->n_parked, 1);
 	ann_is_known = true;
 	run();
-	cr_expect_eq(n_sent, 0, "nobody has said so yet");
+	cr_expect_eq(world.n_sent, 0, "nobody has said so yet");
 	answer();
-	cr_expect_eq(n_sent, 1);
+	cr_expect_eq(world.n_sent, 1);
 	cr_expect_eq(last_code, 401);
 	cr_expect_eq(last_port, 1000);
 	cr_expect_eq(control_stats_get(world.control)->n_punts, 1);
@@ -124,11 +110,11 @@ Test(parked, who_is_still_asked_for_waits_on)
 	ask("ann", 3000);
 	bob_is_known = true;
 	answer();
-	cr_expect_eq(n_sent, 1);
+	cr_expect_eq(world.n_sent, 1);
 	cr_expect_eq(last_port, 2000);
 	ann_is_known = true;
 	answer();
-	cr_expect_eq(n_sent, 3);
+	cr_expect_eq(world.n_sent, 3);
 	cr_expect_eq(last_port, 3000, "in the order in which they came");
 	cr_expect_eq(control_stats_get(world.control)->n_parked, 3);
 	cr_expect_eq(control_stats_get(world.control)->n_answers, 3);
@@ -143,7 +129,7 @@ Test(parked, of_too_many_the_last_are_dropped)
 	ann_is_known = true;
 	for (int i = 0; i < 20; i++)
 		answer();
-	cr_expect_eq(n_sent, CONTROL_PARKED_MAX);
+	cr_expect_eq(world.n_sent, CONTROL_PARKED_MAX);
 	cr_expect_eq(last_port, 1000 + CONTROL_PARKED_MAX - 1);
 }
 
@@ -161,7 +147,7 @@ Test(parked, what_waits_too_long_is_dropped)
 	ann_is_known = true;
 	bob_is_known = true;
 	answer();
-	cr_expect_eq(n_sent, 1);
+	cr_expect_eq(world.n_sent, 1);
 	cr_expect_eq(last_port, 2000);
 }
 

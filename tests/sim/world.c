@@ -269,7 +269,8 @@ static void land_due(struct world *world)
 			land_at_relay(world, &flight.datagram);
 		} else {
 			world->n_delivered++;
-			world->on_arrived(world, &flight.datagram);
+			if (world->on_arrived)
+				world->on_arrived(world, &flight.datagram);
 		}
 	}
 }
@@ -289,7 +290,10 @@ static void collect_sent(struct world *world, uint16_t queue)
 		d.n = p.payload_bytes;
 		memcpy(d.payload, p.payload, d.n);
 		rte_pktmbuf_free(mbuf);
-		world->on_sent(world, &d);
+		world->sent = d;
+		world->n_sent++;
+		if (world->on_sent)
+			world->on_sent(world, &d);
 		take_off(world, &d, false);
 	}
 }
@@ -311,15 +315,25 @@ void world_advance(struct world *world, uint64_t ms)
 	land_due(world);
 }
 
+static void run_rounds(struct world *world, int n_rounds, uint64_t ms)
+{
+	for (int round = 0; round < n_rounds; round++) {
+		world_advance(world, ms);
+		for (unsigned which = 0; which <= WORLD_WORKERS; which++)
+			world_poll(world, which);
+	}
+}
+
+void world_run(struct world *world)
+{
+	run_rounds(world, 4, 0);
+}
+
 void world_settle(struct world *world)
 {
 	world->loss_percent = 0;
 	world->double_percent = 0;
-	for (int round = 0; round < 20; round++) {
-		world_advance(world, 110);
-		for (unsigned which = 0; which <= WORLD_WORKERS; which++)
-			world_poll(world, which);
-	}
+	run_rounds(world, 20, 110);
 }
 
 static unsigned n_waiting(const struct world *world)

@@ -63,9 +63,11 @@ struct world {
 	unsigned delay_max_ms;
 	uint64_t n_lost;
 	uint64_t n_delivered;
-	// Every datagram as it leaves the relay, before the network can lose it.
+	struct datagram sent; // the last that left the relay
+	uint64_t n_sent;
+	// Every datagram as it leaves the relay, before the network can lose it; NULL is fine.
 	void (*on_sent)(struct world *world, const struct datagram *datagram);
-	// A datagram that reached its host.
+	// A datagram that reached its host; NULL is fine.
 	void (*on_arrived)(struct world *world, const struct datagram *datagram);
 	void *actors;
 };
@@ -82,6 +84,8 @@ void world_send(struct world *world, const struct datagram *datagram);
 // One thing happens in the relay: a worker's round, or the control core's.
 void world_poll(struct world *world, unsigned which);
 void world_advance(struct world *world, uint64_t ms);
+// Everybody does what there is to do; no time passes.
+void world_run(struct world *world);
 // No more losses, and everything runs until nothing is on its way.
 void world_settle(struct world *world);
 

@@ -58,24 +58,13 @@ static int ask_with(uint16_t type, uint32_t value)
 	return send_classic();
 }
 
-static void expect_address(uint16_t type, const char *want)
-{
-	const struct stun_attr *attr = stun_find(&rig.view, type);
-	struct endpoint endpoint;
-	char text[ADDR_TEXT_BYTES];
-
-	cr_assert_not_null(attr);
-	cr_assert_eq(stun_get_address(attr, &endpoint), 0);
-	cr_expect_str_eq(endpoint_format(&endpoint, text), want);
-}
-
 // RFC 3489 §8.1: MAPPED-ADDRESS, SOURCE-ADDRESS. The rig compares all 16 bytes of the id.
 Test(turn_classic, learns_its_address_in_clear)
 {
 	cr_assert_eq(ask(), 0);
 	cr_expect_eq(rig.view.n_attrs, 2);
-	expect_address(STUN_ATTR_MAPPED_ADDRESS, "198.51.100.2:7000");
-	expect_address(STUN_ATTR_SOURCE_ADDRESS, "192.0.2.15:3478");
+	cr_expect_str_eq(rig_plain_address(&rig, STUN_ATTR_MAPPED_ADDRESS), "198.51.100.2:7000");
+	cr_expect_str_eq(rig_plain_address(&rig, STUN_ATTR_SOURCE_ADDRESS), "192.0.2.15:3478");
 	cr_expect_not(rig.answer.known);
 }
 
@@ -104,9 +93,11 @@ Test(turn_classic, with_a_second_address_it_learns_the_kind_of_its_nat)
 		cr_assert_eq(ask_with(STUN_ATTR_CHANGE_REQUEST, rows[i].flags), 0);
 		cr_expect_str_eq(endpoint_format(&rig.answer.from, text), rows[i].from);
 		cr_expect_str_eq(endpoint_format(&rig.answer.to, text), "198.51.100.2:7000");
-		expect_address(STUN_ATTR_MAPPED_ADDRESS, "198.51.100.2:7000");
-		expect_address(STUN_ATTR_SOURCE_ADDRESS, rows[i].from);
-		expect_address(STUN_ATTR_CHANGED_ADDRESS, "192.0.2.16:3479");
+		cr_expect_str_eq(
+			rig_plain_address(&rig, STUN_ATTR_MAPPED_ADDRESS), "198.51.100.2:7000");
+		cr_expect_str_eq(rig_plain_address(&rig, STUN_ATTR_SOURCE_ADDRESS), rows[i].from);
+		cr_expect_str_eq(
+			rig_plain_address(&rig, STUN_ATTR_CHANGED_ADDRESS), "192.0.2.16:3479");
 	}
 }
 
@@ -126,7 +117,7 @@ static void expect_unknown(uint16_t one, uint16_t two)
 Test(turn_classic, who_wants_nothing_changed_needs_no_second_address)
 {
 	cr_assert_eq(ask_with(STUN_ATTR_CHANGE_REQUEST, 0), 0);
-	expect_address(STUN_ATTR_MAPPED_ADDRESS, "198.51.100.2:7000");
+	cr_expect_str_eq(rig_plain_address(&rig, STUN_ATTR_MAPPED_ADDRESS), "198.51.100.2:7000");
 	cr_expect_null(stun_find(&rig.view, STUN_ATTR_CHANGED_ADDRESS));
 	cr_expect_eq(ask_with(STUN_ATTR_CHANGE_REQUEST, CHANGE_PORT), 420);
 	expect_unknown(STUN_ATTR_CHANGE_REQUEST, STUN_ATTR_CHANGE_REQUEST);

@@ -277,8 +277,7 @@ int rig_repeat(struct rig *rig)
 	struct stun_view view;
 	struct turn_request request = {rig->service, rig->client, &view};
 
-	if (stun_parse(&view, rig->request, rig->w.n_bytes) &&
-		stun_parse_classic(&view, rig->request, rig->w.n_bytes))
+	if (stun_parse_any(&view, rig->request, rig->w.n_bytes))
 		return RIG_NO_ANSWER;
 	memset(rig->reply, 0xaa, sizeof(rig->reply));
 	rig->effects.n = 0;
@@ -419,6 +418,18 @@ struct endpoint rig_address(const struct rig *rig, uint16_t attr)
 	raw = load_be32(found->value + 4) ^ 0x2112a442u;
 	store_be32(endpoint.ip.bytes, raw);
 	return endpoint;
+}
+
+const char *rig_plain_address(const struct rig *rig, uint16_t attr)
+{
+	static char text[ADDR_TEXT_BYTES];
+	const struct stun_attr *found = stun_find(&rig->view, attr);
+	struct endpoint endpoint;
+
+	if (!found)
+		return "none";
+	must(stun_get_address(found, &endpoint) == 0);
+	return endpoint_format(&endpoint, text);
 }
 
 struct endpoint rig_relayed(const struct rig *rig, enum family family)

@@ -99,6 +99,8 @@ void rig_cool_down(struct rig *rig);
 bool rig_has(const struct rig *rig, uint16_t attr);
 uint32_t rig_u32(const struct rig *rig, uint16_t attr);
 struct endpoint rig_address(const struct rig *rig, uint16_t attr); // of IPv4
+// One that is not masked, as text; "none" where it is not there.
+const char *rig_plain_address(const struct rig *rig, uint16_t attr);
 // XOR-RELAYED-ADDRESS of that family; family none where there is none, aborts where there are two.
 struct endpoint rig_relayed(const struct rig *rig, enum family family);
 struct turn_stats rig_stats(const struct rig *rig);
