@@ -1,7 +1,7 @@
 #include "run.h"
 
 #include "exit.h"
-#include "report.h"
+#include "loop.h"
 #include "vitals.h"
 
 #include <errno.h>
@@ -26,23 +26,6 @@
 #define IDLE_SHORT_SLEEPS 32
 #define SLEEP_SHORT_NS 20000
 #define SLEEP_LONG_NS 80000
-
-struct worker_thread {
-	struct worker *worker;
-	atomic_bool *stop;
-	bool adaptive;
-};
-
-struct loop {
-	struct box *box;
-	struct event_base *base;
-	struct event *events[2 * CONF_PORTS_MAX + 8];
-	size_t n_events;
-	atomic_bool stop;
-	struct worker_thread threads[CONF_WORKERS_MAX];
-	struct report report;
-	struct health health; // judged anew every HEALTH_MS
-};
 
 static void rest(unsigned n_idle)
 {

@@ -1,0 +1,34 @@
+// The control thread: one event loop that the control core and all doors to the operator share. What
+// is done for an event is a bounded slice, so that requests of clients never wait long.
+//
+// run() makes it; everything that is opened in its loop is given this struct and lives in it.
+#ifndef TURNPIKE_LOOP_H
+#define TURNPIKE_LOOP_H
+
+#include "box.h"
+#include "health.h"
+#include "report.h"
+
+#include <stdatomic.h>
+
+struct event;
+struct event_base;
+
+struct worker_thread {
+	struct worker *worker;
+	atomic_bool *stop;
+	bool adaptive;
+};
+
+struct loop {
+	struct box *box;
+	struct event_base *base;
+	struct event *events[2 * CONF_PORTS_MAX + 8];
+	size_t n_events;
+	atomic_bool stop;
+	struct worker_thread threads[CONF_WORKERS_MAX];
+	struct report report;
+	struct health health; // judged anew every HEALTH_MS
+};
+
+#endif
