@@ -1,5 +1,5 @@
-// The control thread: one event loop that the control core and all doors to the operator share. What
-// is done for an event is a bounded slice, so that requests of clients never wait long.
+// The control thread: one event loop, shared by the control core and all doors to the operator.
+// What is done for an event is a bounded slice, so that requests of clients never wait long.
 //
 // run() makes it; everything that is opened in its loop is given this struct and lives in it.
 #ifndef TURNPIKE_LOOP_H
