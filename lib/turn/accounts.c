@@ -50,6 +50,11 @@ struct account *accounts_hold(
 		account->next = *bucket;
 		*bucket = account;
 	}
+	return account_share(account);
+}
+
+struct account *account_share(struct account *account)
+{
 	account->n_identities++;
 	return account;
 }

@@ -39,6 +39,8 @@ void accounts_fini(struct accounts *accounts);
 // For one identity more; made where there is none yet. NULL without memory.
 struct account *accounts_hold(
 	struct accounts *accounts, const struct realm *realm, const uint8_t *name, size_t n_bytes);
+// For one identity more.
+struct account *account_share(struct account *account);
 // An allocation more or less. No more accounts than were expected may have some.
 void accounts_add_allocation(struct accounts *accounts, struct account *account);
 void accounts_remove_allocation(struct accounts *accounts, struct account *account);

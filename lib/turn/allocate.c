@@ -18,17 +18,26 @@ uint32_t allocation_lifetime(const struct call *call, uint32_t wanted_s)
 	return lifetime_s < call->lifetime_max_s ? lifetime_s : call->lifetime_max_s;
 }
 
+// In seconds of the monotonic clock.
+static uint32_t token_end(const struct call *call)
+{
+	const uint64_t ends_s = call->time->now_ms / MS_IN_S + call->lifetime_max_s;
+
+	return ends_s < UINT32_MAX ? (uint32_t)ends_s : UINT32_MAX;
+}
+
 int allocation_take_token(struct call *call)
 {
 	struct turn *turn = call->turn;
 	struct identity *old = call->allocation->identity;
-	struct identity *identity = users_hold(&turn->users, call->realm, &call->principal);
+	// Entries that stand name the user: his account stays.
+	struct identity *identity =
+		users_hold(&turn->users, call->realm, &call->principal, old->account);
 
 	if (!identity)
 		return -ENOMEM;
 	call->allocation->identity = identity;
-	old->account->n_allocations--;
-	identity->account->n_allocations++;
+	call->allocation->token_ends_s = token_end(call);
 	users_drop(&turn->users, old);
 	return 0;
 }
@@ -277,6 +286,7 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 		return 0;
 	}
 	allocation->identity = identity;
+	allocation->token_ends_s = token_end(call);
 	accounts_add_allocation(&turn->users.accounts, identity->account);
 	identity->realm->n_allocations++;
 	identity->realm->n_created++;
@@ -341,7 +351,7 @@ enum stun_code allocate_handle(struct call *call)
 		pool_reserve(&turn->seconds, 1) || pool_reserve(&turn->reservations, 1) ||
 		pool_reserve(&turn->mobilities, 1))
 		return STUN_INSUFFICIENT_CAPACITY;
-	identity = users_hold(&turn->users, call->realm, &call->principal);
+	identity = users_hold(&turn->users, call->realm, &call->principal, NULL);
 	if (!identity)
 		return STUN_INSUFFICIENT_CAPACITY;
 	if (is_quota_reached(call->realm, identity->account)) {

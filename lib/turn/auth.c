@@ -95,6 +95,19 @@ static bool check_token(struct call *call, const struct stun_attr *attr)
 	return check_keys(call, &token.keys);
 }
 
+// The key that the allocation was made with, or last refreshed. What a token allows ends with it,
+// whether it is shown again or not (RFC 7635 §9).
+static bool check_owner_key(struct call *call)
+{
+	const struct allocation *allocation = call->allocation;
+	const uint64_t now_s = call->time->now_ms / MS_IN_S;
+
+	if (allocation->token_ends_s <= now_s)
+		return check_nobody(call);
+	call->lifetime_max_s = (uint32_t)(allocation->token_ends_s - now_s);
+	return check_keys(call, &allocation->identity->keys);
+}
+
 // The time in a REST user name ends its use for new allocations, never one that lives: its owner's
 // key stays good for everything but Allocate (draft-uberti-behave-turn-rest §4.2).
 static bool check_integrity(struct call *call)
@@ -108,7 +121,7 @@ static bool check_integrity(struct call *call)
 		return check_token(call, token);
 	if (call->allocation && call->request->view->method != STUN_ALLOCATE &&
 		caller_is(call, call->allocation->identity))
-		return check_keys(call, &call->allocation->identity->keys);
+		return check_owner_key(call);
 	user = users_find(&turn->users, call->realm, who->name, who->n_bytes);
 	if (user)
 		return check_keys(call, &user->keys);

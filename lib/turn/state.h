@@ -50,6 +50,7 @@ struct allocation {
 	uint32_t second_idx; // the relayed address of the other family, or 0
 	uint32_t mobility_idx; // where its client may move, or 0
 	uint8_t transaction_id[STUN_TRANSACTION_BYTES]; // of the Allocate that made it
+	uint32_t token_ends_s; // of its owner's token, by the monotonic clock; else UINT32_MAX
 };
 static_assert(sizeof(struct allocation) <= 128, "millions of them");
 
@@ -259,7 +260,7 @@ void clients_remove(struct turn *turn, uint32_t idx);
 void allocation_end(struct turn *turn, uint32_t idx, struct turn_effects *effects);
 // RFC 8656 §7.2, §8.2: what is granted to who asks for `wanted_s`.
 uint32_t allocation_lifetime(const struct call *call, uint32_t wanted_s);
-// From now on another token is its owner's (RFC 7635 §9). Returns 0; -ENOMEM.
+// From now on this token is its owner's (RFC 7635 §9). Returns 0; -ENOMEM.
 int allocation_take_token(struct call *call);
 
 // An allocation's relayed address of that family, or NULL.

@@ -57,21 +57,19 @@ static struct account *hold_account(
 	return accounts_hold(&users->accounts, realm, user, n_bytes);
 }
 
-static struct identity *add(
-	struct users *users, struct realm *realm, const struct principal *who, bool configured)
+// The account is held for it, and let go where there is no memory.
+static struct identity *add(struct users *users, struct realm *realm, const struct principal *who,
+	struct account *account)
 {
 	struct identity **bucket = bucket_of(users, who->name, who->n_bytes);
 	struct identity *identity = calloc(1, sizeof(*identity) + who->n_bytes);
 
-	if (!identity)
-		return NULL;
-	identity->account = hold_account(users, realm, who);
-	if (!identity->account) {
-		free(identity);
+	if (!identity) {
+		accounts_drop(&users->accounts, account);
 		return NULL;
 	}
+	identity->account = account;
 	identity->realm = realm;
-	identity->configured = configured;
 	identity->next = *bucket;
 	identity->keys = who->keys;
 	identity->n_bytes = (uint16_t)who->n_bytes;
@@ -80,16 +78,31 @@ static struct identity *add(
 	return identity;
 }
 
-struct identity *users_hold(struct users *users, struct realm *realm, const struct principal *who)
+static struct identity *find(
+	const struct users *users, const struct principal *who, const struct account *account)
 {
 	struct identity *identity = *bucket_of(users, who->name, who->n_bytes);
 
 	while (identity &&
-		!(identity->realm == realm && identity_is(identity, who->name, who->n_bytes) &&
+		!(identity->account == account && identity_is(identity, who->name, who->n_bytes) &&
 			keys_equal(&identity->keys, &who->keys)))
 		identity = identity->next;
-	if (!identity)
-		identity = add(users, realm, who, false);
+	return identity;
+}
+
+struct identity *users_hold(struct users *users, struct realm *realm, const struct principal *who,
+	struct account *account)
+{
+	struct identity *identity;
+
+	account = account ? account_share(account) : hold_account(users, realm, who);
+	if (!account)
+		return NULL;
+	identity = find(users, who, account);
+	if (identity)
+		accounts_drop(&users->accounts, account); // it holds it already
+	else
+		identity = add(users, realm, who, account);
 	return identity ? identity_share(identity) : NULL;
 }
 
@@ -126,11 +139,17 @@ int users_add(struct users *users, struct realm *realm, const struct turn_user *
 		.n_bytes = strlen(user->name),
 		.keys = user->keys,
 	};
+	struct identity *identity;
 
 	if (who.n_bytes == 0 || who.n_bytes > TURN_USERNAME_BYTES_MAX ||
 		users_find(users, realm, who.name, who.n_bytes))
 		return -EINVAL;
-	return add(users, realm, &who, true) ? 0 : -ENOMEM;
+	identity = users_hold(users, realm, &who, NULL);
+	if (!identity)
+		return -ENOMEM;
+	identity->configured = true;
+	identity->n_references--; // it lives without
+	return 0;
 }
 
 int users_init(struct users *users, size_t n_expected)

@@ -1,6 +1,6 @@
 // Who may ask: the configured users, and the REST users that own an allocation. An identity (realm,
-// name and key) exists once, whatever the number of its allocations, and holds as long as one of
-// them or the configuration.
+// name, key and account) exists once, whatever the number of its allocations, and holds as long as
+// one of them or the configuration.
 #ifndef TURN_USERS_H
 #define TURN_USERS_H
 
@@ -62,8 +62,10 @@ const struct identity *users_find(
 	const struct users *users, const struct realm *realm, const void *name, size_t n_bytes);
 const struct identity *users_find_hash(const struct users *users, const struct realm *realm,
 	const uint8_t hash[static STUN_SHA256_BYTES]);
-// Take a reference to the identity, made where there is none yet. NULL without memory.
-struct identity *users_hold(struct users *users, struct realm *realm, const struct principal *who);
+// Take a reference to the identity, made where there is none yet. It counts for `account`, or NULL:
+// for the one of its own. NULL without memory.
+struct identity *users_hold(struct users *users, struct realm *realm, const struct principal *who,
+	struct account *account);
 // One reference more.
 struct identity *identity_share(struct identity *identity);
 void users_drop(struct users *users, struct identity *identity);

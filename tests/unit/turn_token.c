@@ -217,6 +217,22 @@ Test(turn_token, no_allocation_outlives_it)
 	cr_expect_eq(rig_stats(&rig).n_allocations, 0);
 }
 
+// Of what it granted nobody gets more by leaving it out.
+Test(turn_token, no_allocation_outlives_it_without_it_either)
+{
+	cr_assert_eq(allocate(good, 36000), 0);
+	rig_pass(&rig, 1000000);
+	cr_assert_eq(rig_refresh(&rig, 36000), 0);
+	cr_expect_eq(rig_u32(&rig, STUN_ATTR_LIFETIME), 2605);
+	rig.time.now_ms += 2604999;
+	cr_assert_eq(rig_refresh(&rig, 36000), 0);
+	cr_expect_eq(rig_u32(&rig, STUN_ATTR_LIFETIME), 1);
+	rig.time.now_ms += 1;
+	cr_expect_eq(rig_refresh(&rig, 36000), 401, "turn_expire() is late");
+	rig_pass(&rig, 1000);
+	cr_expect_eq(rig_stats(&rig).n_allocations, 0);
+}
+
 Test(turn_token, a_very_long_one_is_bounded_by_the_configuration)
 {
 	cr_assert_eq(allocate(long_lived, UINT32_MAX), 0);
@@ -244,6 +260,33 @@ Test(turn_token, each_token_has_a_quota)
 	cr_expect_eq(allocate(good, 600), 486);
 	rig.user = &other_north;
 	cr_expect_eq(allocate(other, 600), 0);
+}
+
+// Entries that stand name their user, so a new token makes nobody else of him.
+Test(turn_token, who_refreshes_with_another_token_stays_the_same_user)
+{
+	rig.user = &rig_user;
+	cr_assert_eq(rig_allocate(&rig), 0);
+	rig.client.port++;
+	rig_challenge(&rig);
+	rig.user = &north;
+	cr_assert_eq(allocate(good, 600), 0);
+	rig.user = &other_north;
+	cr_assert_eq(refresh(other, 600), 0);
+	cr_expect_null(turn_check(rig.turn));
+	rig.client.port++;
+	rig_challenge(&rig);
+	rig.user = &north;
+	cr_expect_eq(allocate(good, 600), 486);
+	rig.user = &other_north;
+	cr_expect_eq(allocate(other, 600), 0);
+	cr_expect_eq(refresh(other, 0), 0);
+	rig.client.port--;
+	rig_challenge(&rig);
+	cr_expect_eq(refresh(other, 0), 0);
+	cr_expect_null(turn_check(rig.turn));
+	rig.user = &north;
+	cr_expect_eq(allocate(good, 600), 0);
 }
 
 Test(turn_token, users_with_passwords_go_on_beside_it)
