@@ -205,4 +205,24 @@ int conf_load_bytes(struct conf **out, const char *name, const uint8_t *yaml, si
 	char error[static CONF_ERROR_BYTES]);
 void conf_destroy(struct conf *conf); // NULL is fine
 
+#define CONF_CHANGE_KEY_BYTES 256
+#define CONF_CHANGE_TEXT_BYTES 384
+
+// A key whose value differs. Secrets are never in it: how many came, went or changed is.
+struct conf_change {
+	char key[CONF_CHANGE_KEY_BYTES]; // "limits.allocations", "realms[blue].peers.deny"
+	char text[CONF_CHANGE_TEXT_BYTES]; // "1000 -> 2000"; of lists "+ADDED -REMOVED"
+	bool needs_restart;
+};
+
+struct conf_diff {
+	struct conf_change *changes; // in the order of the file's keys
+	size_t n;
+};
+
+// What `to` has other than `from`, by the table of all keys in keys.c. conf_diff_free() is due in
+// any case. Returns 0; -ENOMEM.
+int conf_diff(struct conf_diff *out, const struct conf *from, const struct conf *to);
+void conf_diff_free(struct conf_diff *diff);
+
 #endif

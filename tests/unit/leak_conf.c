@@ -62,6 +62,33 @@ static void load_realms(void)
 	load(text, true);
 }
 
+static struct conf *load_one(const char *text)
+{
+	struct conf *conf = NULL;
+	char error[CONF_ERROR_BYTES];
+
+	if (conf_load_bytes(&conf, "t", (const uint8_t *)text, strlen(text), error))
+		n_failures++;
+	return conf;
+}
+
+// Two that differ in ports, users and lists.
+static void compare(void)
+{
+	const struct row row = {"    - {name: ann, password: secret}\n", "", NULL};
+	char *changed = row_text(&row);
+	struct conf *from = load_one(rows_base);
+	struct conf *to = load_one(changed);
+	struct conf_diff diff;
+
+	if (conf_diff(&diff, from, to) || diff.n != 1)
+		n_failures++;
+	conf_diff_free(&diff);
+	conf_destroy(from);
+	conf_destroy(to);
+	free(changed);
+}
+
 int main(void)
 {
 	struct conf *conf = NULL;
@@ -78,6 +105,7 @@ int main(void)
 	load_rows(rows_realms, N_ELEMENTS(rows_realms));
 	load_rows(rows_rules, N_ELEMENTS(rows_rules));
 	load_cut();
+	compare();
 	if (conf_load(&conf, "/nonexistent", error) == 0)
 		n_failures++;
 	return n_failures == 0 ? 0 : 1;
