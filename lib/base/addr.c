@@ -6,14 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-struct ip_addr ip_from_bytes(enum family family, const uint8_t *bytes)
-{
-	struct ip_addr ip = {.family = (uint8_t)family};
-
-	memcpy(ip.bytes, bytes, family_bytes(ip.family));
-	return ip;
-}
-
 uint32_t ip_to_u32_raw(const struct ip_addr *ip)
 {
 	return load_u32(ip->bytes);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 // The numbers are those of STUN address attributes (RFC 8489 §14.1).
 enum family {
@@ -62,7 +63,16 @@ static inline size_t family_bytes(uint8_t family)
 }
 
 // `bytes` holds 4 or 16 bytes in network order.
-struct ip_addr ip_from_bytes(enum family family, const uint8_t *bytes);
+static inline struct ip_addr ip_from_bytes(enum family family, const uint8_t *bytes)
+{
+	struct ip_addr ip = {.family = (uint8_t)family};
+
+	if (family == FAMILY_IPV4)
+		memcpy(ip.bytes, bytes, IPV4_BYTES);
+	else if (family == FAMILY_IPV6)
+		memcpy(ip.bytes, bytes, IPV6_BYTES);
+	return ip;
+}
 // The four bytes of an IPv4 address as they lie in a packet.
 uint32_t ip_to_u32_raw(const struct ip_addr *ip);
 struct ip_addr ip_from_u32_raw(uint32_t raw);

@@ -8,31 +8,18 @@
 
 #include "base/base.h"
 
-static inline uint16_t csum_fold(uint64_t sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
-}
-
-// The same for a sum of 32 bits.
-static inline uint16_t csum_fold32(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)(sum + (sum >> 16));
-}
-
-// The same, in the upper half; the lower is noise.
+// A sum of 32 bits folded into its upper half; the lower is noise.
 static inline uint32_t csum_fold_high(uint32_t sum)
 {
 	return sum + (sum << 16 | sum >> 16);
 }
 
-static inline uint32_t csum_words32(uint32_t word)
+// Halves are added to each other in a circle, so that a carry comes in again at the other end. Only
+// zero becomes zero.
+static inline uint16_t csum_fold(uint64_t sum)
 {
-	return (word & 0xffff) + (word >> 16);
+	sum += sum << 32 | sum >> 32;
+	return (uint16_t)(csum_fold_high((uint32_t)(sum >> 32)) >> 16);
 }
 
 static inline uint16_t csum_negate(uint16_t word)
@@ -40,13 +27,20 @@ static inline uint16_t csum_negate(uint16_t word)
 	return (uint16_t)~word;
 }
 
-// The sum of `n` bytes; an odd last byte counts as followed by zero. Inline, for nearly all sums
-// are of headers, a few words long.
+// The sum of `n` bytes, below 2^34; an odd last byte counts as followed by zero. Inline, for nearly
+// all sums are of headers, a few words long.
 static inline uint64_t csum_sum(const uint8_t *bytes, size_t n)
 {
 	uint64_t sum = 0;
 
-	while (n >= 4) {
+	for (; n >= 8; bytes += 8, n -= 8) {
+		const uint64_t words = load_u64(bytes);
+
+		sum += words;
+		sum += sum < words; // the carry comes in again at the other end
+	}
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	if (n >= 4) {
 		sum += load_u32(bytes);
 		bytes += 4;
 		n -= 4;

@@ -44,7 +44,8 @@ static uint8_t *reserve(struct stun_writer *w, uint16_t type, size_t n_bytes)
 	}
 	store_be16(attr, type);
 	store_be16(attr + 2, (uint16_t)n_bytes);
-	memset(attr + STUN_ATTR_HEADER_BYTES + n_bytes, 0, padded_bytes - n_bytes);
+	for (size_t i = n_bytes; i < padded_bytes; i++)
+		attr[STUN_ATTR_HEADER_BYTES + i] = 0;
 	w->n_bytes = end;
 	store_be16(w->buf + 2, (uint16_t)(end - STUN_HEADER_BYTES));
 	return attr + STUN_ATTR_HEADER_BYTES;
@@ -75,19 +76,18 @@ void stun_put_channel(struct stun_writer *w, uint16_t channel)
 static void put_masked(struct stun_writer *w, uint16_t type, const struct endpoint *endpoint,
 	const uint8_t mask[static IPV6_BYTES])
 {
-	const size_t ip_bytes = family_bytes(endpoint->ip.family);
-	uint8_t value[ADDRESS_HEADER_BYTES + IPV6_BYTES];
+	const uint8_t family = endpoint->ip.family;
+	const uint8_t *ip = endpoint->ip.bytes;
+	uint8_t *out;
 
-	if (ip_bytes == 0) {
-		w->overflow = true;
+	w->overflow |= family_bytes(family) == 0;
+	out = reserve(w, type, ADDRESS_HEADER_BYTES + family_bytes(family));
+	if (!out)
 		return;
-	}
-	value[0] = 0;
-	value[1] = endpoint->ip.family;
-	store_be16(value + 2, endpoint->port ^ load_be16(mask));
-	for (size_t i = 0; i < IPV6_BYTES; i++)
-		value[ADDRESS_HEADER_BYTES + i] = endpoint->ip.bytes[i] ^ mask[i];
-	stun_put_bytes(w, type, value, ADDRESS_HEADER_BYTES + ip_bytes);
+	store_be32(out, (uint32_t)family << 16 | (endpoint->port ^ load_be16(mask)));
+	store_u32(out + ADDRESS_HEADER_BYTES, load_u32(ip) ^ load_u32(mask));
+	for (size_t at = 4; family == FAMILY_IPV6 && at < IPV6_BYTES; at += 4)
+		store_u32(out + ADDRESS_HEADER_BYTES + at, load_u32(ip + at) ^ load_u32(mask + at));
 }
 
 void stun_put_address(struct stun_writer *w, uint16_t type, const struct endpoint *endpoint)

@@ -42,6 +42,37 @@ Test(pkt_csum, sums_of_parts_make_the_whole)
 	}
 }
 
+// As RFC 1071 §4.1 does it, a word at a time.
+static uint16_t sum_slowly(const uint8_t *bytes, size_t n)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < n; i += 2) {
+		sum += bytes[i] | (i + 1 < n ? (uint32_t)bytes[i + 1] << 8 : 0);
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	return (uint16_t)sum;
+}
+
+// Words of ones carry at every addition; only zeroes sum to zero.
+Test(pkt_csum, carries_come_in_again)
+{
+	static const uint8_t fills[] = {0x00, 0x01, 0x80, 0xfe, 0xff};
+	uint8_t bytes[70];
+
+	for (size_t i = 0; i < N_ELEMENTS(fills); i++) {
+		memset(bytes, fills[i], sizeof(bytes));
+		for (size_t n = 0; n <= sizeof(bytes); n++) {
+			bytes[n / 2] ^= 0x5a;
+			cr_expect_eq(csum_fold(csum_sum(bytes, n)), sum_slowly(bytes, n),
+				"%zu bytes of %02x", n, fills[i]);
+		}
+	}
+	cr_expect_eq(csum_fold(UINT64_MAX), 0xffff);
+	cr_expect_eq(csum_fold(0xffffffff00000001), 1);
+	cr_expect_eq(csum_fold(0), 0);
+}
+
 Test(pkt_vlan, insert_and_strip_are_inverse)
 {
 	uint8_t room[64] = {0};
