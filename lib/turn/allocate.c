@@ -294,14 +294,17 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 	allocation->client = call->request->client;
 	memcpy(allocation->transaction_id, call->request->view->transaction_id,
 		STUN_TRANSACTION_BYTES);
+	allocation->created_ms = call->time->now_ms;
+	allocation->lifetime_s = allocation_lifetime(call, wish->lifetime_s);
 	if (wish->pair)
 		reservation_make(turn, idx, call->time->now_ms);
 	clients_add(turn, idx);
+	ids_add(turn, idx);
 	if (wish->moves)
 		mobility_begin(turn, idx);
-	begin_relayed(call, idx,
-		call->time->now_ms + allocation_lifetime(call, wish->lifetime_s) * MS_IN_S);
+	begin_relayed(call, idx, call->time->now_ms + allocation->lifetime_s * MS_IN_S);
 	turn->n_created++;
+	watch(turn, idx, TURN_CREATED, TURN_NO_REASON);
 	return idx;
 }
 

@@ -68,6 +68,8 @@ static const char *check_allocation(const struct turn *turn, uint32_t idx)
 
 	if (clients_find(turn, &allocation->service, &allocation->client) != idx)
 		return "an allocation is not found by its 5-tuple";
+	if (ids_find(turn, allocation->id) != idx)
+		return "an allocation is not found by its id";
 	if (realm_of(turn, &allocation->service) != allocation->identity->realm)
 		return "an allocation is not of its listener's realm";
 	if (ports_owner(&turn->ports, &allocation->relayed) != idx)
@@ -99,6 +101,17 @@ static const char *check_allocations(const struct turn *turn)
 		n_permissions != turn->permissions.n_used || n_channels != turn->channels.n_used)
 		return "nodes are lost";
 	return NULL;
+}
+
+// What has ended is no longer there.
+static const char *check_ids(const struct turn *turn)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < turn->n_buckets; i++)
+		for (uint32_t idx = turn->ids[i]; idx && n <= turn->allocations.n_used; n++)
+			idx = allocation_at(turn, idx)->next_by_id;
+	return n == turn->allocations.n_used ? NULL : "ids and allocations differ in number";
 }
 
 static uint32_t count_allocations(const struct turn *turn, const struct realm *realm)
@@ -138,6 +151,7 @@ const char *turn_check(const struct turn *turn)
 	const int64_t n_identities = (int64_t)turn->allocations.n_used + turn->reservations.n_used;
 	const char *wrong = check_allocations(turn);
 
+	wrong = wrong ? wrong : check_ids(turn);
 	if (!wrong)
 		wrong = ports_check(&turn->ports);
 	if (wrong)

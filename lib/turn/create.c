@@ -122,6 +122,8 @@ static void copy_numbers(struct turn *turn, const struct turn_config *config)
 	turn->n_channels_max = config->n_channels_max ? config->n_channels_max : TURN_CHANNELS_MAX;
 	turn->fresh_rates = fresh_rates_of(config->new_peers_per_user_s, config->new_peers_s);
 	turn->source = config->source;
+	turn->watcher = config->watcher;
+	turn->next_id = config->first_id ? config->first_id : 1;
 	memcpy(turn->alternates, config->alternates, sizeof(turn->alternates));
 	turn->discovery = config->discovery;
 	turn->allows_mobility = config->allows_mobility;
@@ -156,7 +158,8 @@ static int init_tables(struct turn *turn)
 	turn->wheel.pools[TIMER_RESERVATION] = &turn->reservations;
 	turn->n_buckets = next_power_of_two(turn->n_allocations_max);
 	turn->buckets = calloc(turn->n_buckets, sizeof(*turn->buckets));
-	return turn->buckets ? mobility_init(turn) : -ENOMEM;
+	turn->ids = calloc(turn->n_buckets, sizeof(*turn->ids));
+	return turn->buckets && turn->ids ? mobility_init(turn) : -ENOMEM;
 }
 
 static int init(struct turn *turn, const struct turn_config *config)
@@ -214,6 +217,7 @@ void turn_destroy(struct turn *turn)
 	mobility_fini(turn);
 	tokens_fini(&turn->tokens);
 	free(turn->buckets);
+	free(turn->ids);
 	for (size_t i = 0; i < turn->n_realms; i++)
 		realm_fini(&turn->realms[i]);
 	free(turn->realms);

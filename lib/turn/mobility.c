@@ -252,6 +252,7 @@ static void establish(struct turn *turn, uint32_t allocation_idx)
 	unlink_pending(turn, allocation->mobility_idx);
 	clients_add(turn, allocation_idx);
 	m->established = m->newest;
+	m->n_moves++;
 }
 
 // At most: what stands after the move, and the owners and channels of the old 5-tuple.
@@ -282,6 +283,7 @@ void turn_moved(struct turn *turn, uint32_t allocation_idx, struct turn_effects 
 		effects->items[i].old_family = old.client.ip.family;
 	}
 	effects_add_leg(effects, TURN_ALLOCATION_REMOVE, TURN_CHANNEL_UP_REMOVE, turn, idx, &old);
+	watch(turn, idx, TURN_MOVED, TURN_NO_REASON);
 }
 
 const char *mobility_check_all(const struct turn *turn)

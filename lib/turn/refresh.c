@@ -22,9 +22,9 @@ static enum stun_code read_family(const struct call *call, uint8_t *family)
 static void end(struct call *call, uint8_t family)
 {
 	if (family == FAMILY_NONE)
-		allocation_end(call->turn, call->allocation_idx, call->effects);
+		allocation_end(call->turn, call->allocation_idx, TURN_RELEASED, call->effects);
 	else
-		relayed_end(call->turn, call->allocation_idx, family, call->effects);
+		relayed_end(call->turn, call->allocation_idx, family, TURN_RELEASED, call->effects);
 }
 
 static void set_expiry(struct call *call, uint8_t wanted, uint64_t expires_ms)
@@ -66,6 +66,8 @@ enum stun_code refresh_handle(struct call *call)
 		return STUN_INSUFFICIENT_CAPACITY;
 	lifetime_s = allocation_lifetime(call, lifetime_s);
 	set_expiry(call, family, call->time->now_ms + lifetime_s * MS_IN_S);
+	call->allocation->lifetime_s = lifetime_s;
+	watch(call->turn, call->allocation_idx, TURN_REFRESHED, TURN_NO_REASON);
 	stun_put_u32(&call->reply, STUN_ATTR_LIFETIME, lifetime_s);
 	if (call->ticket == TICKET_NONE)
 		return STUN_CODE_NONE;

@@ -75,6 +75,7 @@ static void free_allocation(struct turn *turn, uint32_t idx)
 		reservation_at(turn, allocation->reservation_idx)->allocation_idx = 0;
 	wheel_remove(&turn->wheel, timer_id(TIMER_ALLOCATION, idx));
 	clients_remove(turn, idx);
+	ids_remove(turn, idx);
 	mobility_end(turn, idx);
 	accounts_remove_allocation(&turn->users.accounts, allocation->identity->account);
 	allocation->identity->realm->n_allocations--;
@@ -99,7 +100,7 @@ static void keep_other(struct turn *turn, uint32_t idx, uint8_t ended_family)
 	pool_give(&turn->seconds, second_idx);
 }
 
-void relayed_end(struct turn *turn, uint32_t idx, uint8_t family, struct turn_effects *effects)
+static void end(struct turn *turn, uint32_t idx, uint8_t family, struct turn_effects *effects)
 {
 	const struct allocation *allocation = allocation_at(turn, idx);
 
@@ -113,12 +114,21 @@ void relayed_end(struct turn *turn, uint32_t idx, uint8_t family, struct turn_ef
 		free_allocation(turn, idx);
 }
 
-void allocation_end(struct turn *turn, uint32_t idx, struct turn_effects *effects)
+void relayed_end(struct turn *turn, uint32_t idx, uint8_t family, enum turn_reason reason,
+	struct turn_effects *effects)
+{
+	if (allocation_at(turn, idx)->second_idx == 0)
+		watch(turn, idx, TURN_ENDED, reason);
+	end(turn, idx, family, effects);
+}
+
+void allocation_end(
+	struct turn *turn, uint32_t idx, enum turn_reason reason, struct turn_effects *effects)
 {
 	const struct allocation *allocation = allocation_at(turn, idx);
 
+	watch(turn, idx, TURN_ENDED, reason);
 	if (allocation->second_idx)
-		relayed_end(turn, idx, second_at(turn, allocation->second_idx)->relayed.ip.family,
-			effects);
-	relayed_end(turn, idx, allocation->relayed.ip.family, effects);
+		end(turn, idx, second_at(turn, allocation->second_idx)->relayed.ip.family, effects);
+	end(turn, idx, allocation->relayed.ip.family, effects);
 }

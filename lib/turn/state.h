@@ -51,8 +51,12 @@ struct allocation {
 	uint32_t mobility_idx; // where its client may move, or 0
 	uint8_t transaction_id[STUN_TRANSACTION_BYTES]; // of the Allocate that made it
 	uint32_t token_ends_s; // of its owner's token, by the monotonic clock; else UINT32_MAX
+	uint32_t next_by_id; // in its bucket of ids, or 0
+	uint32_t lifetime_s; // granted last
+	uint64_t id;
+	uint64_t created_ms;
 };
-static_assert(sizeof(struct allocation) <= 128, "millions of them");
+static_assert(sizeof(struct allocation) <= 152, "millions of them");
 
 // Each relayed address has a time of its own (RFC 8656 §6). Where the first one ends, this takes
 // its place.
@@ -74,6 +78,7 @@ struct mobility {
 	uint16_t newest;
 	uint16_t established; // the newest that the client surely knows
 	uint16_t used; // by the last hand-over, or 0
+	uint16_t n_moves; // hand-overs that ended
 };
 
 #define TOKEN_BYTES 8 // RFC 8656 §18.10
@@ -91,6 +96,8 @@ struct reservation {
 struct turn {
 	struct stun_mac *mac;
 	struct entropy entropy;
+	struct turn_time time; // of the last call that was given one
+	struct turn_watcher watcher;
 
 	struct turn_source source;
 	struct realm *realms; // [0]: of each listener that no other realm has
@@ -127,6 +134,8 @@ struct turn {
 	uint32_t *moving; // buckets of pending 5-tuples, n_buckets: first mobility, or 0
 	uint32_t n_moving;
 	uint32_t *buckets; // of clients: first allocation, or 0
+	uint32_t *ids; // buckets of ids, n_buckets: first allocation, or 0
+	uint64_t next_id;
 	size_t n_buckets; // a power of two
 	struct hash_key hash_key;
 	struct wheel wheel;
@@ -256,8 +265,17 @@ size_t clients_bucket(
 void clients_add(struct turn *turn, uint32_t idx);
 void clients_remove(struct turn *turn, uint32_t idx);
 
+// Allocations by their ids. Find returns 0 where there is none.
+uint32_t ids_find(const struct turn *turn, uint64_t id);
+void ids_add(struct turn *turn, uint32_t idx); // gives it the next one
+void ids_remove(struct turn *turn, uint32_t idx);
+
+// Tell the watcher, if there is one; before what ends is gone.
+void watch(struct turn *turn, uint32_t idx, enum turn_event_kind kind, enum turn_reason reason);
+
 // With all its relayed addresses.
-void allocation_end(struct turn *turn, uint32_t idx, struct turn_effects *effects);
+void allocation_end(
+	struct turn *turn, uint32_t idx, enum turn_reason reason, struct turn_effects *effects);
 // RFC 8656 §7.2, §8.2: what is granted to who asks for `wanted_s`.
 uint32_t allocation_lifetime(const struct call *call, uint32_t wanted_s);
 // From now on this token is its owner's (RFC 7635 §9). Returns 0; -ENOMEM.
@@ -273,7 +291,8 @@ uint32_t relayed_timer(const struct turn *turn, uint32_t idx, uint8_t family);
 // What it, its permissions and its channels amount to in flow entries.
 size_t relayed_count_entries(const struct turn *turn, uint32_t idx, uint8_t family);
 // With its permissions and channels (RFC 8656 §8.1), and with the last one the allocation.
-void relayed_end(struct turn *turn, uint32_t idx, uint8_t family, struct turn_effects *effects);
+void relayed_end(struct turn *turn, uint32_t idx, uint8_t family, enum turn_reason reason,
+	struct turn_effects *effects);
 
 uint32_t permission_find(
 	const struct turn *turn, uint32_t allocation_idx, const struct ip_addr *ip);

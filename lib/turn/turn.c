@@ -167,6 +167,7 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 
 	if (!is_answered(turn, request->view))
 		return 0;
+	turn->time = *time;
 	answer->from = request->service;
 	answer->to = request->client;
 	code = judge(&call);
@@ -236,7 +237,7 @@ static void remove_expired(struct turn *turn, uint32_t id, struct turn_effects *
 		return;
 	default:
 		relayed_of_timer(turn, id, &idx, &family);
-		relayed_end(turn, idx, family, effects);
+		relayed_end(turn, idx, family, TURN_EXPIRED, effects);
 		return;
 	}
 }
@@ -245,6 +246,7 @@ bool turn_expire(struct turn *turn, const struct turn_time *time, struct turn_ef
 {
 	uint32_t id;
 
+	turn->time = *time;
 	while ((id = wheel_due(&turn->wheel, time->now_ms)) != 0) {
 		if (count_removals(turn, id) > effects_room(effects))
 			return true;

@@ -136,6 +136,64 @@ struct turn_tokens {
 	size_t n_keys; // 0: no tokens are taken
 };
 
+// An allocation as operators see it: a copy, but for its texts, which are good until the next call
+// that may end it.
+struct turn_allocation_view {
+	uint64_t id; // never 0, and of this one alone
+	uint32_t allocation_idx; // as effects name it: another has it later
+	const char *realm;
+	const uint8_t *user; // as the client wrote it; of a token its kid
+	size_t user_bytes;
+	struct endpoint service; // our side of the client's 5-tuple
+	struct endpoint client;
+	struct endpoint relayed[2]; // family none: there is no such one
+	struct endpoint outside[2]; // what the client knows them as
+	uint64_t expires_ms[2]; // of each
+	uint64_t created_ms;
+	uint32_t lifetime_s; // granted last
+	uint16_t n_permissions;
+	uint16_t n_channels;
+	bool may_move; // RFC 8016
+	uint16_t n_moves;
+	struct endpoint pending_service; // where it is about to move to; family none: nowhere
+	struct endpoint pending_client;
+};
+
+// A permission or a channel.
+struct turn_peer_view {
+	struct endpoint peer; // of a permission port 0
+	uint16_t channel; // 0: it is a permission
+	uint64_t expires_ms;
+};
+
+enum turn_event_kind {
+	TURN_CREATED,
+	TURN_REFRESHED,
+	TURN_MOVED, // to another 5-tuple (RFC 8016): the view has the new one
+	TURN_ENDED, // the view and turn_allocation_peers() tell for the last time
+};
+
+enum turn_reason {
+	TURN_NO_REASON,
+	TURN_EXPIRED,
+	TURN_RELEASED, // by its client
+	TURN_KICKED,
+};
+
+struct turn_event {
+	enum turn_event_kind kind;
+	enum turn_reason reason; // of TURN_ENDED
+	struct turn_time time; // of turn_moved() that of the last call that was given one
+	struct turn_allocation_view allocation;
+};
+
+// Told of each event while it happens, on the control core: it may read, and must not call what
+// changes anything. The effects of the same call are not complete yet.
+struct turn_watcher {
+	void (*notify)(void *context, const struct turn_event *event); // NULL: nobody is told
+	void *context;
+};
+
 // All of it is copied.
 struct turn_config {
 	struct turn_realm_config realm; // of each listener that no other realm has
@@ -166,6 +224,10 @@ struct turn_config {
 	bool rfc5766_channels; // also 0x5000..0x7fff, which RFC 8656 reserves
 	uint8_t nonce_secret[32];
 	uint64_t random_seed; // 0: the kernel's generator; else repeatable, for tests only
+	struct turn_watcher watcher;
+	// Of the first allocation, the next has one more; 0 is 1. With the time of the start in its
+	// upper half, in seconds, none is given twice over restarts.
+	uint64_t first_id;
 };
 
 enum turn_effect_kind {
@@ -293,6 +355,49 @@ void turn_port_release(struct turn *turn, const struct endpoint *relayed);
 // The *_ADD effects of what lives, again, beginning at allocation `*cursor` (0 first); whole
 // allocations only, as many as fit. Returns true while there is more. For new routes.
 bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects);
+
+enum turn_step {
+	TURN_STEP_END, // there is no more
+	TURN_STEP_MORE, // nothing yet: go on when there is time
+	TURN_STEP_FOUND,
+};
+
+// The next allocation behind `*cursor` (0 first), in no order. One that lives throughout a walk is
+// seen once. Each call is of bounded cost.
+enum turn_step turn_allocation_next(
+	const struct turn *turn, uint32_t *cursor, struct turn_allocation_view *out);
+// False where there is none.
+bool turn_allocation_find(const struct turn *turn, uint64_t id, struct turn_allocation_view *out);
+// Its permissions, then its channels, up to `n_max` of them. Returns how many it has; 0 where there
+// is no such allocation.
+size_t turn_allocation_peers(
+	const struct turn *turn, uint64_t id, struct turn_peer_view *out, size_t n_max);
+
+// End it, as if it had expired now. Its user may come again. Returns 0; -ENOENT; -EAGAIN with room
+// for less than TURN_EFFECTS_MAX.
+int turn_allocation_end(
+	struct turn *turn, const struct turn_time *time, uint64_t id, struct turn_effects *effects);
+
+// A user whose allocations are to end, and how far that is.
+struct turn_kick {
+	const char *realm; // NULL: in any realm
+	const void *name; // as clients write it, or of REST users what stands behind the time in it
+	size_t n_bytes;
+	uint32_t cursor; // 0 first
+	uint32_t n_ended;
+};
+
+// End the user's allocations, each as turn_allocation_end() does. Each call is of bounded cost, and
+// goes on only while `effects` has room for TURN_EFFECTS_MAX. Returns true while there may be more.
+bool turn_user_end(struct turn *turn, const struct turn_time *time, struct turn_kick *kick,
+	struct turn_effects *effects);
+
+#define TURN_ID_TEXT_BYTES 17
+
+// Ids as people see them: 16 hexadecimal digits. Parse takes fewer too and returns 0; -EINVAL.
+const char *turn_id_format(uint64_t id, char text[static TURN_ID_TEXT_BYTES]);
+int turn_id_parse(uint64_t *out, const char *text);
+const char *turn_reason_name(enum turn_reason reason); // "expired", "released" ...
 
 void turn_stats_get(const struct turn *turn, struct turn_stats *out);
 // Realms are numbered as in the configuration, `realm` being 0. False past the last.

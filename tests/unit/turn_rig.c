@@ -378,6 +378,27 @@ int rig_move(struct rig *rig)
 	return rig_send(rig);
 }
 
+int rig_kick(struct rig *rig, uint64_t id)
+{
+	int rc;
+
+	rig->effects.n = 0;
+	rc = turn_allocation_end(rig->turn, &rig->time, id, &rig->effects);
+	must(rc == 0 || rig->effects.n == 0);
+	apply_effects(rig);
+	return rc;
+}
+
+bool rig_kick_user(struct rig *rig, struct turn_kick *kick)
+{
+	bool more;
+
+	rig->effects.n = 0;
+	more = turn_user_end(rig->turn, &rig->time, kick, &rig->effects);
+	apply_effects(rig);
+	return more;
+}
+
 void rig_pass(struct rig *rig, uint64_t ms)
 {
 	rig->time.now_ms += ms;

@@ -91,6 +91,10 @@ void rig_keep_ticket(struct rig *rig);
 int rig_move(struct rig *rig);
 void rig_moved(struct rig *rig, uint32_t allocation_idx);
 
+// Ends by an operator, of one allocation and of a user's, a step.
+int rig_kick(struct rig *rig, uint64_t id);
+bool rig_kick_user(struct rig *rig, struct turn_kick *kick);
+
 // Let time pass and what is due expire.
 void rig_pass(struct rig *rig, uint64_t ms);
 // End the cooling of all cooling ports.
