@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PUNT_RING 2048
@@ -202,6 +203,7 @@ static int open_control(
 	struct turn_config turn = policy->turn;
 	int rc = box->conf->has_redis ? redis_open(&box->redis, &policy->redis) : 0;
 
+	turn.first_id = (uint64_t)time(NULL) << 32 | 1;
 	if (box->redis)
 		turn.source = redis_source(box->redis);
 	rc = rc ? rc : turn_create(&box->turn, &turn);

@@ -199,6 +199,26 @@ void control_users_answered(struct control *control)
 	control->users_answered = true;
 }
 
+int control_allocation_end(struct control *control, const struct turn_time *time, uint64_t id)
+{
+	int rc;
+
+	effects_begin(control);
+	rc = turn_allocation_end(control->turn, time, id, &control->effects);
+	effects_apply(control);
+	return rc;
+}
+
+bool control_user_end(struct control *control, const struct turn_time *time, struct turn_kick *kick)
+{
+	bool more;
+
+	effects_begin(control);
+	more = turn_user_end(control->turn, time, kick, &control->effects);
+	effects_apply(control);
+	return more;
+}
+
 void control_route_follow(struct control *control)
 {
 	route_follow(control->route);

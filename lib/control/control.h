@@ -95,6 +95,13 @@ void control_route_follow(struct control *control);
 // up the requests that wait for them.
 void control_users_answered(struct control *control);
 
+// Ends by an operator, as turn_allocation_end() and turn_user_end() have them. Returns 0; -ENOENT;
+// -EAGAIN where the workers' rings have no room for now.
+int control_allocation_end(struct control *control, const struct turn_time *time, uint64_t id);
+// A bounded share. Returns true while there may be more: go on after a control_poll().
+bool control_user_end(
+	struct control *control, const struct turn_time *time, struct turn_kick *kick);
+
 const struct control_stats *control_stats_get(const struct control *control);
 // Ports that wait for the workers' removals. For tests.
 size_t control_n_cooling(const struct control *control);
