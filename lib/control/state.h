@@ -21,6 +21,7 @@ struct cooling {
 // A request, and since when it waits for its user.
 struct parked {
 	struct rte_mbuf *mbuf;
+	uint64_t punted_ticks;
 	uint64_t since_ms;
 	uint16_t worker_idx;
 	uint8_t port_idx;

@@ -2,6 +2,8 @@
 // effects to the worker that brought the request, so the client's next packet finds its entry.
 #include "state.h"
 
+#include <rte_cycles.h>
+
 #define ANSWER_BYTES_MAX 1500
 
 // Answers are never fragmented.
@@ -66,6 +68,15 @@ static bool is_withheld(struct control *c, const struct turn_time *time, const s
 	return !budget_take(&c->challenges, (enum family)p->family, pkt_source_ip(p), time->now_ms);
 }
 
+// With what the worker's round took before, and the wait for its user.
+static void count_answer(struct control *c, const struct parked *request)
+{
+	const uint64_t ticks = rte_rdtsc() - request->punted_ticks;
+
+	c->stats.n_answers++;
+	latency_record(&c->stats.answers, ticks * NS_IN_MS / (rte_get_tsc_hz() / MS_IN_S));
+}
+
 bool transact_request(struct control *c, const struct turn_time *time, const struct parked *parked)
 {
 	const struct control_port *port = &c->ports[parked->port_idx];
@@ -99,7 +110,7 @@ bool transact_request(struct control *c, const struct turn_time *time, const str
 		c->stats.n_answers_lost++;
 		rte_pktmbuf_free(mbuf);
 	} else if (send_mbuf(c, parked->worker_idx, parked->port_idx, mbuf)) {
-		c->stats.n_answers++;
+		count_answer(c, parked);
 	} else {
 		c->stats.n_answers_lost++;
 	}
@@ -111,6 +122,7 @@ void transact(
 {
 	const struct parked request = {
 		.mbuf = msg->mbuf,
+		.punted_ticks = msg->punted_ticks,
 		.since_ms = time->now_ms,
 		.worker_idx = (uint16_t)worker_idx,
 		.port_idx = msg->port_idx,

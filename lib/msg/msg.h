@@ -20,7 +20,7 @@ struct rte_ring;
 
 enum msg_kind {
 	// worker to control
-	MSG_PUNT = 1, // mbuf: a STUN request to a service address
+	MSG_PUNT = 1, // mbuf, punted_ticks: a STUN request to a service address
 	MSG_MIRROR, // mbuf: a frame for the kernel
 	MSG_MOVED, // allocation_idx: its client has sent from its new 5-tuple (RFC 8016)
 	MSG_KERNEL, // mbuf: a relayed packet whose neighbour is unknown yet
@@ -45,7 +45,10 @@ struct msg {
 		struct flow6_entry flow6;
 		struct flow6_key flow6_key;
 		struct flow_hop hop;
-		struct rte_mbuf *mbuf;
+		struct {
+			struct rte_mbuf *mbuf;
+			uint64_t punted_ticks; // MSG_PUNT: when its worker's round began
+		};
 	};
 };
 static_assert(sizeof(struct msg) == 144, "two lines and a quarter");

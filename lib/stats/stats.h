@@ -47,6 +47,21 @@ enum urgency {
 // "shed_other", "shed_allocate" ...: requests dropped because control is behind.
 const char *urgency_name(enum urgency urgency);
 
+// How long something took, log-linear: two buckets an octave, so what is read from it is at most
+// half above the truth. Bucket 0 ends at LATENCY_LEAST_NS; the last has no end.
+#define LATENCY_LEAST_NS 256
+#define LATENCY_OCTAVES 24 // up to 4.3 s
+#define LATENCY_BUCKETS (2 * LATENCY_OCTAVES + 2)
+
+struct latency {
+	uint64_t n[LATENCY_BUCKETS];
+	uint64_t sum_ns;
+};
+
+void latency_record(struct latency *latency, uint64_t ns);
+// The longest that falls into a bucket; UINT64_MAX for the last.
+uint64_t latency_bucket_end_ns(unsigned bucket);
+
 // Balance at rest: n_rx + n_looped_in + n_from_control + n_made
 //   = n_tx + n_looped + n_punted + n_mirrored + n_kernel + n_absorbed + sum of drops.
 struct worker_stats {
@@ -75,6 +90,8 @@ struct worker_stats {
 	uint64_t n_shed[URGENCIES]; // of n_drops: by how urgent they were
 	uint64_t n_polls;
 	uint64_t n_busy_polls; // polls that found something
+	uint64_t n_busy_ticks; // of the CPU's counter, in them
+	struct latency relay; // of bursts, sampled: from their port to the last frame's port
 };
 
 struct control_stats {
@@ -90,6 +107,7 @@ struct control_stats {
 	uint64_t n_answers_lost; // no room to answer: the client repeats
 	uint64_t n_parked; // requests that waited for their user
 	uint64_t n_parked_lost; // of them, for too long; and those that found no place to wait
+	struct latency answers; // from the worker's ring to the answer, all of them
 };
 
 // sum[i] += part[i] for every counter.

@@ -53,11 +53,14 @@ static void other(struct outbox *out, enum msg_kind kind, uint8_t port_idx, stru
 		(struct msg){.kind = (uint8_t)kind, .port_idx = port_idx, .mbuf = item->mbuf};
 }
 
-static void punt(struct outbox *out, uint8_t port_idx, struct burst_item *item)
+static void punt(
+	const struct worker *w, struct outbox *out, uint8_t port_idx, struct burst_item *item)
 {
 	out->urgencies[out->n_punts] = item->urgency;
-	out->punts[out->n_punts++] =
-		(struct msg){.kind = MSG_PUNT, .port_idx = port_idx, .mbuf = item->mbuf};
+	out->punts[out->n_punts++] = (struct msg){.kind = MSG_PUNT,
+		.port_idx = port_idx,
+		.mbuf = item->mbuf,
+		.punted_ticks = w->now_ticks};
 }
 
 // What was one packet leaves in several; what finds no buffer is lost with its datagram.
@@ -112,7 +115,7 @@ static void flush_item(
 	case LANE_LOOP:
 		return loop(w, b, out, item);
 	case LANE_PUNT:
-		return punt(out, b->port_idx, item);
+		return punt(w, out, b->port_idx, item);
 	case LANE_MIRROR:
 		return other(out, MSG_MIRROR, b->port_idx, item);
 	case LANE_KERNEL:
@@ -222,6 +225,7 @@ void transmit_ports(struct worker *w)
 		n_sent = rte_eth_tx_burst(
 			port->config.eth_id, w->idx, port->tx, (uint16_t)port->n_tx);
 		w->pub.stats.n_tx += n_sent;
+		port->n_sent += n_sent;
 		port->n_tx -= n_sent;
 		memmove(port->tx, port->tx + n_sent, port->n_tx * sizeof(port->tx[0]));
 	}

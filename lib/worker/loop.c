@@ -1,7 +1,6 @@
 // The data path on one screen.
 #include "state.h"
 
-#include <rte_cycles.h>
 #include <rte_ethdev.h>
 
 // What the express lane left.
@@ -39,7 +38,11 @@ static unsigned poll_port(struct worker *w, uint8_t port_idx)
 	b->port_idx = port_idx;
 	b->looped = false;
 	w->pub.stats.n_rx += b->n_rx;
+	if (--w->probe.n_left == 0)
+		probe_begin(w);
 	run_burst(w, b);
+	if (w->probe.n_left == 0)
+		probe_end(w);
 	return b->n_rx;
 }
 
@@ -67,25 +70,32 @@ static unsigned poll_loop(struct worker *w)
 	return n_done;
 }
 
-static uint64_t ticks(const struct worker *w)
+// A round begins; the time since the last one began was that one's.
+static void begin(struct worker *w)
 {
-	return w->virtual_ms ? *w->virtual_ms : rte_rdtsc();
+	const uint64_t now_ticks = worker_ticks(w);
+
+	w->pub.stats.n_busy_ticks += (now_ticks - w->now_ticks) & -(uint64_t)w->was_busy;
+	w->now_ticks = now_ticks;
 }
 
 unsigned worker_poll(struct worker *w)
 {
 	unsigned n = 0;
 
-	w->now_ticks = ticks(w);
+	begin(w);
 	for (uint8_t port_idx = 0; port_idx < w->n_ports; port_idx++)
 		n += poll_port(w, port_idx);
 	n += poll_loop(w);
 	n += apply_messages(w);
 	transmit_ports(w);
+	if (w->probe.waits)
+		probe_look(w);
 	if (w->bell)
 		doorbell_ring(w->doorbell);
 	w->bell = false;
 	w->pub.stats.n_polls++;
 	w->pub.stats.n_busy_polls += n != 0;
+	w->was_busy = n != 0;
 	return n;
 }

@@ -7,6 +7,7 @@
 #include "stun/stun.h"
 #include "worker.h"
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
@@ -133,8 +134,19 @@ struct reassembly_slot {
 struct worker_port {
 	struct worker_port_config config;
 	uint64_t mac_word; // config.mac as the first bytes of a frame
+	uint64_t n_sent;
 	unsigned n_tx; // waiting
 	struct rte_mbuf *tx[TX_QUEUE_MAX];
+};
+
+// A burst whose way through the box is timed, one of PROBE_BURSTS.
+#define PROBE_BURSTS 32
+
+struct probe {
+	unsigned n_left; // bursts up to the next
+	bool waits; // its frames are not all sent
+	uint64_t begun_ticks;
+	uint64_t due[WORKER_PORTS_MAX]; // it is over when each port has sent so many
 };
 
 struct worker {
@@ -153,6 +165,8 @@ struct worker {
 	const uint64_t *virtual_ms; // of the configuration
 	uint64_t now_ticks; // when this round began; only differences mean something
 	uint64_t ticks_per_ms;
+	bool was_busy; // the round before this one
+	struct probe probe;
 	struct bucket icmp_errors; // that we send
 	struct bucket_rate icmp_rate;
 	struct rates rates;
@@ -179,6 +193,11 @@ struct worker {
 	struct pages own_pages; // this struct lies in
 	struct worker_pub pub;
 };
+
+static inline uint64_t worker_ticks(const struct worker *w)
+{
+	return w->virtual_ms ? *w->virtual_ms : rte_rdtsc();
+}
 
 // Left by the express lane.
 static inline void burst_leave(
@@ -280,6 +299,12 @@ bool icmp_read(struct worker *w, struct burst_item *item);
 // Tell the sender of a packet why it was dropped, where RFC 8656 §13 wants that and the budget of
 // errors allows.
 void icmp_answer_drop(struct worker *w, const struct burst *b, const struct burst_item *item);
+
+// Around the burst that is timed.
+void probe_begin(struct worker *w);
+void probe_end(struct worker *w);
+// It is over where its frames are sent by now.
+void probe_look(struct worker *w);
 
 // Apply what control sent up to now. Returns how many.
 unsigned apply_messages(struct worker *w);

@@ -107,6 +107,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	w->frame_pool = config->frame_pool;
 	w->virtual_ms = config->virtual_ms;
 	w->ticks_per_ms = config->virtual_ms ? 1 : rte_get_tsc_hz() / 1000;
+	w->probe.n_left = PROBE_BURSTS;
 	w->icmp_rate = bucket_rate_of(ICMP_ERRORS_PER_S, ICMP_BURST_MS, w->ticks_per_ms * 1000);
 	w->random.state = config->seed[0] ^ ((uint64_t)config->idx << 32);
 	w->next_ip_id = (uint16_t)random_next(&w->random);

@@ -105,6 +105,8 @@ Test(parked, it_goes_on_when_its_user_is_known)
 
 Test(parked, who_is_still_asked_for_waits_on)
 {
+	uint64_t n_timed = 0;
+
 	ask("ann", 1000);
 	ask("bob", 2000);
 	ask("ann", 3000);
@@ -118,6 +120,9 @@ Test(parked, who_is_still_asked_for_waits_on)
 	cr_expect_eq(last_port, 3000, "in the order in which they came");
 	cr_expect_eq(control_stats_get(world.control)->n_parked, 3);
 	cr_expect_eq(control_stats_get(world.control)->n_answers, 3);
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+		n_timed += control_stats_get(world.control)->answers.n[i];
+	cr_expect_eq(n_timed, 3);
 }
 
 Test(parked, of_too_many_the_last_are_dropped)

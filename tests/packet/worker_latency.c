@@ -1,0 +1,173 @@
+// How long bursts stay in the box, and how busy a worker is, in virtual time.
+#include "rig.h"
+#include "stun/stun.h"
+
+#include <criterion/criterion.h>
+#include <rte_ring.h>
+
+#define TIMED_OF 32 // bursts
+
+static struct rig rig;
+static uint64_t now_ms;
+
+static void open_rig(void)
+{
+	const struct rig_options options = {.virtual_ms = &now_ms};
+
+	now_ms = 1000000;
+	rig_open(&rig, &options);
+	rig_hop(&rig, 1, FLOW_HOP_WIRE);
+	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
+	worker_poll(rig.worker);
+}
+
+static void close_rig(void)
+{
+	rig_close(&rig);
+}
+
+TestSuite(latency, .init = open_rig, .fini = close_rig);
+
+static struct frame media(const char *to)
+{
+	const struct datagram datagram = {CLIENT, to, "\x40\x01\x00\x04\x64\x61\x74\x61", 8};
+
+	return frame_udp(&datagram);
+}
+
+static uint64_t n_timed(void)
+{
+	const struct latency *relay = &rig_stats(&rig)->relay;
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+		n += relay->n[i];
+	return n;
+}
+
+static void drain(void)
+{
+	struct frame out;
+
+	while (rig_sent(&rig, &out))
+		;
+}
+
+// A burst of one frame, n times.
+static void burst(const char *to, unsigned n)
+{
+	const struct frame frame = media(to);
+
+	for (unsigned i = 0; i < n; i++) {
+		rig_receive(&rig, &frame);
+		worker_poll(rig.worker);
+	}
+}
+
+// The port takes nothing more: one buffer is in it as often as fits.
+static void fill_port(void)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rig.pool);
+
+	while (rte_ring_enqueue(rig.port.memory_tx[0], mbuf) == 0)
+		rte_mbuf_refcnt_update(mbuf, 1);
+	rte_pktmbuf_free(mbuf);
+}
+
+static void empty_port(void)
+{
+	void *mbuf;
+
+	while (rte_ring_dequeue(rig.port.memory_tx[0], &mbuf) == 0)
+		rte_pktmbuf_free(mbuf);
+}
+
+Test(latency, one_burst_of_32_is_timed)
+{
+	burst(SERVICE, TIMED_OF - 1);
+	cr_expect_eq(n_timed(), 0);
+	burst(SERVICE, 1);
+	cr_expect_eq(n_timed(), 1);
+	burst(SERVICE, 2 * TIMED_OF);
+	cr_expect_eq(n_timed(), 3);
+	cr_expect_eq(rig_stats(&rig)->relay.sum_ns, 0, "the clock stood still");
+	drain();
+}
+
+Test(latency, it_ends_when_the_port_takes_the_last_frame)
+{
+	burst(SERVICE, TIMED_OF - 1);
+	drain();
+	fill_port();
+	burst(SERVICE, 1);
+	now_ms += 5;
+	worker_poll(rig.worker);
+	cr_expect_eq(n_timed(), 0, "the frame still waits");
+	empty_port();
+	worker_poll(rig.worker);
+	cr_expect_eq(n_timed(), 1);
+	cr_expect_eq(rig_stats(&rig)->relay.sum_ns, 5 * NS_IN_MS);
+	now_ms += 5;
+	worker_poll(rig.worker);
+	cr_expect_eq(n_timed(), 1);
+	empty_port();
+}
+
+Test(latency, a_burst_that_never_ends_counts_when_the_next_is_timed)
+{
+	burst(SERVICE, TIMED_OF - 1);
+	drain();
+	fill_port();
+	burst(SERVICE, 1);
+	now_ms += 9;
+	burst(SERVICE, TIMED_OF);
+	cr_expect_eq(n_timed(), 1);
+	cr_expect_eq(rig_stats(&rig)->relay.sum_ns, 9 * NS_IN_MS);
+	empty_port();
+	worker_poll(rig.worker);
+	cr_expect_eq(n_timed(), 2);
+	empty_port();
+}
+
+Test(latency, a_burst_that_is_dropped_has_none)
+{
+	burst("198.18.0.2:60000", 2 * TIMED_OF);
+	cr_expect_eq(n_timed(), 0);
+	cr_expect_eq(worker_stats_drops(rig_stats(&rig)), 2 * TIMED_OF);
+}
+
+Test(latency, busy_time_is_that_of_rounds_that_found_something)
+{
+	const struct worker_stats *stats = rig_stats(&rig);
+	uint64_t n_before;
+
+	worker_poll(rig.worker);
+	now_ms += 3;
+	worker_poll(rig.worker);
+	n_before = stats->n_busy_ticks;
+	burst(SERVICE, 1);
+	now_ms += 7;
+	worker_poll(rig.worker);
+	cr_expect_eq(stats->n_busy_ticks - n_before, 7);
+	now_ms += 11;
+	worker_poll(rig.worker);
+	cr_expect_eq(stats->n_busy_ticks - n_before, 7);
+	drain();
+}
+
+Test(latency, a_punt_says_when_its_round_began)
+{
+	static const uint8_t allocate[] = {0x00, 0x03, 0x00, 0x00, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3,
+		4, 5, 6, 7, 8, 9, 10, 11, 12};
+	const struct datagram datagram = {CLIENT, SERVICE, allocate, sizeof(allocate)};
+	const struct frame frame = frame_udp(&datagram);
+	struct msg msg;
+
+	now_ms += 13;
+	rig_receive(&rig, &frame);
+	worker_poll(rig.worker);
+	cr_assert(rig_control(&rig, &rig.workers[0].punts, &msg));
+	cr_expect_eq(msg.kind, MSG_PUNT);
+	cr_expect_eq(msg.punted_ticks, now_ms);
+	rte_pktmbuf_free(msg.mbuf);
+}
