@@ -5,6 +5,7 @@
 // it, and where the guard died as well the next start takes it over. DPDK 22.11 never closes the
 // socket, so a process opens each interface once.
 #include "wire.h"
+#include "xdp_queue.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -123,6 +124,24 @@ static int check_program(struct opening *opening, const struct interface *interf
 		opening->config->target, name, opening->config->target);
 }
 
+static int wait_for_queues(struct opening *opening, int ifindex)
+{
+	const struct port_config *config = opening->config;
+
+	for (uint32_t q = 0; q < config->n_queues; q++) {
+		const int rc = xdp_queue_wait_free(ifindex, q);
+
+		if (rc == -EBUSY)
+			return opening_fail(opening, rc,
+				"queue %u of %s belongs to another AF_XDP socket", q,
+				config->target);
+		if (rc)
+			return opening_fail(opening, rc, "no AF_XDP socket on queue %u of %s: %s",
+				q, config->target, strerror(-rc));
+	}
+	return 0;
+}
+
 static int say_nothing(void)
 {
 	return 0;
@@ -165,6 +184,9 @@ static int prepare(struct opening *opening)
 	n_queues = interface_count_queues(config->target);
 	if (n_queues < config->n_queues)
 		return opening_lacks_queues(opening, n_queues);
+	rc = wait_for_queues(opening, interface.ifindex);
+	if (rc)
+		return rc;
 	journal_add(
 		opening->journal, &(struct undo){.kind = UNDO_XDP, .ifindex = interface.ifindex});
 	snprintf(opening->arguments, sizeof(opening->arguments),

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -17,6 +19,7 @@
 #define UNDOS_MAX 512
 #define LOCKS_MAX 64
 #define WORK_MAX_S 10 // a kernel that blocks must not keep the guard alive
+#define DEATH_MAX_MS 5000 // nor a daemon that cannot die
 
 enum message_kind {
 	MESSAGE_HOLD, // carries the lock's descriptor
@@ -155,7 +158,17 @@ static void undo_all(const struct memory *memory)
 			memory->n_undos - n_failed, n_failed);
 }
 
-static void serve(int fd)
+// The socket is one of the first files that a dying process closes. Those of its ports and mirrors
+// come later, and who starts on the device before would meet them.
+static void wait_for_death(int daemon_fd)
+{
+	struct pollfd death = {.fd = daemon_fd, .events = POLLIN};
+
+	while (poll(&death, 1, DEATH_MAX_MS) < 0 && errno == EINTR)
+		;
+}
+
+static void serve(int fd, int daemon_fd)
 {
 	struct memory *memory = calloc(1, sizeof(*memory));
 	struct message message;
@@ -178,15 +191,24 @@ static void serve(int fd)
 			_exit(0);
 		}
 	}
+	wait_for_death(daemon_fd);
 	undo_all(memory);
 	_exit(0); // and with it the locks are free
 }
 
-// Leave everything of the daemon's behind but standard error and the socket.
-static void detach(int fd, const char *process_name)
+static void close_between(int below, int above)
+{
+	if (above > below + 1)
+		close_range((unsigned)below + 1, (unsigned)above - 1, 0);
+}
+
+// Leave everything of the daemon's behind but standard error and two descriptors.
+static void detach(const char *process_name, int fd, int daemon_fd)
 {
 	const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
 	const int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int low_fd = fd < daemon_fd ? fd : daemon_fd;
+	const int high_fd = fd < daemon_fd ? daemon_fd : fd;
 	sigset_t none;
 
 	for (size_t i = 0; i < N_ELEMENTS(ignored); i++)
@@ -198,35 +220,42 @@ static void detach(int fd, const char *process_name)
 	prctl(PR_SET_NAME, process_name);
 	dup2(null_fd, STDIN_FILENO);
 	dup2(null_fd, STDOUT_FILENO);
-	if (fd > STDERR_FILENO + 1)
-		close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
-	close_range((unsigned)fd + 1, ~0U, 0);
+	close_between(STDERR_FILENO, low_fd);
+	close_between(low_fd, high_fd);
+	close_range((unsigned)high_fd + 1, ~0U, 0);
 }
 
 int guard_start(struct guard *out, const char *process_name)
 {
+	const int daemon_fd = pidfd_open(getpid(), 0);
 	int ends[2];
 	pid_t pid;
+	int rc = 0;
 
 	*out = (struct guard){.fd = -1};
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+	if (daemon_fd < 0)
 		return -errno;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+		rc = -errno;
+		goto out_daemon;
+	}
 	pid = fork();
 	if (pid < 0) {
-		const int rc = -errno;
-
+		rc = -errno;
 		close(ends[0]);
-		close(ends[1]);
-		return rc;
+		goto out_ends;
 	}
 	if (pid == 0) {
 		close(ends[0]);
-		detach(ends[1], process_name);
-		serve(ends[1]);
+		detach(process_name, ends[1], daemon_fd);
+		serve(ends[1], daemon_fd);
 	}
-	close(ends[1]);
 	*out = (struct guard){.fd = ends[0], .pid = pid};
-	return 0;
+out_ends:
+	close(ends[1]);
+out_daemon:
+	close(daemon_fd);
+	return rc;
 }
 
 void guard_stop(struct guard *guard)

@@ -2,7 +2,8 @@
 //
 // Opening a port changes Linux interfaces (promiscuous, arp off, an XDP program, ...) and
 // port_close() gives that back. Where the daemon dies without closing, by a signal or kill -9, the
-// guard does so, and only then lets go of the ownership of the devices.
+// guard does so once the process is gone with all its files, and only then lets go of the ownership
+// of the devices.
 #ifndef DRIVERS_GUARD_H
 #define DRIVERS_GUARD_H
 

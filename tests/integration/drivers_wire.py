@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -180,6 +181,21 @@ class Lab:
         check(not answer.startswith("error: "), answer)
         return answer
 
+    def in_thread(self, host, function, *args):
+        """Call function(*args) in a thread that lives in the host, for what it returns."""
+        answers = []
+
+        def call():
+            with open(f"/run/netns/{self.ns(host)}", "rb") as namespace:
+                setns(namespace.fileno())
+            answers.append(function(*args))
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+        check(answers, "the thread failed")
+        return answers[0]
+
 
 def setns(fd):
     import ctypes
@@ -250,6 +266,22 @@ def attach_foreign_program(interface):
     error = struct.unpack("<i", netlink.recv(4096)[16:20])[0]
     if error:
         raise OSError(-error, "RTM_SETLINK")
+
+
+def hold_queue(interface):
+    """Bind an AF_XDP socket to queue 0, as a process does until the kernel has buried it."""
+    import ctypes
+    import mmap
+    memory = mmap.mmap(-1, 16 * 4096)
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    sock = socket.socket(44, socket.SOCK_RAW, 0)
+    sock.setsockopt(283, 4, struct.pack("<QQIIII", address, 16 * 4096, 4096, 0, 0, 0))
+    for ring in (5, 6, 2):  # fill, completion, receive
+        sock.setsockopt(283, ring, struct.pack("<I", 16))
+    where = struct.pack("<HHIII", 44, 0, socket.if_nametoindex(interface), 0, 0)
+    if ctypes.CDLL(None, use_errno=True).bind(sock.fileno(), where, len(where)):
+        raise OSError(ctypes.get_errno(), "bind")
+    return sock, memory
 
 
 def fetch(path):
@@ -433,6 +465,28 @@ def af_xdp_takes_over_what_a_dead_process_left(lab):
     check(lab.state()[2], "the program is gone, without a guard")
     lab.ready("af_xdp").end(signal.SIGTERM)
     check(not lab.state()[2], "the program taken over stayed")
+
+
+@test
+def af_xdp_waits_for_a_queue_of_a_dead_process(lab):
+    """The kernel gives it free some time after the death, and never says when."""
+    holder, _memory = lab.in_thread("relay", hold_queue, "wire0")
+    heir = lab.bridge("af_xdp").wait_says("^eal")
+    time.sleep(1)
+    check(heir.popen.poll() is None and "ready" not in heir.log(), heir.log())
+    holder.close()
+    heir.wait_says("^ready ")
+    lab.ping()
+    heir.end(signal.SIGTERM)
+    check("AF_XDP" not in heir.log(), f"complaints: {heir.log()}")
+
+
+@test
+def af_xdp_does_not_wait_for_ever(lab):
+    before = lab.state()
+    _holder, _memory = lab.in_thread("relay", hold_queue, "wire0")
+    lab.bridge("af_xdp").refused("port wire: queue 0 of wire0 belongs to another AF_XDP socket")
+    check(lab.state() == before, f"{lab.state()}, before {before}")
 
 
 @test

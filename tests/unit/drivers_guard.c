@@ -101,6 +101,32 @@ Test(drivers_guard, ends_with_a_daemon_that_says_nothing)
 	cr_expect_eq(waitpid(guard_pid, NULL, 0), guard_pid);
 }
 
+// A dying process closes its files one by one, and the guard's socket is among the first.
+Test(drivers_guard, waits_for_the_death_of_the_daemon)
+{
+	const struct timespec dying = {.tv_nsec = 300000000};
+	pid_t daemon_pid, guard_pid;
+	int ends[2];
+	int status;
+
+	cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	cr_assert_eq(pipe(ends), 0);
+	daemon_pid = fork();
+	if (daemon_pid == 0) {
+		struct guard guard;
+
+		if (guard_start(&guard, "some-guard") || close(guard.fd) ||
+			write(ends[1], &guard.pid, sizeof(guard.pid)) != sizeof(guard.pid))
+			_exit(2);
+		nanosleep(&dying, NULL);
+		_exit(waitpid(guard.pid, NULL, WNOHANG) != 0);
+	}
+	cr_assert_eq(read(ends[0], &guard_pid, sizeof(guard_pid)), (ssize_t)sizeof(guard_pid));
+	cr_expect_eq(waitpid(daemon_pid, &status, 0), daemon_pid);
+	cr_expect_eq(status, 0, "the guard did not wait");
+	cr_expect_eq(waitpid(guard_pid, NULL, 0), guard_pid);
+}
+
 Test(drivers_guard, stop_is_harmless_on_a_zeroed_struct)
 {
 	struct guard guard = {0};
