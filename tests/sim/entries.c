@@ -15,32 +15,109 @@ static uint64_t mix_endpoint(uint64_t hash, const struct endpoint *endpoint)
 	return mix(hash, (uint64_t)endpoint->ip.family << 16 | endpoint->port);
 }
 
-// What all entries of an allocation have in common.
-static uint64_t hash_allocation(const struct turn_effect *entry)
+// All that an entry says.
+static uint64_t hash_value(const struct turn_effect *entry, unsigned kind)
 {
-	uint64_t hash = mix(1, entry->allocation_idx);
+	uint64_t hash = mix(1, (uint64_t)entry->allocation_idx << 32 | entry->user_idx);
 
 	hash = mix_endpoint(hash, &entry->service);
 	hash = mix_endpoint(hash, &entry->client);
-	return mix_endpoint(hash, &entry->relayed);
+	hash = mix_endpoint(hash, &entry->relayed);
+	return mix_endpoint(mix(hash, kind << 16 | entry->channel), &entry->peer);
 }
 
-static uint64_t hash_entry(
-	uint64_t hash, unsigned kind, uint16_t channel, const struct endpoint *peer)
+// What the packet shows that it is for: never 0.
+static uint64_t hash_key(const struct turn_effect *entry, unsigned kind)
 {
-	return mix_endpoint(mix(hash, kind << 16 | channel), peer);
+	const bool down = kind == TURN_PERMISSION_ADD || kind == TURN_CHANNEL_DOWN_ADD;
+	uint64_t hash = mix(2, kind);
+
+	if (down) {
+		hash = mix_endpoint(hash, &entry->relayed);
+		return mix_endpoint(hash, &entry->peer) | 1;
+	}
+	hash = mix_endpoint(hash, &entry->service);
+	hash = mix_endpoint(hash, &entry->client);
+	return mix(hash, kind == TURN_CHANNEL_UP_ADD ? entry->channel : entry->relayed.ip.family) |
+		1;
 }
 
-static uint64_t hash_effect(const struct turn_effect *effect, unsigned kind)
+// Where it stands, or would.
+static struct entry *find(struct entries *entries, uint64_t key)
 {
-	return hash_entry(hash_allocation(effect), kind, effect->channel, &effect->peer);
+	size_t i = key >> 32;
+
+	while (entries->table[i % ENTRIES_MAX].key && entries->table[i % ENTRIES_MAX].key != key)
+		i++;
+	return &entries->table[i % ENTRIES_MAX];
 }
 
-unsigned entries_tuple(
-	const struct model *model, const struct endpoint *service, const struct endpoint *client)
+static void count(struct entries *entries, const struct entry *entry, int sign)
 {
-	const unsigned second = endpoint_equal(service, &model->rules.services[1]);
-	const unsigned tuple = (client->port - CLIENT_PORT) * 2 + second;
+	const uint64_t hash = mix(entry->value, entry->moving);
+
+	entries->sums[entry->tuple] += sign < 0 ? -hash : hash;
+	entries->counts[entry->tuple] += sign;
+}
+
+static const char *add(struct entries *entries, const struct turn_effect *effect, uint16_t tuple)
+{
+	const uint64_t key = hash_key(effect, effect->kind);
+	struct entry *entry = find(entries, key);
+
+	if (!entry->key == effect->replaces)
+		return effect->replaces ? "nothing stands where an entry replaces one"
+					: "an entry is added where one stands";
+	if (entry->key)
+		count(entries, entry, -1);
+	else if (++entries->n > ENTRIES_MAX / 2)
+		return "too many entries";
+	*entry = (struct entry){key, hash_value(effect, effect->kind), tuple, effect->moving};
+	count(entries, entry, 1);
+	return NULL;
+}
+
+// Those behind it move up, that they are found without it.
+static void close_gap(struct entries *entries, struct entry *gap)
+{
+	size_t i = (size_t)(gap - entries->table);
+	struct entry moved;
+
+	gap->key = 0;
+	for (i = (i + 1) % ENTRIES_MAX; entries->table[i].key; i = (i + 1) % ENTRIES_MAX) {
+		moved = entries->table[i];
+		entries->table[i].key = 0;
+		*find(entries, moved.key) = moved;
+	}
+}
+
+static const char *remove_one(
+	struct entries *entries, const struct turn_effect *effect, unsigned kind, uint16_t tuple)
+{
+	struct entry *entry = find(entries, hash_key(effect, kind));
+
+	if (!entry->key)
+		return "what is removed does not stand";
+	if (entry->value != hash_value(effect, kind) || entry->tuple != tuple)
+		return "what is removed is not what stands";
+	count(entries, entry, -1);
+	close_gap(entries, entry);
+	entries->n--;
+	return NULL;
+}
+
+static const char *cool(struct entries *entries, struct model *model, const struct endpoint *port)
+{
+	if (entries->n_cooling == ENTRIES_COOLING_MAX)
+		return "too many ports cool";
+	entries->cooling[entries->n_cooling++] = *port;
+	return model_cool(model, port);
+}
+
+static unsigned tuple_of(const struct model *model, const struct turn_effect *effect)
+{
+	const unsigned second = endpoint_equal(&effect->service, &model->rules.services[1]);
+	const unsigned tuple = (effect->client.port - CLIENT_PORT) * 2 + second;
 
 	return tuple < MODEL_TUPLES_MAX ? tuple : MODEL_TUPLES_MAX;
 }
@@ -48,39 +125,30 @@ unsigned entries_tuple(
 static const char *apply(
 	struct entries *entries, struct model *model, const struct turn_effect *effect)
 {
-	const unsigned tuple = entries_tuple(model, &effect->service, &effect->client);
+	const unsigned tuple = tuple_of(model, effect);
+	const uint8_t *port = model_port_of(model, &effect->relayed);
+	int64_t *n_of_port;
 
-	int64_t *count;
-
-	if (tuple == MODEL_TUPLES_MAX || effect->relayed.ip.family == FAMILY_NONE)
-		return "an effect for a client that is not";
-	count = &entries->counts_of[tuple][effect->relayed.ip.family - 1];
+	if (tuple == MODEL_TUPLES_MAX || !port)
+		return "an effect for a client or port that is not";
+	n_of_port = &entries->counts_of[port - model->ports[0]];
 	switch (effect->kind) {
 	case TURN_PORT_COOLING:
-		if (*count)
-			return "a port cools before its entries are gone";
-		if (entries->n_cooling == ENTRIES_COOLING_MAX)
-			return "too many ports cool";
-		entries->cooling[entries->n_cooling++] = effect->relayed;
-		return model_cool(model, &effect->relayed);
+		return *n_of_port ? "a port cools before its entries are gone"
+				  : cool(entries, model, &effect->relayed);
 	case TURN_ALLOCATION_ADD:
-		if (*count ||
-			(entries->counts[tuple] && entries->idx[tuple] != effect->allocation_idx))
-			return "an allocation is added where one is";
 		entries->idx[tuple] = effect->allocation_idx;
+		entries->user_idx[tuple] = effect->user_idx;
 		// fall through
 	case TURN_PERMISSION_ADD:
 	case TURN_CHANNEL_UP_ADD:
 	case TURN_CHANNEL_DOWN_ADD:
-		entries->sums[tuple] += hash_effect(effect, effect->kind);
-		entries->counts[tuple]++;
-		(*count)++;
-		return NULL;
+		*n_of_port += !effect->replaces;
+		return add(entries, effect, (uint16_t)tuple);
 	default:
+		--*n_of_port;
 		// Each removal follows its addition in the enumeration.
-		entries->sums[tuple] -= hash_effect(effect, effect->kind - 1u);
-		entries->counts[tuple]--;
-		return --*count < 0 ? "more is removed than was added" : NULL;
+		return remove_one(entries, effect, effect->kind - 1u, (uint16_t)tuple);
 	}
 }
 
@@ -100,57 +168,88 @@ struct sum {
 	int64_t n;
 };
 
-static void want(struct sum *sum, uint64_t hash)
+static void want(struct sum *sum, const struct turn_effect *entry)
 {
-	sum->sum += hash;
+	sum->sum += mix(hash_value(entry, entry->kind), entry->moving);
 	sum->n++;
 }
 
-static uint64_t hash_relayed(const struct model_allocation *a, uint32_t idx, uint8_t family)
+// What the allocation's client may send from one of its 5-tuples, which is all for the pending one.
+static void want_up(
+	struct sum *sum, const struct model_allocation *a, const struct turn_effect *prototype)
 {
-	const struct turn_effect entry = {.allocation_idx = idx,
-		.service = a->service,
-		.client = a->client,
-		.relayed = a->relayed[family - 1].address};
-
-	return hash_allocation(&entry);
-}
-
-// An entry stands if and only if a matching packet may pass right now.
-static struct sum sum_wanted(const struct model_allocation *a, uint32_t idx)
-{
-	const struct endpoint nobody = {0};
-	uint64_t hashes[MODEL_FAMILIES] = {0};
-	struct sum sum = {0};
+	struct turn_effect entry = *prototype;
 
 	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
 		if (!model_relayed(a, family))
 			continue;
-		hashes[family - 1] = hash_relayed(a, idx, family);
-		want(&sum, hash_entry(hashes[family - 1], TURN_ALLOCATION_ADD, 0, &nobody));
+		entry.kind = TURN_ALLOCATION_ADD;
+		entry.relayed = model_relayed(a, family)->address;
+		want(sum, &entry);
 	}
-	for (unsigned i = 0; i < a->n_permissions && model_lives(a); i++) {
-		const struct endpoint peer = {.ip = a->permissions[i].ip};
-
-		want(&sum, hash_entry(hashes[peer.ip.family - 1], TURN_PERMISSION_ADD, 0, &peer));
-	}
-	for (unsigned i = 0; i < a->n_channels && model_lives(a); i++) {
+	for (unsigned i = 0; i < a->n_channels; i++) {
 		const struct model_channel *c = &a->channels[i];
-		const uint64_t hash = hashes[c->peer.ip.family - 1];
 
-		want(&sum, hash_entry(hash, TURN_CHANNEL_UP_ADD, c->number, &c->peer));
-		for (unsigned k = 0; k < a->n_permissions; k++)
-			if (ip_equal(&a->permissions[k].ip, &c->peer.ip))
-				want(&sum,
-					hash_entry(
-						hash, TURN_CHANNEL_DOWN_ADD, c->number, &c->peer));
+		entry.kind = TURN_CHANNEL_UP_ADD;
+		entry.relayed = model_relayed(a, c->peer.ip.family)->address;
+		entry.channel = c->number;
+		entry.peer = c->peer;
+		want(sum, &entry);
 	}
+}
+
+static void want_down(
+	struct sum *sum, const struct model_allocation *a, const struct turn_effect *prototype)
+{
+	struct turn_effect entry = *prototype;
+
+	for (unsigned i = 0; i < a->n_permissions; i++) {
+		const struct ip_addr *ip = &a->permissions[i].ip;
+
+		entry.relayed = model_relayed(a, ip->family)->address;
+		entry.kind = TURN_PERMISSION_ADD;
+		entry.channel = 0;
+		entry.peer = (struct endpoint){.ip = *ip};
+		want(sum, &entry);
+		entry.kind = TURN_CHANNEL_DOWN_ADD;
+		for (unsigned k = 0; k < a->n_channels; k++) {
+			if (!ip_equal(&a->channels[k].peer.ip, ip))
+				continue;
+			entry.channel = a->channels[k].number;
+			entry.peer = a->channels[k].peer;
+			want(sum, &entry);
+		}
+	}
+}
+
+// An entry stands if and only if a matching packet may pass right now.
+static struct sum sum_wanted(
+	const struct entries *entries, const struct model *model, unsigned tuple)
+{
+	const struct model_allocation *a = model_at(model, tuple);
+	const unsigned own = (unsigned)(a - model->allocations);
+	struct turn_effect prototype = {.allocation_idx = entries->idx[own],
+		.user_idx = entries->user_idx[own],
+		.service = a->service,
+		.client = a->client};
+	struct sum sum = {0};
+
+	if (!model_lives(a))
+		return sum;
+	if (own != tuple) {
+		prototype.service = a->mobility.service;
+		prototype.client = a->mobility.client;
+		prototype.moving = true;
+	}
+	want_up(&sum, a, &prototype);
+	if (own == tuple)
+		want_down(&sum, a, &prototype);
 	return sum;
 }
 
 const char *entries_check(const struct entries *entries, const struct model *model, unsigned tuple)
 {
-	const struct sum wanted = sum_wanted(&model->allocations[tuple], entries->idx[tuple]);
+	const struct sum wanted = sum_wanted(entries, model, tuple);
 
 	if (entries->counts[tuple] < wanted.n)
 		return "an entry is missing";
@@ -163,14 +262,29 @@ const char *entries_check_all(const struct entries *entries, const struct model 
 {
 	const char *wrong = NULL;
 
-	for (unsigned i = 0; i < MODEL_TUPLES_MAX && !wrong; i++) {
+	for (unsigned i = 0; i < MODEL_TUPLES_MAX && !wrong; i++)
 		wrong = entries_check(entries, model, i);
-		for (unsigned k = 0; k < i && !wrong; k++)
-			if (entries->counts[i] && entries->counts[k] &&
-				entries->idx[i] == entries->idx[k])
-				wrong = "two allocations have one number";
-	}
 	return wrong;
+}
+
+const char *entries_check_users(const struct entries *entries, const struct model *model)
+{
+	for (unsigned i = 0; i < MODEL_TUPLES_MAX; i++) {
+		const struct model_allocation *a = &model->allocations[i];
+
+		for (unsigned k = 0; k < i && model_lives(a); k++) {
+			const struct model_allocation *b = &model->allocations[k];
+
+			if (!model_lives(b))
+				continue;
+			if (entries->idx[i] == entries->idx[k])
+				return "two allocations have one number";
+			if ((a->account == b->account) !=
+				(entries->user_idx[i] == entries->user_idx[k]))
+				return "a user index is not one user's";
+		}
+	}
+	return NULL;
 }
 
 const char *entries_check_walk(

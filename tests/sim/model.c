@@ -18,16 +18,41 @@ uint8_t *model_port_of(struct model *model, const struct endpoint *relayed)
 	return NULL;
 }
 
-static unsigned count_allocations(const struct model *model, const char *account)
+uint8_t model_realm_of(const struct model *model, const struct endpoint *service)
+{
+	return model->rules.n_realms > 1 && endpoint_equal(service, &model->rules.services[1]);
+}
+
+static unsigned count_allocations(const struct model *model)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < MODEL_TUPLES_MAX; i++) {
-		const struct model_allocation *a = &model->allocations[i];
-
-		n += model_lives(a) && (!account || strcmp(a->owner.account, account) == 0);
-	}
+	for (unsigned i = 0; i < MODEL_TUPLES_MAX; i++)
+		n += model_lives(&model->allocations[i]);
 	return n;
+}
+
+struct endpoint model_outside(const struct model *model, const struct endpoint *relayed)
+{
+	for (size_t i = 0; i < model->rules.n_relays; i++) {
+		const struct relay_range *relay = &model->rules.relays[i];
+
+		if (ip_equal(&relay->ip, &relayed->ip) && relay->external.family != FAMILY_NONE)
+			return (struct endpoint){relay->external, relayed->port};
+	}
+	return *relayed;
+}
+
+struct endpoint model_inside(const struct model *model, const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < model->rules.n_relays; i++) {
+		const struct relay_range *relay = &model->rules.relays[i];
+
+		if (relay->external.family != FAMILY_NONE &&
+			ip_equal(&relay->external, &endpoint->ip))
+			return (struct endpoint){relay->ip, endpoint->port};
+	}
+	return *endpoint;
 }
 
 // RFC 8656 §7.2: any free one; an even one; an even one whose neighbour is free as well.
@@ -70,20 +95,32 @@ int model_find_token(const struct model *model, const struct request *request)
 		const struct model_reservation *r = &model->reservations[i];
 
 		if (r->lives && memcmp(r->token, request->token, TOKEN_BYTES) == 0 &&
-			strcmp(r->owner, request->login.user.name) == 0)
+			model_has_name(&r->owner, model_realm_of(model, &request->service),
+				&request->login.user))
 			return i;
 	}
 	return -1;
 }
 
-uint32_t model_lifetime_for(const struct model *model, const struct request *request)
+// RFC 8656 §7.2, and never beyond what a token allows (RFC 7635 §9).
+uint32_t model_lifetime_for(
+	const struct model *model, const struct turn_time *time, const struct request *request)
 {
 	const struct model_rules *rules = &model->rules;
+	const struct model_allocation *a = model_subject(model, request);
+	const uint64_t now_s = time->now_ms / 1000;
 	uint32_t wanted_s = request_has(request, HAS_LIFETIME) ? request->lifetime_s : 0;
+	uint32_t most_s = UINT32_MAX;
 
+	if (request->login.has_pass)
+		most_s = model_pass_left(request, time->wall_s);
+	else if (model_lives(a) && a->owner.mac.n_bytes)
+		most_s = (uint32_t)(a->token_ends_s - now_s);
 	if (wanted_s > rules->lifetime_max_s)
 		wanted_s = rules->lifetime_max_s;
-	return wanted_s > rules->lifetime_s ? wanted_s : rules->lifetime_s;
+	if (wanted_s < rules->lifetime_s)
+		wanted_s = rules->lifetime_s;
+	return wanted_s < most_s ? wanted_s : most_s;
 }
 
 // Another server may have room (RFC 8489 §10).
@@ -105,6 +142,10 @@ static int judge_wish(const struct model *model, const struct request *request)
 		return 400;
 	if (request->protocol != UDP)
 		return 442;
+	if (request_spoils(request, HAS_TICKET))
+		return 400; // RFC 8016 §3.1.2
+	if (request_has(request, HAS_TICKET) && !model->rules.allows_mobility)
+		return 405;
 	if (token && (even || family || additional || request_spoils(request, HAS_TOKEN)))
 		return 400;
 	if (request_spoils(request, HAS_EVEN_PORT) || (even && request->pair && additional))
@@ -128,29 +169,34 @@ bool model_can_take(const struct model *model, const struct request *request, ui
 		has_port(model, family, even, even && request->pair);
 }
 
+bool model_refuses_client(const struct model *model, const struct request *request)
+{
+	return model_port_of((struct model *)model, &request->client) ||
+		request->client.ip.bytes[0] == 0x20; // 6to4
+}
+
 static int judge_allocate(const struct model *model, const struct request *request, bool has_room)
 {
-	const struct model_allocation *a = &model->allocations[request->tuple];
+	const struct model_allocation *a = model_at(model, request->tuple);
 	const struct user *user = &request->login.user;
-	const uint32_t quota = model->rules.n_allocations_per_user;
+	const uint8_t realm = model_realm_of(model, &request->service);
 	int code;
 
 	if (model_lives(a))
 		return memcmp(a->transaction, request->transaction, sizeof(a->transaction)) == 0 &&
-				strcmp(a->owner.name, user->name) == 0
+				model_has_name(&a->owner, realm, user)
 			? 0
 			: 437;
-	if (model_port_of((struct model *)model, &request->client) ||
-		request->client.ip.bytes[0] == 0x20)
-		return 403; // one of our relayed addresses, or 6to4
+	if (model_refuses_client(model, request))
+		return 403;
 	code = judge_wish(model, request);
 	if (code)
 		return code;
-	if (count_allocations(model, NULL) >= model->rules.n_allocations_max)
+	if (count_allocations(model) >= model->rules.n_allocations_max)
 		return when_full(model, request);
 	if (!has_room)
 		return 508;
-	if (quota && count_allocations(model, user->account) >= quota)
+	if (model_quota_is_reached(model, realm, user))
 		return 486;
 	if (request_has(request, HAS_TOKEN))
 		return model_find_token(model, request) < 0 ? 508 : 0;
@@ -163,15 +209,14 @@ static int judge_allocate(const struct model *model, const struct request *reque
 // RFC 8656 §8.2.
 static int judge_refresh(const struct model *model, const struct request *request, bool has_room)
 {
-	const struct model_allocation *a = &model->allocations[request->tuple];
+	const struct model_allocation *a = model_subject(model, request);
+	const bool ends = request_has(request, HAS_LIFETIME) && request->lifetime_s == 0;
 
 	if (request_spoils(request, HAS_LIFETIME) || request_spoils(request, HAS_FAMILY))
 		return 400;
 	if (request_has(request, HAS_FAMILY) && !model_relayed(a, request->family))
 		return 443;
-	if (request_has(request, HAS_LIFETIME) && request->lifetime_s == 0 && !has_room)
-		return 508;
-	return 0;
+	return (ends || request_has(request, HAS_TICKET)) && !has_room ? 508 : 0;
 }
 
 struct model_permission *model_find_permission(
@@ -183,40 +228,71 @@ struct model_permission *model_find_permission(
 	return NULL;
 }
 
-// RFC 8656 §10.2: all or nothing.
-static int judge_permission(const struct model *model, const struct request *request, bool has_room)
+unsigned model_count_new(const struct model *model, const struct request *request)
 {
-	const struct model_allocation *a = &model->allocations[request->tuple];
+	const struct model_allocation *a = model_at(model, request->tuple);
 	unsigned n_new = 0;
+
+	for (unsigned i = 0; i < request->n_peers; i++) {
+		const struct ip_addr ip = model_peer(model, request, i).ip;
+		bool is_first = true;
+
+		for (unsigned k = 0; k < i; k++) {
+			const struct ip_addr before = model_peer(model, request, k).ip;
+
+			is_first = is_first && !ip_equal(&before, &ip);
+		}
+		n_new += is_first && !model_find_permission(a, &ip);
+	}
+	return n_new;
+}
+
+static unsigned n_permissions_max(const struct model *model)
+{
+	return model->rules.n_permissions_max ? model->rules.n_permissions_max
+					      : MODEL_PERMISSIONS_MAX;
+}
+
+static unsigned n_channels_max(const struct model *model)
+{
+	return model->rules.n_channels_max ? model->rules.n_channels_max : MODEL_CHANNELS_MAX;
+}
+
+// RFC 8656 §10.2: all or nothing.
+static int judge_permission(const struct model *model, const struct turn_time *time,
+	const struct request *request, bool has_room)
+{
+	const struct model_allocation *a = model_at(model, request->tuple);
+	unsigned n_new;
 
 	if (request->n_peers == 0 || request_spoils(request, HAS_PEER))
 		return 400;
 	for (unsigned i = 0; i < request->n_peers; i++)
-		if (!model_relayed(a, request->peers[i].ip.family))
+		if (!model_relayed(a, model_peer(model, request, i).ip.family))
 			return 443;
 	for (unsigned i = 0; i < request->n_peers; i++) {
-		unsigned first = 0;
+		const struct endpoint peer = model_peer(model, request, i);
 
-		if (!model_allows_ip(model, &request->peers[i].ip))
+		if (!model_allows_ip(model, model_realm(model, request), &peer.ip))
 			return 403;
-		while (!ip_equal(&request->peers[first].ip, &request->peers[i].ip))
-			first++;
-		n_new += first == i && !model_find_permission(a, &request->peers[i].ip);
 	}
-	if (n_new > 0 && (!has_room || a->n_permissions + n_new > TURN_PERMISSIONS_MAX))
+	n_new = model_count_new(model, request);
+	if (n_new > 0 && (!has_room || a->n_permissions + n_new > n_permissions_max(model)))
 		return 508;
-	return 0;
+	return model_may_turn(model, a, n_new, time->now_ms) ? 0 : 508;
 }
 
 // RFC 8656 §12.2: neither is bound to another. -1: both are free.
-int model_find_channel(const struct model_allocation *a, const struct request *request, bool *clash)
+int model_find_channel(const struct model *model, const struct request *request, bool *clash)
 {
+	const struct model_allocation *a = model_at(model, request->tuple);
+	const struct endpoint wanted = model_peer(model, request, 0);
 	int found = -1;
 
 	*clash = false;
 	for (unsigned i = 0; i < a->n_channels; i++) {
 		const bool number = a->channels[i].number == request->channel;
-		const bool peer = endpoint_equal(&a->channels[i].peer, &request->peers[0]);
+		const bool peer = endpoint_equal(&a->channels[i].peer, &wanted);
 
 		if (number && peer)
 			found = (int)i;
@@ -226,32 +302,44 @@ int model_find_channel(const struct model_allocation *a, const struct request *r
 	return found;
 }
 
-static int judge_channel(const struct model *model, const struct request *request, bool has_room)
+// What is new finds room.
+static int judge_room_of_channel(const struct model *model, const struct turn_time *time,
+	const struct request *request, bool is_new)
 {
-	const struct model_allocation *a = &model->allocations[request->tuple];
-	const struct endpoint *peer = &request->peers[0];
+	const struct model_allocation *a = model_at(model, request->tuple);
+	const struct ip_addr ip = model_peer(model, request, 0).ip;
+	const bool is_unpermitted = !model_find_permission(a, &ip);
+
+	if (a->n_channels + is_new > n_channels_max(model) ||
+		a->n_permissions + is_unpermitted > n_permissions_max(model))
+		return 508;
+	return model_may_turn(model, a, is_unpermitted, time->now_ms) ? 0 : 508;
+}
+
+static int judge_channel(const struct model *model, const struct turn_time *time,
+	const struct request *request, bool has_room)
+{
+	const struct model_allocation *a = model_at(model, request->tuple);
+	const struct endpoint peer = model_peer(model, request, 0);
 	const uint16_t highest = model->rules.rfc5766_channels ? 0x7fff : 0x4fff;
-	bool clash, is_new, is_unpermitted;
+	bool clash, is_new;
 
 	if (!request_has(request, HAS_CHANNEL) || request_spoils(request, HAS_CHANNEL) ||
 		request->channel < 0x4000 || request->channel > highest)
 		return 400;
-	if (request->n_peers == 0 || peer->port == 0 ||
+	if (request->n_peers == 0 || peer.port == 0 ||
 		(request->n_peers == 1 && request_spoils(request, HAS_PEER)))
 		return 400;
-	is_new = model_find_channel(a, request, &clash) < 0;
+	is_new = model_find_channel(model, request, &clash) < 0;
 	if (clash)
 		return 400;
-	if (!model_relayed(a, peer->ip.family))
+	if (!model_relayed(a, peer.ip.family))
 		return 443;
-	if (!model_allows_peer(model, peer, &model_relayed(a, peer->ip.family)->address))
+	if (!model_allows_peer(model, request, &peer, &model_relayed(a, peer.ip.family)->address))
 		return 403;
-	is_unpermitted = !model_find_permission(a, &peer->ip);
-	if ((is_new || is_unpermitted) &&
-		(!has_room || a->n_channels + is_new > TURN_CHANNELS_MAX ||
-			a->n_permissions + is_unpermitted > TURN_PERMISSIONS_MAX))
-		return 508;
-	return 0;
+	if (!is_new && model_find_permission(a, &peer.ip))
+		return 0;
+	return has_room ? judge_room_of_channel(model, time, request, is_new) : 508;
 }
 
 static bool is_known_method(uint16_t method)
@@ -260,10 +348,32 @@ static bool is_known_method(uint16_t method)
 		method == STUN_CREATE_PERMISSION || method == STUN_CHANNEL_BIND;
 }
 
+// Attributes that must be understood, and are not.
+static bool has_unknown(const struct model *model, const struct request *request)
+{
+	return request_has(request, HAS_UNKNOWN_REQUIRED) ||
+		(request->login.has_pass &&
+			(!model->rules.takes_tokens || request->method == STUN_BINDING));
+}
+
+// RFC 8656 §5.
+static int judge_owner(
+	const struct model *model, const struct turn_time *time, const struct request *request)
+{
+	const struct model_allocation *a = model_at(model, request->tuple);
+
+	if (request->method == STUN_REFRESH && request_has(request, HAS_TICKET))
+		return model_judge_ticket(model, time, request);
+	if (!model_lives(a))
+		return 437;
+	return model_owns(&a->owner, model_realm_of(model, &request->service), &request->login.user)
+		? 0
+		: 441;
+}
+
 int model_judge(const struct model *model, const struct turn_time *time,
 	const struct request *request, bool has_room)
 {
-	const struct model_allocation *a = &model->allocations[request->tuple];
 	int code = 0;
 
 	if (request->class != STUN_REQUEST || request->fingerprint == SIGNATURE_WRONG ||
@@ -273,19 +383,18 @@ int model_judge(const struct model *model, const struct turn_time *time,
 		code = model_judge_login(model, time, request);
 	if (code)
 		return code;
-	if (request_has(request, HAS_UNKNOWN_REQUIRED))
+	if (has_unknown(model, request))
 		return 420;
 	if (request->method == STUN_BINDING)
 		return 0;
 	if (request->method == STUN_ALLOCATE)
 		return judge_allocate(model, request, has_room);
-	if (!model_lives(a))
-		return 437;
-	if (strcmp(a->owner.name, request->login.user.name) != 0)
-		return 441;
+	code = judge_owner(model, time, request);
+	if (code)
+		return code;
 	if (request->method == STUN_REFRESH)
 		return judge_refresh(model, request, has_room);
 	if (request->method == STUN_CREATE_PERMISSION)
-		return judge_permission(model, request, has_room);
-	return judge_channel(model, request, has_room);
+		return judge_permission(model, time, request, has_room);
+	return judge_channel(model, time, request, has_room);
 }

@@ -13,22 +13,43 @@
 #define MODEL_RELAYS_MAX 4
 #define MODEL_PORTS_MAX 512
 #define MODEL_RESERVATIONS_MAX 512
+#define MODEL_PERMISSIONS_MAX 128 // of one allocation
+#define MODEL_CHANNELS_MAX 128
+
+// Who may ask, and for what: the realm of a service. Of lists, the first is configured; the second
+// a source says, as it does for limits that are not 0.
+struct model_realm {
+	bool offers_sha256;
+	bool asks_userhash;
+	bool has_secrets;
+	bool allow_private;
+	uint32_t n_allocations_max; // 0: no limit
+	uint32_t n_allocations_per_user;
+	struct ip_range allow[2]; // of no family: of nobody
+	struct ip_range deny[2];
+	struct ip_range dry_run;
+	uint32_t source_allocations_max;
+	uint32_t source_allocations_per_user;
+};
 
 // What the instance under test was configured with, and what the world is like.
 struct model_rules {
 	struct relay_range relays[MODEL_RELAYS_MAX];
 	size_t n_relays;
 	struct endpoint services[2];
+	struct model_realm realms[REALMS_MAX]; // the second is that of the second service
+	size_t n_realms; // 0 is 1
 	uint32_t n_allocations_max;
-	uint32_t n_allocations_per_user;
+	uint32_t n_permissions_max; // of an allocation; 0: the most
+	uint32_t n_channels_max;
+	uint32_t new_peers_per_user_s; // of 1,000 a divisor; 0: no limit
+	uint32_t new_peers_s;
 	uint32_t lifetime_s;
 	uint32_t lifetime_max_s;
 	uint32_t nonce_lifetime_s;
-	bool offers_sha256;
-	bool asks_userhash;
-	bool has_secrets;
-	bool allow_private;
 	bool rfc5766_channels;
+	bool allows_mobility;
+	bool takes_tokens;
 	struct endpoint alternate;
 };
 
@@ -58,16 +79,30 @@ struct model_relayed {
 
 #define MODEL_FAMILIES 2 // IPv4, IPv6
 
+// RFC 8016: after a Refresh with a ticket there are two 5-tuples, until the client uses the second.
+struct model_mobility {
+	struct ticket newest; // its life is 0 where the allocation may not move
+	unsigned established; // generation that the client surely knows
+	unsigned used; // by the last Refresh with one
+	int pending; // 5-tuple that it may move to, or -1
+	struct endpoint service; // the same
+	struct endpoint client;
+	uint64_t began_ms;
+};
+
 struct model_allocation {
-	struct user owner;
+	struct user owner; // as who asked last with a token
+	int account; // for which it counts
+	uint64_t token_ends_s; // what a token allowed
 	struct endpoint service;
 	struct endpoint client;
+	struct model_mobility mobility;
 	struct model_relayed relayed[MODEL_FAMILIES];
 	uint8_t transaction[STUN_TRANSACTION_BYTES];
 	int reservation; // made by its EVEN-PORT and not yet taken, or -1
-	struct model_permission permissions[TURN_PERMISSIONS_MAX];
+	struct model_permission permissions[MODEL_PERMISSIONS_MAX];
 	unsigned n_permissions;
-	struct model_channel channels[TURN_CHANNELS_MAX];
+	struct model_channel channels[MODEL_CHANNELS_MAX];
 	unsigned n_channels;
 };
 
@@ -75,9 +110,26 @@ struct model_reservation {
 	bool lives;
 	uint8_t token[TOKEN_BYTES];
 	struct endpoint relayed;
-	char owner[32];
+	struct user owner;
+	int account;
 	int tuple; // whose EVEN-PORT made it, or -1 where that allocation has ended
 	uint64_t expires_ms;
+};
+
+// New peer addresses of late, in thousandths: they go by the rate.
+struct model_debt {
+	uint64_t thousandths;
+	uint64_t at_ms;
+};
+
+#define MODEL_ACCOUNTS_MAX (2 * MODEL_TUPLES_MAX + MODEL_RESERVATIONS_MAX)
+
+// A user of a realm, as long as he has an allocation or a reservation; a configured one for ever.
+struct model_account {
+	char name[32];
+	uint8_t realm;
+	unsigned n_held; // 0: free
+	struct model_debt debt;
 };
 
 struct model {
@@ -85,6 +137,10 @@ struct model {
 	struct model_allocation allocations[MODEL_TUPLES_MAX]; // by 5-tuple
 	struct model_reservation reservations[MODEL_RESERVATIONS_MAX];
 	uint8_t ports[MODEL_RELAYS_MAX][MODEL_PORTS_MAX]; // enum model_port
+	int movers[MODEL_TUPLES_MAX]; // whose allocation may move to this 5-tuple: 1 more; or 0
+	uint64_t n_lives; // of allocations that may move
+	struct model_account accounts[MODEL_ACCOUNTS_MAX];
+	struct model_debt debt; // of all
 };
 
 static inline bool model_lives(const struct model_allocation *a)
@@ -101,6 +157,20 @@ static inline const struct model_relayed *model_relayed(
 	return &a->relayed[family - 1];
 }
 
+// The allocation that a 5-tuple leads to, established or pending; else one that does not live.
+static inline struct model_allocation *model_at(const struct model *model, unsigned tuple)
+{
+	const unsigned i = model->movers[tuple] ? (unsigned)model->movers[tuple] - 1 : tuple;
+
+	return (struct model_allocation *)&model->allocations[i];
+}
+
+// The state of a relayed port, enum model_port; NULL where it is of no relay.
+uint8_t *model_port_of(struct model *model, const struct endpoint *relayed);
+// That of a life, or NULL.
+struct model_allocation *model_of_life(const struct model *model, uint64_t life);
+uint8_t model_realm_of(const struct model *model, const struct endpoint *service);
+
 // The code of the answer to `request`, 0 for success, or ANSWER_NONE. `has_room`: there is room for
 // effects. Changes nothing.
 int model_judge(const struct model *model, const struct turn_time *time,
@@ -109,15 +179,18 @@ int model_judge(const struct model *model, const struct turn_time *time,
 int model_judge_login(
 	const struct model *model, const struct turn_time *time, const struct request *request);
 // Whether someone may send to this address, and to this port of it, from `relayed`.
-bool model_allows_ip(const struct model *model, const struct ip_addr *ip);
-bool model_allows_peer(
-	const struct model *model, const struct endpoint *peer, const struct endpoint *relayed);
+bool model_allows_ip(
+	const struct model *model, const struct model_realm *realm, const struct ip_addr *ip);
+bool model_allows_peer(const struct model *model, const struct request *request,
+	const struct endpoint *peer, const struct endpoint *relayed);
 
 // The answer was due and is this. NULL, or what is wrong with it; the state follows.
 const char *model_take(struct model *model, const struct turn_time *time,
 	const struct request *request, const struct answer *answer);
 // What turn_expire() takes away at this time.
 void model_expire(struct model *model, uint64_t now_ms);
+// The client has sent something from its pending 5-tuple, and the instance has said that it moved.
+void model_establish(struct model *model, unsigned tuple);
 // NULL, or why this port cannot cool down or be free again now.
 const char *model_cool(struct model *model, const struct endpoint *relayed);
 const char *model_release(struct model *model, const struct endpoint *relayed);

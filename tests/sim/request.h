@@ -11,19 +11,40 @@
 #include <stdint.h>
 
 #define REALM "sim"
+#define REALMS_MAX 2
 #define OFFER "\x00\x02\x00\x00\x00\x01\x00\x00" // SHA-256, then MD5
 #define OFFER_TURNED "\x00\x01\x00\x00\x00\x02\x00\x00" // what a man in the middle may try
 #define OFFER_BYTES 8
 #define TOKEN_BYTES 8
+#define TICKET_BYTES 32
+#define PASS_BYTES_MAX 96
 #define NONCE_BYTES_MAX 128
 #define PEERS_MAX 12
 
-// A name, and the keys of its password. A REST user's name holds when it ends.
+static inline const char *realm_name(uint8_t realm)
+{
+	return realm ? "another realm" : REALM;
+}
+
+// An access token (RFC 7635), as its issuer made it.
+struct pass {
+	uint8_t bytes[PASS_BYTES_MAX];
+	size_t n;
+	int64_t made_s;
+	uint32_t lifetime_s;
+	bool genuine; // sealed with the key of its kid, for us
+};
+
+// A name, and the keys of its password. A REST user's name holds when it ends. Who has a token has
+// the key in it, and its kid for a name.
 struct user {
 	char name[32];
-	const char *account; // whom its allocations count for
+	char account[32]; // whom its allocations count for
+	uint8_t realm; // whose name went into the keys
 	struct stun_key md5;
 	struct stun_key sha256;
+	struct stun_key mac; // n_bytes 0: has no token
+	struct pass pass;
 	int64_t expires_s; // 0: configured
 	bool exists;
 };
@@ -32,10 +53,19 @@ struct user {
 struct nonce {
 	uint8_t bytes[NONCE_BYTES_MAX];
 	size_t n;
+	struct endpoint service; // that gave it
 	struct endpoint owner;
 	uint64_t made_ms;
 	bool genuine; // every byte is as it was given
 	bool has_cookie;
+};
+
+// The same for MOBILITY-TICKET (RFC 8016).
+struct ticket {
+	uint8_t bytes[TICKET_BYTES];
+	uint64_t life; // the number of its allocation
+	unsigned generation;
+	bool genuine;
 };
 
 enum signature {
@@ -51,6 +81,7 @@ struct login {
 	bool has_userhash;
 	bool has_realm;
 	bool has_nonce;
+	bool has_pass; // ACCESS-TOKEN
 	bool has_offer;
 	bool offer_is_true;
 	bool offer_is_short; // where it is not true; else it is turned around
@@ -74,6 +105,7 @@ enum request_attr {
 	HAS_DONT_FRAGMENT = 1 << 8,
 	HAS_UNKNOWN_REQUIRED = 1 << 9,
 	HAS_UNKNOWN_OPTIONAL = 1 << 10,
+	HAS_TICKET = 1 << 11, // empty but in a Refresh
 };
 
 struct request {
@@ -93,6 +125,7 @@ struct request {
 	uint8_t additional;
 	bool pair; // the R bit of EVEN-PORT
 	uint8_t token[TOKEN_BYTES];
+	struct ticket ticket;
 	uint16_t channel;
 	struct endpoint peers[PEERS_MAX];
 	unsigned n_peers;
@@ -113,7 +146,10 @@ struct answer {
 	bool has_address_error;
 	uint8_t lacking_family; // of ADDRESS-ERROR-CODE
 	int lacking_code;
-	bool has_realm;
+	bool has_ticket;
+	uint8_t ticket[TICKET_BYTES];
+	int realm; // -1: not there; -2: none of ours
+	bool has_server; // THIRD-PARTY-AUTHORIZATION
 	bool has_offer;
 	bool has_unknown;
 	struct nonce nonce; // n 0: not there

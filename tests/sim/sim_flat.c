@@ -1,7 +1,7 @@
 // What comes and goes leaves nothing: memory and buffers are where they were after a million rounds
 // of an allocation's life and after every flood, and no answer carries a byte that was not meant.
 #include "caller.h"
-#include "draw.h"
+#include "users.h"
 #include "wire.h"
 
 #include <criterion/criterion.h>
@@ -526,7 +526,7 @@ Test(flat, a_million_lives_leave_an_instance_as_it_was, .timeout = 300)
 		if (i == 70000)
 			before = memory_now();
 		snprintf(account, sizeof(account), "user%07d", i);
-		user = draw_rest_user(account, world.now.wall_s + 600, "north", false);
+		user = user_rest(0, account, world.now.wall_s + 600, users_secrets[0]);
 		live(&wire, turn, &user, (uint16_t)(1024 + i % 60000));
 		world_advance(&world, i % 2);
 	}

@@ -1,5 +1,7 @@
 #include "wire.h"
 
+#include "users.h"
+
 #include <string.h>
 
 #define ANSWER_BYTES_MAX (576 - 28) // RFC 8489 §6.1
@@ -30,6 +32,17 @@ static void put_peers(struct stun_writer *w, const struct request *request)
 	}
 }
 
+// RFC 8016: empty in an Allocate.
+static void put_ticket(struct stun_writer *w, const struct request *request)
+{
+	const bool spoilt = request_spoils(request, HAS_TICKET);
+	size_t n = request->method == STUN_REFRESH ? TICKET_BYTES : 0;
+
+	n = spoilt ? (n + TICKET_BYTES - 1) % TICKET_BYTES : n;
+	if (request_has(request, HAS_TICKET))
+		stun_put_bytes(w, STUN_ATTR_MOBILITY_TICKET, request->ticket.bytes, n);
+}
+
 static void put_attrs(struct stun_writer *w, const struct request *request)
 {
 	const uint8_t even = request->pair ? 0xff : 0x7f; // but R, all is reserved
@@ -45,6 +58,7 @@ static void put_attrs(struct stun_writer *w, const struct request *request)
 		request->additional);
 	put(w, request, HAS_EVEN_PORT, STUN_ATTR_EVEN_PORT, &even, 1);
 	put(w, request, HAS_TOKEN, STUN_ATTR_RESERVATION_TOKEN, request->token, TOKEN_BYTES);
+	put_ticket(w, request);
 	put(w, request, HAS_CHANNEL, STUN_ATTR_CHANNEL_NUMBER, channel, 4);
 	put(w, request, HAS_DONT_FRAGMENT, STUN_ATTR_DONT_FRAGMENT, "", 0);
 	put(w, request, HAS_UNKNOWN_OPTIONAL, 0xc057, "???", 3);
@@ -55,6 +69,7 @@ static void put_attrs(struct stun_writer *w, const struct request *request)
 static void put_login(struct wire *wire, struct stun_writer *w, const struct login *login)
 {
 	const char *name = login->user.name;
+	const char *realm = realm_name(login->user.realm);
 	uint8_t hash[STUN_SHA256_BYTES];
 	uint8_t choice[4] = {0};
 
@@ -62,11 +77,14 @@ static void put_login(struct wire *wire, struct stun_writer *w, const struct log
 	if (login->has_name)
 		stun_put_bytes(w, STUN_ATTR_USERNAME, name, strlen(name));
 	if (login->has_userhash) {
-		stun_userhash(wire->mac, hash, name, strlen(name), REALM, strlen(REALM));
+		stun_userhash(wire->mac, hash, name, strlen(name), realm, strlen(realm));
 		stun_put_bytes(w, STUN_ATTR_USERHASH, hash, sizeof(hash));
 	}
 	if (login->has_realm)
-		stun_put_bytes(w, STUN_ATTR_REALM, REALM, strlen(REALM));
+		stun_put_bytes(w, STUN_ATTR_REALM, realm, strlen(realm));
+	if (login->has_pass)
+		stun_put_bytes(
+			w, STUN_ATTR_ACCESS_TOKEN, login->user.pass.bytes, login->user.pass.n);
 	if (login->has_nonce)
 		stun_put_bytes(w, STUN_ATTR_NONCE, login->nonce.bytes, login->nonce.n);
 	if (login->has_offer && (login->offer_is_true || login->offer_is_short))
@@ -83,6 +101,8 @@ static struct stun_key key_for(const struct login *login, enum signature signatu
 	struct stun_key key =
 		login->key == STUN_PASSWORD_SHA256 ? login->user.sha256 : login->user.md5;
 
+	if (login->user.mac.n_bytes)
+		key = login->user.mac;
 	key.bytes[key.n_bytes - 1] ^= signature == SIGNATURE_WRONG;
 	return key;
 }
@@ -209,23 +229,46 @@ static struct nonce read_nonce(
 		return nonce;
 	memcpy(nonce.bytes, attr->value, attr->n_bytes);
 	nonce.n = attr->n_bytes;
+	nonce.service = request->service;
 	nonce.owner = request->client;
 	nonce.made_ms = now_ms;
 	nonce.genuine = nonce.has_cookie = true;
 	return nonce;
 }
 
+static int read_realm(const struct stun_view *view)
+{
+	const struct stun_attr *attr = stun_find(view, STUN_ATTR_REALM);
+
+	for (uint8_t i = 0; i < REALMS_MAX && attr; i++)
+		if (attr->n_bytes == strlen(realm_name(i)) &&
+			memcmp(attr->value, realm_name(i), attr->n_bytes) == 0)
+			return i;
+	return attr ? -2 : -1;
+}
+
+static bool names_server(const struct stun_view *view)
+{
+	const struct stun_attr *attr = stun_find(view, STUN_ATTR_THIRD_PARTY_AUTHORIZATION);
+
+	return attr && attr->n_bytes == strlen(USERS_SERVER_NAME) &&
+		memcmp(attr->value, USERS_SERVER_NAME, attr->n_bytes) == 0;
+}
+
 static struct answer read_answer(
 	const struct stun_view *view, const struct request *request, uint64_t now_ms)
 {
 	const struct stun_attr *token = stun_find(view, STUN_ATTR_RESERVATION_TOKEN);
+	const struct stun_attr *ticket = stun_find(view, STUN_ATTR_MOBILITY_TICKET);
 	const struct stun_attr *lifetime = stun_find(view, STUN_ATTR_LIFETIME);
 	struct answer answer = {
 		.code = read_code(view),
 		.mapped = read_address(view, STUN_ATTR_XOR_MAPPED_ADDRESS),
 		.alternate = read_address(view, STUN_ATTR_ALTERNATE_SERVER),
 		.has_token = token && token->n_bytes == TOKEN_BYTES,
-		.has_realm = stun_find(view, STUN_ATTR_REALM),
+		.has_ticket = ticket && ticket->n_bytes == TICKET_BYTES,
+		.realm = read_realm(view),
+		.has_server = names_server(view),
 		.has_offer = stun_find(view, STUN_ATTR_PASSWORD_ALGORITHMS),
 		.has_unknown = stun_find(view, STUN_ATTR_UNKNOWN_ATTRIBUTES),
 		.nonce = read_nonce(view, request, now_ms),
@@ -241,6 +284,8 @@ static struct answer read_answer(
 		answer.has_lifetime = stun_get_u32(lifetime, &answer.lifetime_s) == 0;
 	if (answer.has_token)
 		memcpy(answer.token, token->value, TOKEN_BYTES);
+	if (answer.has_ticket)
+		memcpy(answer.ticket, ticket->value, TICKET_BYTES);
 	return answer;
 }
 

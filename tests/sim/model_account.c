@@ -1,0 +1,89 @@
+// Whom allocations count for: quotas, and how fast users may turn to new peers.
+#include "model_parts.h"
+
+#include <string.h>
+
+static int find(const struct model *model, uint8_t realm, const char *name)
+{
+	for (int i = 0; i < MODEL_ACCOUNTS_MAX && model->accounts[i].name[0]; i++)
+		if (model->accounts[i].n_held > 0 && model->accounts[i].realm == realm &&
+			strcmp(model->accounts[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+int model_hold_account(struct model *model, uint8_t realm, const struct user *user)
+{
+	const bool configured = user->expires_s == 0 && user->mac.n_bytes == 0;
+	int i = find(model, realm, user->account);
+
+	if (i < 0) {
+		for (i = 0; model->accounts[i].n_held > 0; i++)
+			;
+		model->accounts[i] = (struct model_account){.realm = realm, .n_held = configured};
+		strcpy(model->accounts[i].name, user->account);
+	}
+	model->accounts[i].n_held++;
+	return i;
+}
+
+bool model_quota_is_reached(const struct model *model, uint8_t realm, const struct user *user)
+{
+	const struct model_realm *rules = &model->rules.realms[realm];
+	const uint32_t most = rules->source_allocations_max ? rules->source_allocations_max
+							    : rules->n_allocations_max;
+	const uint32_t most_of_user = rules->source_allocations_per_user
+		? rules->source_allocations_per_user
+		: rules->n_allocations_per_user;
+	const int account = find(model, realm, user->account);
+	unsigned n = 0, n_of_user = 0;
+
+	for (unsigned i = 0; i < MODEL_TUPLES_MAX; i++) {
+		const struct model_allocation *a = &model->allocations[i];
+
+		n += model_lives(a) && a->owner.realm == realm;
+		n_of_user += model_lives(a) && a->account == account;
+	}
+	return (most && n >= most) || (most_of_user && n_of_user >= most_of_user);
+}
+
+static uint64_t debt_now(const struct model_debt *debt, uint32_t per_s, uint64_t now_ms)
+{
+	const uint64_t paid = (now_ms - debt->at_ms) * per_s;
+
+	return debt->thousandths > paid ? debt->thousandths - paid : 0;
+}
+
+// A second's worth at once.
+static bool may(const struct model_debt *debt, uint32_t per_s, unsigned n, uint64_t now_ms)
+{
+	return per_s == 0 || debt_now(debt, per_s, now_ms) + n * 1000ULL <= per_s * 1000ULL;
+}
+
+static void add(struct model_debt *debt, uint32_t per_s, unsigned n, uint64_t now_ms)
+{
+	debt->thousandths = debt_now(debt, per_s, now_ms) + n * 1000ULL;
+	debt->at_ms = now_ms;
+}
+
+bool model_may_turn(const struct model *model, const struct model_allocation *a, unsigned n_new,
+	uint64_t now_ms)
+{
+	const struct model_rules *rules = &model->rules;
+
+	return n_new == 0 ||
+		(may(&model->accounts[a->account].debt, rules->new_peers_per_user_s, n_new,
+			 now_ms) &&
+			may(&model->debt, rules->new_peers_s, n_new, now_ms));
+}
+
+void model_turn(
+	struct model *model, const struct model_allocation *a, unsigned n_new, uint64_t now_ms)
+{
+	const struct model_rules *rules = &model->rules;
+
+	if (n_new == 0)
+		return;
+	add(&model->accounts[a->account].debt, rules->new_peers_per_user_s, n_new, now_ms);
+	add(&model->debt, rules->new_peers_s, n_new, now_ms);
+}
