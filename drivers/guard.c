@@ -223,6 +223,7 @@ static void detach(const char *process_name, int fd, int daemon_fd)
 	close_between(STDERR_FILENO, low_fd);
 	close_between(low_fd, high_fd);
 	close_range((unsigned)high_fd + 1, ~0U, 0);
+	log_reopen();
 }
 
 int guard_start(struct guard *out, const char *process_name)

@@ -5,9 +5,12 @@
 #include "exit.h"
 #include "run.h"
 
+#include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/turnpike/turnpike.yaml"
 
@@ -84,7 +87,7 @@ static int relay(const struct conf *conf, const struct options *options)
 	char error[BOX_ERROR_BYTES];
 	int status;
 
-	log_set_level(conf->log_level);
+	log_open(&conf->log);
 	status = box_open(&box, options->eal_arguments, options->n_eal_arguments, error);
 	if (status)
 		fprintf(stderr, "turnpike: %s\n", error);
@@ -92,6 +95,20 @@ static int relay(const struct conf *conf, const struct options *options)
 		status = run(&box);
 	box_close(&box);
 	return status;
+}
+
+// What is opened must not take the place of a standard stream that is closed, nor what reads one
+// end us when it goes.
+static void hold_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	signal(SIGPIPE, SIG_IGN);
 }
 
 int main(int argc, char **argv)
@@ -103,6 +120,7 @@ int main(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	hold_streams();
 	if (conf_load(&conf, options.config_path, error)) {
 		fprintf(stderr, "turnpike: %s\n", error);
 		return EXIT_CONFIG;

@@ -104,33 +104,39 @@ static void add_control(struct text *text, const struct control_stats *control)
 	add(text, "kernel_lost", control->n_kernel_lost);
 }
 
-static void log_drops(const struct worker_stats *sum, const char *event)
+static void add_log(struct text *text)
+{
+	struct log_stats log;
+
+	log_stats_get(&log);
+	add(text, "log_lines", log.n_lines);
+	add(text, "log_held_back", log.n_held_back);
+	add(text, "log_lost", log.n_lost);
+}
+
+static void log_drops(const struct worker_stats *sum, bool last)
 {
 	struct text text = {0};
-	char name[64];
 
 	for (int drop = 1; drop < N_DROPS; drop++)
 		if (sum->n_drops[drop])
 			add(&text, drop_name(drop), sum->n_drops[drop]);
-	snprintf(name, sizeof(name), "%s.drops", event);
 	if (text.n)
-		log_event(LOG_INFO, name, "%s", text.bytes);
+		log_event(LOG_INFO, last ? "stopped.drops" : "stats.drops", "%s", text.bytes);
 }
 
 // Each realm has its own site: there may be more of them than one site may write. Where there is
 // but one realm, its numbers are those of all.
-static void log_realms(struct report *report, const struct box *box, const char *event)
+static void log_realms(struct report *report, const struct box *box, bool last)
 {
 	struct turn_realm_stats realm;
 	char text[3 * REALM_TEXT_BYTES];
-	char name[64];
 
-	snprintf(name, sizeof(name), "%s.realm", event);
 	for (size_t i = 0; box->conf->n_realms > 1 && turn_realm_stats_get(box->turn, i, &realm) &&
 		log_enabled(LOG_INFO);
 		i++)
-		log_write(&report->realm_sites[i], LOG_INFO, name,
-			"realm=%s allocations=%u allocations_created=%" PRIu64
+		log_write(&report->realm_sites[i], LOG_INFO, last ? "stopped.realm" : "stats.realm",
+			"realm=\"%s\" allocations=%u allocations_created=%" PRIu64
 			" unauthenticated=%" PRIu64 " quota_reached=%" PRIu64,
 			log_escape(text, sizeof(text), realm.name, strlen(realm.name)),
 			realm.n_allocations, realm.n_allocations_created, realm.n_unauthenticated,
@@ -141,8 +147,7 @@ static void log_realms(struct report *report, const struct box *box, const char 
 
 // The rules about peers that decided most, with how often: "deny[203.0.113.0/24]=7". What else
 // decided is summed up.
-static void log_peers(
-	struct report *report, const struct turn *turn, size_t realm_idx, const char *event)
+static void log_peers(struct report *report, const struct turn *turn, size_t realm_idx, bool last)
 {
 	struct turn_peer_rule most[PEER_RULES_MAX + 1];
 	struct turn_peer_rule rule;
@@ -175,29 +180,27 @@ static void log_peers(
 	}
 	if (n_others)
 		add(&text, "others", n_others);
-	snprintf(name, sizeof(name), "%s.peers", event);
 	if (text.n)
-		log_write(&report->peer_sites[realm_idx], LOG_INFO, name, "realm=%zu %s", realm_idx,
+		log_write(&report->peer_sites[realm_idx], LOG_INFO,
+			last ? "stopped.peers" : "stats.peers", "realm_idx=%zu %s", realm_idx,
 			text.bytes);
 }
 
-static void log_redis(const struct box *box, const char *event)
+static void log_redis(const struct box *box, bool last)
 {
 	struct redis_stats redis;
-	char name[64];
 
 	if (!box->redis)
 		return;
 	redis_stats_get(box->redis, &redis);
-	snprintf(name, sizeof(name), "%s.redis", event);
-	log_event(LOG_INFO, name,
+	log_event(LOG_INFO, last ? "stopped.redis" : "stats.redis",
 		"up=%d users=%u unknown=%u waiting=%u asked=%" PRIu64 " failed=%" PRIu64
 		" full=%" PRIu64 " links=%" PRIu64,
 		redis.is_up, redis.n_cached, redis.n_cached_unknown, redis.n_waiting, redis.n_asked,
 		redis.n_failed, redis.n_full, redis.n_links);
 }
 
-void report_log(struct report *report, const struct box *box, const char *event)
+void report_log(struct report *report, const struct box *box, bool last)
 {
 	struct turn_realm_stats realm;
 	struct text text = {0};
@@ -209,11 +212,12 @@ void report_log(struct report *report, const struct box *box, const char *event)
 	add_turn(&text, &report->turn);
 	add_workers(&text, &report->sum);
 	add_control(&text, control_stats_get(box->control));
+	add_log(&text);
 	add(&text, "mbufs_in_use", rte_mempool_in_use_count(box->pool));
-	log_event(LOG_INFO, event, "%s", text.bytes);
-	log_drops(&report->sum, event);
-	log_realms(report, box, event);
-	log_redis(box, event);
+	log_event(LOG_INFO, last ? "stopped" : "stats", "%s", text.bytes);
+	log_drops(&report->sum, last);
+	log_realms(report, box, last);
+	log_redis(box, last);
 	for (size_t i = 0; turn_realm_stats_get(box->turn, i, &realm) && log_enabled(LOG_INFO); i++)
-		log_peers(report, box->turn, i, event);
+		log_peers(report, box->turn, i, last);
 }

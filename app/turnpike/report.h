@@ -16,9 +16,9 @@ struct report {
 void report_ready(const struct box *box);
 // The signs that health_judge() says have changed, a line each.
 void report_health(const struct health *health, unsigned changed);
-// All counters, under the event's name; in lines of their own, where there are any, the drops by
-// name and of each realm the rules about peers that decided something; of several realms, and of
-// Redis, one line each. Realms have numbers there, `auth` being 0.
-void report_log(struct report *report, const struct box *box, const char *event);
+// All counters, as `stats`, or as `stopped` for the last time; in lines of their own, where there
+// are any, the drops by name and of each realm the rules about peers that decided something; of
+// several realms, and of Redis, one line each. Realms have numbers there, `auth` being 0.
+void report_log(struct report *report, const struct box *box, bool last);
 
 #endif

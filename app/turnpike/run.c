@@ -120,7 +120,7 @@ static void on_report(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-	report_log(&loop->report, loop->box, "stats");
+	report_log(&loop->report, loop->box, false);
 }
 
 static void on_health(evutil_socket_t fd, short what, void *argument)
@@ -132,6 +132,14 @@ static void on_health(evutil_socket_t fd, short what, void *argument)
 	(void)what;
 	vitals_take(&vitals, loop->box, time_now().now_ms);
 	report_health(&loop->health, health_judge(&loop->health, &vitals));
+}
+
+static void on_second(evutil_socket_t fd, short what, void *argument)
+{
+	(void)fd;
+	(void)what;
+	(void)argument;
+	log_tick();
 }
 
 // The loop itself does the work; an event only ends its sleep.
@@ -175,6 +183,7 @@ static int open_events(struct loop *loop)
 	rc = rc ? rc : add_event(loop, route_fd(box->route), EV_READ, on_route, 0);
 	rc = rc ? rc : add_event(loop, -1, 0, on_wake, TICK_MS);
 	rc = rc ? rc : add_event(loop, -1, 0, on_health, HEALTH_MS);
+	rc = rc ? rc : add_event(loop, -1, 0, on_second, 1000);
 	for (size_t i = 0; i < box->n_mirrors && !rc; i++)
 		rc = add_event(loop, box->mirrors[i].fd, EV_READ, on_mirror, 0);
 	if (!rc && box->conf->stats_interval_s)
@@ -251,10 +260,11 @@ int run(struct box *box)
 	atomic_store(&loop->stop, true);
 	rte_eal_mp_wait_lcore();
 	if (!rc)
-		report_log(&loop->report, box, "stopped");
+		report_log(&loop->report, box, true);
 	redis_close(box->redis); // its events are in the loop
 	box->redis = NULL;
 	close_events(loop);
+	log_flush(); // sites are in the loop, too
 	free(loop);
 	return rc ? EXIT_RESOURCE : EXIT_OK;
 }

@@ -190,7 +190,7 @@ struct conf {
 	enum conf_hugepages hugepages;
 	uint32_t n_mbufs; // 0: computed from ports and workers
 
-	enum log_level log_level;
+	struct log_config log; // default: info, auto, plain
 	uint32_t stats_interval_s; // 0: only at the end; default 60
 };
 

@@ -195,6 +195,8 @@ static const char *const channels[] = {"rfc8656", "rfc5766"};
 static const char *const polls[] = {"adaptive", "busy"};
 static const char *const hugepages[] = {"auto", "require", "off"};
 static const char *const levels[] = {"error", "warning", "info", "debug"};
+static const char *const formats[] = {"auto", "text", "json", "journal"};
+static const char *const user_names[] = {"plain", "hashed", "off"};
 
 #define AT(type, member) .offset = offsetof(struct type, member)
 #define U32(key_name, type, member, key_when)                                                \
@@ -281,7 +283,9 @@ static const struct key file_keys[] = {
 	ENUM("workers.poll", conf, poll, polls, KEY_RESTART),
 	ENUM("memory.hugepages", conf, hugepages, hugepages, KEY_RESTART),
 	U32("memory.mbufs", conf, n_mbufs, KEY_RESTART),
-	ENUM("log.level", conf, log_level, levels, KEY_NOW),
+	ENUM("log.level", conf, log.level, levels, KEY_NOW),
+	ENUM("log.format", conf, log.format, formats, KEY_NOW),
+	ENUM("log.user-names", conf, log.users, user_names, KEY_NOW),
 	U32("log.stats-interval-s", conf, stats_interval_s, KEY_NOW),
 };
 

@@ -64,6 +64,19 @@ static const cyaml_strval_t levels[] = {
 	{"debug", LOG_DEBUG},
 };
 
+static const cyaml_strval_t formats[] = {
+	{"auto", LOG_AUTO},
+	{"text", LOG_TEXT},
+	{"json", LOG_JSON},
+	{"journal", LOG_JOURNAL},
+};
+
+static const cyaml_strval_t user_names[] = {
+	{"plain", LOG_USERS_PLAIN},
+	{"hashed", LOG_USERS_HASHED},
+	{"off", LOG_USERS_OFF},
+};
+
 static const cyaml_schema_value_t text_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 256),
 };
@@ -286,6 +299,10 @@ static const cyaml_schema_field_t memory_fields[] = {
 static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_ENUM_PTR("level", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_log,
 		level, levels, N_ELEMENTS(levels)),
+	CYAML_FIELD_ENUM("format", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_log, format,
+		formats, N_ELEMENTS(formats)),
+	CYAML_FIELD_ENUM("user-names", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_log,
+		user_names, user_names, N_ELEMENTS(user_names)),
 	FIELD_NUMBER("stats-interval-s", struct raw_log, stats_interval_s),
 	CYAML_FIELD_END,
 };

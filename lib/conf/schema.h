@@ -178,6 +178,8 @@ struct raw_memory {
 
 struct raw_log {
 	enum log_level *level;
+	enum log_format format;
+	enum log_users user_names;
 	uint32_t *stats_interval_s;
 };
 

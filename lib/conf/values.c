@@ -422,7 +422,9 @@ static int take_rest(struct conf *conf, struct raw *raw, struct source *source)
 
 	conf->hugepages = raw->memory.hugepages;
 	conf->n_mbufs = values_number(raw->memory.mbufs, "mbufs");
-	conf->log_level = raw->log.level == NULL ? LOG_INFO : *raw->log.level;
+	conf->log.level = raw->log.level == NULL ? LOG_INFO : *raw->log.level;
+	conf->log.format = raw->log.format;
+	conf->log.users = raw->log.user_names;
 	conf->stats_interval_s = values_number(raw->log.stats_interval_s, "stats-interval-s");
 	if (conf->n_mbufs > 0 && conf->n_mbufs < MBUFS_MIN)
 		return source_fail(source, &mbufs, NULL, "%u are too few; allowed: 0 or %u..%u",

@@ -28,17 +28,18 @@ static bool parse_hex(uint8_t *out, size_t n_bytes, const struct redisReply *val
 	return true;
 }
 
-static void complain_of_key(const struct cache_user *user)
+static void complain_of_key(const struct redis *redis, const struct cache_user *user)
 {
-	char name[128];
+	const char *realm = redis->settings[user->realm_idx].name;
+	char name[LOG_USER_BYTES];
 
-	log_event(LOG_WARNING, "redis.key", "user=%s wrong=no_hex_digits",
-		log_escape(name, sizeof(name), user->name, user->n_bytes));
+	log_event(LOG_WARNING, "redis.key", "user=\"%s\" wrong=no_hex_digits",
+		log_user(name, realm, user->name, user->n_bytes));
 }
 
 // `reply` is of both keys. A user without an MD5 key is none, as for coturn.
-static bool take_keys(
-	struct turn_keys *keys, const struct cache_user *user, const struct redisReply *reply)
+static bool take_keys(const struct redis *redis, struct turn_keys *keys,
+	const struct cache_user *user, const struct redisReply *reply)
 {
 	const struct redisReply *md5 = reply->element[0];
 	const struct redisReply *sha256 = reply->element[1];
@@ -47,10 +48,10 @@ static bool take_keys(
 		return false;
 	keys->has_sha256 = parse_hex(keys->sha256, sizeof(keys->sha256), sha256);
 	if (!keys->has_sha256 && sha256->type != REDIS_REPLY_NIL)
-		complain_of_key(user);
+		complain_of_key(redis, user);
 	if (parse_hex(keys->md5, sizeof(keys->md5), md5))
 		return true;
-	complain_of_key(user);
+	complain_of_key(redis, user);
 	return false;
 }
 
@@ -62,8 +63,8 @@ static void on_keys(struct redisAsyncContext *ac, void *answer, void *argument)
 	struct turn_keys keys = {0};
 
 	if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2) {
-		cache_answer(&redis->cache, user, take_keys(&keys, user, reply) ? &keys : NULL,
-			link_now_ms());
+		cache_answer(&redis->cache, user,
+			take_keys(redis, &keys, user, reply) ? &keys : NULL, link_now_ms());
 		explicit_bzero(&keys, sizeof(keys));
 	} else {
 		redis->n_failed++;

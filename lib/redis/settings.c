@@ -62,7 +62,7 @@ static void complain(const struct settings *s, enum reading what, const char *wr
 {
 	char text[KEY_BYTES];
 
-	log_event(LOG_WARNING, "redis.setting", "realm=%s key=%s wrong=%s",
+	log_event(LOG_WARNING, "redis.setting", "realm=\"%s\" key=%s wrong=%s",
 		log_escape(text, sizeof(text), s->name, strlen(s->name)),
 		what == READ_QUOTAS ? "quota" : keys[what], wrong);
 }

@@ -69,7 +69,7 @@ static const char base[] =
 	"[10.2.0.0/16], nat64-prefixes: [\"2001:db8:64::/96\"]}\n"
 	"workers: {count: 2, cpus: [0, 1], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: off, mbufs: 4096}\n"
-	"log: {level: info, stats-interval-s: 5}\n";
+	"log: {level: info, format: auto, user-names: plain, stats-interval-s: 5}\n";
 
 static struct conf *load(const char *text)
 {
@@ -193,6 +193,8 @@ static const struct row rows[] = {
 	{"", "hugepages: off", "hugepages: auto", "!memory.hugepages: off -> auto"},
 	{"", "mbufs: 4096", "mbufs: 4097", "!memory.mbufs: 4096 -> 4097"},
 	{"", "level: info", "level: debug", "log.level: info -> debug"},
+	{"", "format: auto", "format: json", "log.format: auto -> json"},
+	{"", "user-names: plain", "user-names: off", "log.user-names: plain -> off"},
 	{"", "stats-interval-s: 5", "stats-interval-s: 6", "log.stats-interval-s: 5 -> 6"},
 	{"auth:", "example.org", "example.net", "auth.realm: example.org -> example.net"},
 	{"auth:", "very-hush", "other-hush", "auth.users: 0 added, 0 removed, 1 changed"},

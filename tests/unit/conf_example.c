@@ -127,7 +127,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("peers: {x: 1}"), 5);
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
-	cr_expect_eq(check_allowed_keys("log: {x: 1}"), 2);
+	cr_expect_eq(check_allowed_keys("log: {x: 1}"), 4);
 }
 
 // Take the "# " from the line of `key`.

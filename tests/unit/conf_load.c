@@ -82,7 +82,9 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->discovery_alternate.ip.family, FAMILY_NONE);
 	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_AUTO);
 	cr_expect_eq(conf->n_mbufs, 0);
-	cr_expect_eq(conf->log_level, LOG_INFO);
+	cr_expect_eq(conf->log.level, LOG_INFO);
+	cr_expect_eq(conf->log.format, LOG_AUTO);
+	cr_expect_eq(conf->log.users, LOG_USERS_PLAIN);
 	cr_expect_eq(conf->stats_interval_s, 60);
 	conf_destroy(conf);
 }
@@ -138,7 +140,7 @@ static const char full[] =
 	"  dry-run: [10.0.0.1-10.0.0.3], nat64-prefixes: [\"2001:db8::/40\"]}\n"
 	"workers: {count: 2, cpus: [3, 3], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: require, mbufs: 1024}\n"
-	"log: {level: debug, stats-interval-s: 0}\n";
+	"log: {level: debug, format: json, user-names: hashed, stats-interval-s: 0}\n";
 
 Test(conf_load, ports_are_as_written)
 {
@@ -316,7 +318,9 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->new_peers_s, 24);
 	cr_expect_eq(conf->hugepages, CONF_HUGEPAGES_REQUIRE);
 	cr_expect_eq(conf->n_mbufs, 1024);
-	cr_expect_eq(conf->log_level, LOG_DEBUG);
+	cr_expect_eq(conf->log.level, LOG_DEBUG);
+	cr_expect_eq(conf->log.format, LOG_JSON);
+	cr_expect_eq(conf->log.users, LOG_USERS_HASHED);
 	cr_expect_eq(conf->stats_interval_s, 0);
 	conf_destroy(conf);
 }
