@@ -13,6 +13,7 @@
 
 struct event;
 struct event_base;
+struct web;
 
 struct worker_thread {
 	struct worker *worker;
@@ -28,6 +29,7 @@ struct loop {
 	atomic_bool stop;
 	struct worker_thread threads[CONF_WORKERS_MAX];
 	struct report report;
+	struct web *web; // NULL: nothing is served
 	struct health health; // judged anew every HEALTH_MS
 };
 

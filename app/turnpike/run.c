@@ -3,6 +3,7 @@
 #include "exit.h"
 #include "loop.h"
 #include "vitals.h"
+#include "web.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -188,7 +189,8 @@ static int open_events(struct loop *loop)
 		rc = add_event(loop, box->mirrors[i].fd, EV_READ, on_mirror, 0);
 	if (!rc && box->conf->stats_interval_s)
 		rc = add_event(loop, -1, 0, on_report, box->conf->stats_interval_s * 1000);
-	return rc ? rc : start_redis(loop);
+	rc = rc ? rc : start_redis(loop);
+	return rc ? rc : web_open(&loop->web, loop);
 }
 
 static void close_events(struct loop *loop)
@@ -263,6 +265,7 @@ int run(struct box *box)
 		report_log(&loop->report, box, true);
 	redis_close(box->redis); // its events are in the loop
 	box->redis = NULL;
+	web_close(loop->web);
 	close_events(loop);
 	log_flush(); // sites are in the loop, too
 	free(loop);

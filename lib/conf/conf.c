@@ -150,5 +150,6 @@ void conf_destroy(struct conf *conf)
 	free(conf->token_server_name);
 	free(conf->software);
 	free(conf->worker_cpus);
+	free(conf->http.listen);
 	free(conf);
 }

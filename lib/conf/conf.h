@@ -14,6 +14,7 @@
 
 #define CONF_PORTS_MAX 8
 #define CONF_WORKERS_MAX 64
+#define CONF_HTTP_LISTEN_MAX 8
 #define CONF_NAME_BYTES 16 // an interface name: 15 characters
 #define CONF_ERROR_BYTES 512
 
@@ -142,6 +143,14 @@ struct conf_rates {
 	uint32_t burst_ms;
 };
 
+// Metrics, health and the page; no listener: nothing is served.
+struct conf_http {
+	struct endpoint *listen; // TCP addresses of this host
+	size_t n_listen; // 0..CONF_HTTP_LISTEN_MAX
+	bool page;
+	bool coturn_names; // metrics also under coturn's names
+};
+
 struct conf {
 	struct conf_port *ports;
 	size_t n_ports; // 1..CONF_PORTS_MAX
@@ -190,6 +199,7 @@ struct conf {
 	enum conf_hugepages hugepages;
 	uint32_t n_mbufs; // 0: computed from ports and workers
 
+	struct conf_http http;
 	struct log_config log; // default: info, auto, plain
 	uint32_t stats_interval_s; // 0: only at the end; default 60
 };

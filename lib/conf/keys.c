@@ -138,6 +138,17 @@ static void write_alternate(const struct key *key, const void *in, size_t i, cha
 	endpoint_format(&((const struct conf *)in)->alternates[i], text);
 }
 
+static size_t count_http_listen(const void *in)
+{
+	return ((const struct conf *)in)->http.n_listen;
+}
+
+static void write_http_listen(const struct key *key, const void *in, size_t i, char *text)
+{
+	(void)key;
+	endpoint_format(&((const struct conf *)in)->http.listen[i], text);
+}
+
 static void write_redis_server(const struct key *key, const void *in, size_t i, char *text)
 {
 	const struct conf *conf = in;
@@ -283,6 +294,9 @@ static const struct key file_keys[] = {
 	ENUM("workers.poll", conf, poll, polls, KEY_RESTART),
 	ENUM("memory.hugepages", conf, hugepages, hugepages, KEY_RESTART),
 	U32("memory.mbufs", conf, n_mbufs, KEY_RESTART),
+	LIST("http.listen", count_http_listen, write_http_listen, KEY_RESTART),
+	BOOL("http.page", conf, http.page, switches, KEY_RESTART),
+	BOOL("http.coturn-names", conf, http.coturn_names, switches, KEY_RESTART),
 	ENUM("log.level", conf, log.level, levels, KEY_NOW),
 	ENUM("log.format", conf, log.format, formats, KEY_NOW),
 	ENUM("log.user-names", conf, log.users, user_names, KEY_NOW),

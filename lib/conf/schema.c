@@ -296,6 +296,16 @@ static const cyaml_schema_field_t memory_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t http_fields[] = {
+	FIELD_LIST(
+		"listen", OPTIONAL, struct raw_http, listen, &text_entry, 0, CONF_HTTP_LISTEN_MAX),
+	CYAML_FIELD_ENUM("page", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_http, page,
+		switches, N_ELEMENTS(switches)),
+	CYAML_FIELD_ENUM("coturn-names", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_http,
+		coturn_names, switches, N_ELEMENTS(switches)),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_ENUM_PTR("level", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_log,
 		level, levels, N_ELEMENTS(levels)),
@@ -322,6 +332,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	CYAML_FIELD_MAPPING("peers", CYAML_FLAG_OPTIONAL, struct raw, peers, peers_fields),
 	CYAML_FIELD_MAPPING("workers", CYAML_FLAG_OPTIONAL, struct raw, workers, workers_fields),
 	CYAML_FIELD_MAPPING("memory", CYAML_FLAG_OPTIONAL, struct raw, memory, memory_fields),
+	CYAML_FIELD_MAPPING("http", CYAML_FLAG_OPTIONAL, struct raw, http, http_fields),
 	CYAML_FIELD_MAPPING("log", CYAML_FLAG_OPTIONAL, struct raw, log, log_fields),
 	CYAML_FIELD_END,
 };

@@ -176,6 +176,13 @@ struct raw_memory {
 	uint32_t *mbufs;
 };
 
+struct raw_http {
+	char **listen;
+	size_t n_listen;
+	enum raw_switch page;
+	enum raw_switch coturn_names;
+};
+
 struct raw_log {
 	enum log_level *level;
 	enum log_format format;
@@ -201,6 +208,7 @@ struct raw {
 	struct raw_peers peers;
 	struct raw_workers workers;
 	struct raw_memory memory;
+	struct raw_http http;
 	struct raw_log log;
 };
 

@@ -200,6 +200,13 @@ const struct hop *route_hop(const struct route *route, uint16_t hop_idx)
 	return &route->hops.hops[hop_idx];
 }
 
+void route_stats_get(const struct route *route, struct route_stats *out)
+{
+	*out = (struct route_stats){0};
+	for (unsigned i = HOP_IDX_UNREACHABLE + 1; i < route->hops.n_hops; i++)
+		out->n_hops[route->hops.hops[i].state]++;
+}
+
 int route_fd(const struct route *route)
 {
 	return route->offline ? -1 : rtnl_fd(&route->rtnl);

@@ -67,6 +67,12 @@ uint16_t route_find(
 	struct route *route, const struct ip_addr *destination, const struct ip_addr *source);
 const struct hop *route_hop(const struct route *route, uint16_t hop_idx);
 
+struct route_stats {
+	uint32_t n_hops[HOP_RESOLVED + 1]; // by enum hop_state, but for hop 0
+};
+
+void route_stats_get(const struct route *route, struct route_stats *out);
+
 int route_fd(const struct route *route); // -1 offline
 // Read what the kernel has told since; never blocks. After lost events (ENOBUFS) it asks for every
 // hop anew and counts as moved.

@@ -69,6 +69,7 @@ static const char base[] =
 	"[10.2.0.0/16], nat64-prefixes: [\"2001:db8:64::/96\"]}\n"
 	"workers: {count: 2, cpus: [0, 1], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: off, mbufs: 4096}\n"
+	"http: {listen: [\"127.0.0.1:9641\"], page: off, coturn-names: off}\n"
 	"log: {level: info, format: auto, user-names: plain, stats-interval-s: 5}\n";
 
 static struct conf *load(const char *text)
@@ -192,6 +193,9 @@ static const struct row rows[] = {
 	{"", "poll: busy", "poll: adaptive", "!workers.poll: busy -> adaptive"},
 	{"", "hugepages: off", "hugepages: auto", "!memory.hugepages: off -> auto"},
 	{"", "mbufs: 4096", "mbufs: 4097", "!memory.mbufs: 4096 -> 4097"},
+	{"", "127.0.0.1:9641", "127.0.0.1:9642", "!http.listen: -127.0.0.1:9641 +127.0.0.1:9642"},
+	{"", "page: off", "page: on", "!http.page: off -> on"},
+	{"", "coturn-names: off", "coturn-names: on", "!http.coturn-names: off -> on"},
 	{"", "level: info", "level: debug", "log.level: info -> debug"},
 	{"", "format: auto", "format: json", "log.format: auto -> json"},
 	{"", "user-names: plain", "user-names: off", "log.user-names: plain -> off"},

@@ -37,7 +37,7 @@ struct row {
 #define ROOT_KEYS                                                                            \
 	"ports, listen, relay, auth, realms, redis, limits, stun, mobility, tokens, peers, " \
 	"workers, "                                                                          \
-	"memory, log"
+	"memory, http, log"
 #define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
 #define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
 #define SOCKET                                                                                   \
@@ -385,6 +385,16 @@ static const struct row rows_realms[] = {
 	{"  users", "  redis: on\n  users",
 		"t:14: auth.redis: no redis at the top level says where it is; allowed: off, or "
 		"redis: {server: ...}"},
+	{"", "http: {listen: [\"127.0.0.1\"]}\n",
+		"t:18: http.listen[0]: 127.0.0.1 is no address with a port; allowed: one of "
+		"this "
+		"host, like 127.0.0.1:9641 or [::1]:9641"},
+	{"", "http: {listen: [\"127.0.0.1:0\"]}\n",
+		"t:18: http.listen[0]: 127.0.0.1:0 is no address with a port; allowed: one of "
+		"this host, like 127.0.0.1:9641 or [::1]:9641"},
+	{"", "http: {page: on}\n",
+		"t:18: http.page: nothing is served without a listener; allowed: off, or "
+		"http.listen"},
 	{"", "redis: {server: 127.0.0.1:6379}\n",
 		"t:18: redis: no realm uses it; allowed: redis: on in auth or in one of realms"},
 	{"  users", "  redis: on\n  username-anonymity: on\n  users",

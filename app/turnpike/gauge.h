@@ -1,0 +1,12 @@
+// Readings of a box that runs.
+#ifndef TURNPIKE_GAUGE_H
+#define TURNPIKE_GAUGE_H
+
+#include "box.h"
+#include "readings.h"
+
+// All but `version`, `started_s`, `last_took_s` and `health`. Asks each port for its counters;
+// never blocks.
+void gauge_read(struct readings *out, const struct box *box);
+
+#endif
