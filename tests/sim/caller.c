@@ -37,7 +37,7 @@ void caller_end(
 	if (caller->nonce_bytes)
 		caller_sign(caller, w);
 	d->from = caller->address;
-	d->to = world->service;
+	d->to = caller->address.ip.family == FAMILY_IPV6 ? world->service6 : world->service;
 	d->n = stun_writer_end(w);
 	cr_assert_gt(d->n, 0);
 }
@@ -49,6 +49,9 @@ void caller_allocate(
 
 	caller_begin(caller, &w, d, STUN_ALLOCATE);
 	stun_put_u32(&w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+	if (caller->relayed_family)
+		stun_put_u32(&w, STUN_ATTR_REQUESTED_ADDRESS_FAMILY,
+			(uint32_t)caller->relayed_family << 24);
 	if (with_ticket)
 		stun_put_bytes(&w, STUN_ATTR_MOBILITY_TICKET, NULL, 0);
 	caller_end(caller, world, &w, d);

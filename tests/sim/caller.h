@@ -9,6 +9,7 @@
 
 struct caller {
 	struct endpoint address;
+	uint8_t relayed_family; // that it asks for; none: it does not say
 	struct endpoint relayed; // family none: nothing was granted yet
 	char nonce[128];
 	size_t nonce_bytes;
@@ -23,8 +24,8 @@ struct caller {
 void caller_open(struct caller *caller, const char *ip, uint16_t port);
 void caller_close(struct caller *caller);
 
-// A request to the world's service: begin, stun_put_*(w, ...), end. End signs it where there is a
-// nonce.
+// A request to the world's service of the caller's family: begin, stun_put_*(w, ...), end. End
+// signs it where there is a nonce.
 void caller_begin(
 	struct caller *caller, struct stun_writer *w, struct datagram *d, uint16_t method);
 void caller_sign(struct caller *caller, struct stun_writer *w);

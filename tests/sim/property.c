@@ -259,6 +259,8 @@ static void advance(void)
 	const uint32_t ms_max = is_long ? 400000 : draw_chance(&run.draw, 30) ? 10000 : 1200;
 
 	run.time.now_ms += random_below(&run.draw.random, ms_max);
+	if (draw_chance(&run.draw, 50)) // on the second, where most limits lie
+		run.time.now_ms += 999 - (run.time.now_ms + 999) % 1000;
 	run.time.wall_s = 1700000000 + (int64_t)(run.time.now_ms / 1000);
 	if (!draw_chance(&run.draw, 10)) // else what has ended is there a little longer
 		expire();

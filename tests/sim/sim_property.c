@@ -199,6 +199,7 @@ Test(property, two_realms_of_one_server)
 		.name = "realms",
 		.rules = {RULES,
 			.realms = {{.has_secrets = true,
+					   .offers_sha256 = true,
 					   .n_allocations_max = 12,
 					   .deny = {{{FAMILY_IPV4, {11, 0, 0, 2}},
 						   {FAMILY_IPV4, {11, 0, 0, 4}}}},

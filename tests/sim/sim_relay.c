@@ -49,7 +49,7 @@ static void run_seed(uint64_t seed, unsigned loss_percent)
 	world_check(&world);
 	turn_stats_get(world.turn, &stats);
 	cr_assert_eq(stats.n_allocations, 0);
-	cr_assert_eq(stats.n_ports_free, WORLD_PORT_MAX - WORLD_PORT_MIN + 1);
+	cr_assert_eq(stats.n_ports_free, WORLD_PORTS);
 	for (size_t i = 0; i < WORLD_WORKERS; i++)
 		cr_assert_eq(
 			worker_flows(world.workers[i].worker)->n_entries, 0, "entries outlive");

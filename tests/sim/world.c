@@ -42,7 +42,6 @@ static void open_port(struct world *world)
 
 static void open_workers(struct world *world)
 {
-	const struct relay_range relay = {world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
 	struct worker_port_config port = {.eth_id = world->port.eth_id};
 	struct worker_config config = {
 		.ports = &port,
@@ -50,9 +49,10 @@ static void open_workers(struct world *world)
 		.services = world->services,
 		.n_services = N_ELEMENTS(world->services),
 		.discovery = {world->services[0], world->services[3]},
-		.relays = &relay,
-		.n_relays = 1,
+		.relays = world->relays,
+		.n_relays = N_ELEMENTS(world->relays),
 		.n_flows = 4096,
+		.n_flows6 = 4096,
 		.frame_pool = world->pool,
 		.numa_node = NUMA_NODE_ANY,
 		.seed = {random_next(&world->random), 1},
@@ -76,7 +76,6 @@ static void open_workers(struct world *world)
 
 static void open_turn(struct world *world)
 {
-	const struct relay_range relay = {world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
 	struct turn_user user = {.name = WORLD_USER};
 	struct turn_config config = {
 		.realm =
@@ -92,20 +91,21 @@ static void open_turn(struct world *world)
 		.lifetime_s = 600,
 		.lifetime_max_s = 3600,
 		.n_allocations_max = 64,
-		.relays = &relay,
-		.n_relays = 1,
+		.relays = world->relays,
+		.n_relays = N_ELEMENTS(world->relays),
 		.services = world->services,
 		.n_services = N_ELEMENTS(world->services),
 		.discovery = {world->services[0], world->services[3]},
 		.allows_mobility = true,
 		.random_seed = random_next(&world->random) | 1,
 	};
-	struct ip_range lab;
+	struct ip_range lab[2];
 	struct stun_mac *mac;
 
-	cr_assert_eq(range_parse(&lab, "198.18.0.0/15"), 0);
-	config.realm.peers.allow = &lab;
-	config.realm.peers.n_allow = 1;
+	cr_assert_eq(range_parse(&lab[0], "198.18.0.0/15"), 0);
+	cr_assert_eq(range_parse(&lab[1], "2001:db8::/32"), 0);
+	config.realm.peers.allow = lab;
+	config.realm.peers.n_allow = N_ELEMENTS(lab);
 	cr_assert_eq(stun_mac_create(&mac), 0);
 	turn_keys_make(&user.keys, mac, WORLD_USER, strlen(WORLD_USER), WORLD_REALM, WORLD_PASSWORD,
 		strlen(WORLD_PASSWORD));
@@ -115,7 +115,7 @@ static void open_turn(struct world *world)
 
 static void open_control(struct world *world)
 {
-	const struct control_relay relay = {world->service.ip, 0};
+	const struct control_relay relays[] = {{world->service.ip, 0}, {world->service6.ip, 0}};
 	struct control_worker workers[WORLD_WORKERS];
 	struct control_port port = {.mtu_bytes = 1500};
 	const struct control_config config = {
@@ -125,8 +125,8 @@ static void open_control(struct world *world)
 		.n_ports = 1,
 		.workers = workers,
 		.n_workers = WORLD_WORKERS,
-		.relays = &relay,
-		.n_relays = 1,
+		.relays = relays,
+		.n_relays = N_ELEMENTS(relays),
 		.pool = world->pool,
 		.kernel_fd = -1,
 		.kernel6_fd = -1,
@@ -156,10 +156,14 @@ void world_open(struct world *world, uint64_t seed)
 		.delay_max_ms = 200,
 	};
 	world->service = world_endpoint(WORLD_RELAY_IP, 3478);
+	world->service6 = world_endpoint(WORLD_RELAY_IP6, 3478);
 	world->services[0] = world->service;
 	world->services[1] = world_endpoint(WORLD_RELAY_IP, 3479);
 	world->services[2] = world_endpoint(WORLD_SECOND_IP, 3478);
 	world->services[3] = world_endpoint(WORLD_SECOND_IP, 3479);
+	world->services[4] = world->service6;
+	world->relays[0] = (struct relay_range){world->service.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
+	world->relays[1] = (struct relay_range){world->service6.ip, WORLD_PORT_MIN, WORLD_PORT_MAX};
 	open_port(world);
 	cr_assert_eq(route_open_offline(&world->route), 0);
 	open_workers(world);
@@ -219,38 +223,40 @@ void world_send(struct world *world, const struct datagram *datagram)
 		take_off(world, datagram, true);
 }
 
+// The frame that answers to this one would be: pkt_reply() turns it around and fills in the rest.
+static struct pkt write_turned(uint8_t *frame, const struct datagram *d)
+{
+	const bool ipv4 = d->to.ip.family == FAMILY_IPV4;
+	struct pkt p = {.frame = frame, .l3 = frame + 14, .l2_bytes = 14};
+
+	p.family = d->to.ip.family;
+	p.l3_bytes = pkt_ip_bytes(p.family);
+	p.l4 = p.l3 + p.l3_bytes;
+	p.payload = p.l4 + 8;
+	memcpy(frame, host_mac, 6);
+	memcpy(frame + 6, port_mac, 6);
+	store_be16(frame + 12, ipv4 ? 0x0800 : 0x86dd);
+	memset(p.l3, 0, p.l3_bytes + 8U);
+	memcpy(p.l3 + (ipv4 ? 12 : 8), d->to.ip.bytes, family_bytes(p.family));
+	memcpy(p.l3 + (ipv4 ? 16 : 24), d->from.ip.bytes, family_bytes(p.family));
+	store_be16(p.l4, d->to.port);
+	store_be16(p.l4 + 2, d->from.port);
+	memcpy(p.payload, d->payload, d->n);
+	return p;
+}
+
 // Into a random queue: no steering may be relied upon.
 static void land_at_relay(struct world *world, const struct datagram *d)
 {
 	const uint32_t queue = random_below(&world->random, WORLD_WORKERS);
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(world->pool);
-	uint8_t *frame;
 	struct pkt p;
 
 	cr_assert_not_null(mbuf, "no buffers left");
-	mbuf->data_len = (uint16_t)(42 + d->n);
-	mbuf->pkt_len = mbuf->data_len;
-	frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
-	memset(frame, 0, 42);
-	// Turned around by pkt_reply(), which fills in lengths and checksums.
-	memcpy(frame, host_mac, 6);
-	memcpy(frame + 6, port_mac, 6);
-	store_be16(frame + 12, 0x0800);
-	p = (struct pkt){.frame = frame,
-		.l3 = frame + 14,
-		.l4 = frame + 34,
-		.payload = frame + 42,
-		.l2_bytes = 14,
-		.l3_bytes = 20,
-		.family = FAMILY_IPV4};
-	p.l3[0] = 0x45;
-	p.l3[9] = 17;
-	memcpy(p.l3 + 12, d->to.ip.bytes, 4);
-	memcpy(p.l3 + 16, d->from.ip.bytes, 4);
-	store_be16(p.l4, d->to.port);
-	store_be16(p.l4 + 2, d->from.port);
-	memcpy(p.payload, d->payload, d->n);
+	p = write_turned(rte_pktmbuf_mtod(mbuf, uint8_t *), d);
 	pkt_reply(&p, (uint16_t)d->n, 0);
+	mbuf->data_len = pkt_frame_bytes(&p);
+	mbuf->pkt_len = mbuf->data_len;
 	if (rte_ring_enqueue(world->port.memory_rx[queue], mbuf))
 		rte_pktmbuf_free(mbuf);
 }
@@ -369,7 +375,7 @@ void world_check(struct world *world)
 		control_n_cooling(world->control));
 	cr_assert_eq(stats.n_ports_free + stats.n_ports_used + stats.n_ports_reserved +
 			stats.n_ports_cooling,
-		WORLD_PORT_MAX - WORLD_PORT_MIN + 1);
+		WORLD_PORTS);
 	for (size_t i = 0; i < WORLD_WORKERS; i++)
 		check_balance(&world->workers[i]);
 	cr_assert_geq(rte_mempool_in_use_count(world->pool), n_waiting(world));

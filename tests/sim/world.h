@@ -15,8 +15,10 @@
 #define WORLD_DATAGRAM_MAX 600
 #define WORLD_RELAY_IP "198.18.0.2"
 #define WORLD_SECOND_IP "198.18.0.3" // for RFC 5780
+#define WORLD_RELAY_IP6 "2001:db8::2"
 #define WORLD_PORT_MIN 50000
 #define WORLD_PORT_MAX 50039 // few, so that they are used again soon
+#define WORLD_PORTS (2 * (WORLD_PORT_MAX - WORLD_PORT_MIN + 1)) // of both families
 #define WORLD_REALM "sim"
 #define WORLD_USER "alice"
 #define WORLD_PASSWORD "secret"
@@ -54,7 +56,9 @@ struct world {
 	struct turn_source source; // of users, set before world_open(); `find` NULL: none
 	struct control_answers answers; // set before world_open() too
 	struct endpoint service;
-	struct endpoint services[4]; // the same, and its three other pairs
+	struct endpoint service6;
+	struct endpoint services[5]; // the first, its three other pairs, the second
+	struct relay_range relays[2]; // of each family
 	struct world_worker workers[WORLD_WORKERS];
 	struct flight flights[WORLD_FLIGHTS_MAX];
 	size_t n_flights;
