@@ -1,6 +1,6 @@
 // What a request costs the control core, and what an allocation costs in memory.
 //
-//     build/bench/control [-w] [-r ROUNDS] [-n REQUESTS] ALLOCATIONS
+//     build/bench/control [-l LEVEL] [-w] [-r ROUNDS] [-n REQUESTS] ALLOCATIONS
 //
 // ALLOCATIONS clients with a channel each stay alive. A round is REQUESTS refreshes and as many
 // whole lives (release, challenge, allocate, bind) of clients in scattered order. Requests come in
@@ -11,7 +11,9 @@
 // So does `first`, the time of an allocation then, when the kernel is asked where each new address
 // is.
 //
+//     -l  log what happens to clients as the daemon does, at level 2 (info) or 3 (debug)
 //     -w  wait for a line on standard input before each round; its end ends the rounds
+#include "app/turnpike/events.h"
 #include "clients.h"
 #include "server.h"
 
@@ -29,12 +31,14 @@
 
 struct options {
 	bool wait;
+	unsigned log_level; // 0: nobody watches
 	unsigned n_rounds;
 	unsigned n_requests;
 	uint32_t n_allocations;
 };
 
 struct bench {
+	struct events events;
 	struct server server;
 	struct clients clients;
 };
@@ -120,6 +124,10 @@ static void start(struct bench *bench, const struct options *options)
 	rig_open(&bench->server.rig, PORT_MEMORY, NULL, N_MBUFS);
 	clients_open(&bench->clients, options->n_allocations);
 	before = memory_bytes();
+	if (options->log_level) {
+		log_set_level((enum log_level)options->log_level);
+		bench->server.watcher = events_watcher(&bench->events);
+	}
 	server_open(&bench->server, options->n_allocations);
 	first_us = server_fill(&bench->server, &bench->clients);
 	printf("%u bytes %.1f\n", options->n_allocations,
@@ -148,8 +156,11 @@ static void read_options(struct options *options, int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "wr:n:")) != -1) {
+	while ((letter = getopt(argc, argv, "l:wr:n:")) != -1) {
 		switch (letter) {
+		case 'l':
+			options->log_level = (unsigned)strtoul(optarg, NULL, 10);
+			break;
 		case 'w':
 			options->wait = true;
 			break;

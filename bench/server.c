@@ -77,6 +77,7 @@ static void open_turn(struct server *server, uint32_t n_allocations)
 		.n_relays = n_relays,
 		.services = &service,
 		.n_services = 1,
+		.watcher = server->watcher,
 	};
 
 	random_secret(config.nonce_secret, sizeof(config.nonce_secret));

@@ -18,6 +18,7 @@ struct server {
 	struct turn *turn;
 	struct control *control;
 	struct turn_time time;
+	struct turn_watcher watcher; // to be set before server_open()
 };
 
 // In a network namespace of its own, on CPU 1.

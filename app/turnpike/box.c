@@ -203,6 +203,7 @@ static int open_control(
 	struct turn_config turn = policy->turn;
 	int rc = box->conf->has_redis ? redis_open(&box->redis, &policy->redis) : 0;
 
+	turn.watcher = events_watcher(&box->events);
 	turn.first_id = (uint64_t)time(NULL) << 32 | 1;
 	if (box->redis)
 		turn.source = redis_source(box->redis);

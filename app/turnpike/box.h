@@ -7,6 +7,7 @@
 #include "control/control.h"
 #include "drivers/drivers.h"
 #include "eal.h"
+#include "events.h"
 #include "msg/msg.h"
 #include "redis/redis.h"
 #include "route/route.h"
@@ -40,6 +41,7 @@ struct box {
 	struct redis *redis; // NULL: none is configured
 	int kernel6_fd;
 	struct turn *turn;
+	struct events events;
 	struct doorbell doorbell;
 	struct box_worker workers[CONF_WORKERS_MAX];
 	size_t n_workers; // created

@@ -131,11 +131,12 @@ static void hold_back(struct log_site *site, enum log_level level, const char *e
 
 bool log_admit(struct log_site *site, enum log_level level, const char *event)
 {
-	const int64_t second = second_now();
+	int64_t second;
 	bool may;
 
 	if (!log_enabled(level))
 		return false;
+	second = second_now();
 	pthread_mutex_lock(&state.lock);
 	if (site->second != second) {
 		site->second = second;

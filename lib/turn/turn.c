@@ -150,6 +150,22 @@ static void count(struct realm *realm, const struct stun_view *view, enum stun_c
 	realm->n_quota_reached += code == STUN_ALLOCATION_QUOTA_REACHED;
 }
 
+static void tell(const struct call *call, enum stun_code code)
+{
+	const struct turn_watcher *watcher = &call->turn->watcher;
+	const struct turn_verdict verdict = {
+		.request = call->request,
+		.code = code,
+		.realm = call->realm ? call->realm->name : NULL,
+		.user = call->principal.name,
+		.user_bytes = call->principal.n_bytes,
+		.known = call->authenticated,
+	};
+
+	if (watcher->judged)
+		watcher->judged(watcher->context, &verdict);
+}
+
 size_t turn_handle(struct turn *turn, const struct turn_time *time,
 	const struct turn_request *request, struct turn_answer *answer,
 	struct turn_effects *effects)
@@ -184,6 +200,7 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 	turn->n_errors[code]++;
 	if (call.realm)
 		count(call.realm, request->view, code);
+	tell(&call, code);
 	return reply_end(&call);
 }
 

@@ -187,10 +187,23 @@ struct turn_event {
 	struct turn_allocation_view allocation;
 };
 
+struct turn_request;
+
+// What was said to a request that got an answer.
+struct turn_verdict {
+	const struct turn_request *request;
+	enum stun_code code; // STUN_CODE_NONE: granted
+	const char *realm; // NULL: of a Binding request, which belongs to none
+	const uint8_t *user; // who he says he is; only where `known` he is
+	size_t user_bytes; // 0: he does not say, or behind a USERHASH that nobody has
+	bool known;
+};
+
 // Told of each event while it happens, on the control core: it may read, and must not call what
 // changes anything. The effects of the same call are not complete yet.
 struct turn_watcher {
 	void (*notify)(void *context, const struct turn_event *event); // NULL: nobody is told
+	void (*judged)(void *context, const struct turn_verdict *verdict); // NULL: the same
 	void *context;
 };
 

@@ -25,6 +25,20 @@ static void note(void *context, const struct turn_event *event)
 		n_peers = turn_allocation_peers(rig.turn, event->allocation.id, NULL, 0);
 }
 
+static char judged[1024]; // of the verdicts: "alice 3:401? alice 3:0 ..."
+
+static void judge(void *context, const struct turn_verdict *verdict)
+{
+	const size_t at = strlen(judged);
+
+	cr_expect_eq(context, &rig);
+	cr_expect_eq(verdict->request->client.port, rig.client.port);
+	snprintf(judged + at, sizeof(judged) - at, "%s%.*s %s %d:%d%s", at ? ", " : "",
+		(int)verdict->user_bytes, (const char *)verdict->user,
+		verdict->realm ? verdict->realm : "-", verdict->request->view->method,
+		verdict->code, verdict->known ? "" : "?");
+}
+
 static void open_rig(void)
 {
 	static const struct relay_range relays[] = {
@@ -37,7 +51,7 @@ static void open_rig(void)
 	config.n_relays = 2;
 	config.allows_mobility = true;
 	config.nonce_lifetime_s = 36000;
-	config.watcher = (struct turn_watcher){note, &rig};
+	config.watcher = (struct turn_watcher){note, judge, &rig};
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
 }
@@ -90,6 +104,23 @@ Test(turn_watch, what_is_refused_is_no_event)
 	rig.effects.capacity = 0;
 	cr_expect_eq(rig_allocate(&rig), 508);
 	cr_expect_str_eq(told, "created 1@0");
+}
+
+Test(turn_watch, each_answer_is_told_with_who_asked)
+{
+	judged[0] = '\0';
+	rig_challenge(&rig);
+	cr_assert_eq(rig_allocate(&rig), 0);
+	cr_expect_eq(rig_allocate(&rig), 437);
+	rig.user = &rig_other;
+	cr_expect_eq(rig_refresh(&rig, 0), 441);
+	rig.user = &rig_nobody;
+	cr_expect_eq(rig_refresh(&rig, 0), 401);
+	rig_begin(&rig, STUN_BINDING);
+	cr_expect_eq(rig_deliver(&rig), 0);
+	cr_expect_str_eq(judged,
+		" realm 3:401?, user realm 3:0, user realm 3:437, other realm 4:441, "
+		"nobody realm 4:401?,  - 1:0?");
 }
 
 static void allocate_both(void)
