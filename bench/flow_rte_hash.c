@@ -80,12 +80,14 @@ int flow4_insert(struct flow_table *table, const struct flow4_entry *entry)
 	return 0;
 }
 
-bool flow4_remove(struct flow_table *table, const struct flow4_key *key)
+struct flow4_entry *flow4_remove(struct flow_table *table, const struct flow4_key *key)
 {
-	if (rte_hash_del_key(hash_of(table), key) < 0)
-		return false;
+	const int position = rte_hash_del_key(hash_of(table), key);
+
+	if (position < 0)
+		return NULL;
 	table->n_entries--;
-	return true;
+	return entry_at(table, (uint32_t)position + 1);
 }
 
 struct flow4_entry *flow4_find(const struct flow_table *table, const struct flow4_key *key)

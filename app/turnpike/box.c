@@ -17,6 +17,7 @@
 #define PUNT_RING 2048
 #define OTHERS_RING 1024
 #define INBOX_RING 8192
+#define COUNTS_RING (2 * INBOX_RING) // what waits in the inbox, and as much again
 #define PORT_MBUFS 4608 // of one queue: both rings, and what a PMD keeps
 #define MBUF_CACHE 256
 #define MBUF_ROOM_STEP 128
@@ -180,6 +181,7 @@ static int open_workers(
 		config.punts = &own->punts;
 		config.others = &own->others;
 		config.inbox = &own->inbox;
+		config.counts = &own->counts;
 		config.doorbell = &box->doorbell;
 		config.jumbo_pool = box->jumbo_pool;
 		config.frame_pool = box->pool;
@@ -187,6 +189,7 @@ static int open_workers(
 		rc = msg_channel_create(&own->punts, PUNT_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : msg_channel_create(&own->others, OTHERS_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : msg_channel_create(&own->inbox, INBOX_RING, node);
+		rc = rc ? rc : msg_channel_create(&own->counts, COUNTS_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : worker_create(&own->worker, &config);
 	}
 	if (rc)
@@ -213,6 +216,7 @@ static int open_control(
 			.punts = &box->workers[i].punts,
 			.others = &box->workers[i].others,
 			.inbox = &box->workers[i].inbox,
+			.counts = &box->workers[i].counts,
 			.applied_seq = &worker_public(box->workers[i].worker)->applied_seq,
 		};
 	config.turn = box->turn;
@@ -293,6 +297,7 @@ void box_close(struct box *box)
 		msg_channel_destroy(&box->workers[i].punts);
 		msg_channel_destroy(&box->workers[i].others);
 		msg_channel_destroy(&box->workers[i].inbox);
+		msg_channel_destroy(&box->workers[i].counts);
 	}
 	doorbell_close(&box->doorbell);
 	route_close(box->route);

@@ -24,6 +24,7 @@ struct box_worker {
 	struct msg_channel punts;
 	struct msg_channel others;
 	struct msg_channel inbox;
+	struct msg_channel counts;
 };
 
 struct box {

@@ -46,6 +46,7 @@ int control_create(struct control **out, const struct control_config *config)
 	c->kernel_fd = config->kernel_fd;
 	c->kernel6_fd = config->kernel6_fd;
 	c->n_flows = config->n_flows;
+	c->tallies.ended = config->ended;
 	c->n_ports = config->n_ports;
 	c->n_workers = config->n_workers;
 	c->n_relays = config->n_relays;
@@ -77,6 +78,7 @@ void control_destroy(struct control *control)
 	budget_destroy(&control->challenges);
 	parked_fini(control);
 	free(control->cooling);
+	tallies_fini(control);
 	free(control->relays);
 	free(control);
 }
@@ -169,7 +171,7 @@ static void walk(struct control *c)
 
 unsigned control_poll(struct control *control, const struct turn_time *time)
 {
-	unsigned n = 0;
+	unsigned n = tallies_poll(control);
 
 	for (size_t i = 0; i < control->n_workers; i++)
 		n += take_punts(control, time, i);
@@ -189,7 +191,8 @@ bool control_waiting(const struct control *control)
 {
 	for (size_t i = 0; i < control->n_workers; i++)
 		if (msg_waiting(control->workers[i].punts) ||
-			msg_waiting(control->workers[i].others))
+			msg_waiting(control->workers[i].others) ||
+			(control->workers[i].counts && msg_waiting(control->workers[i].counts)))
 			return true;
 	return control->walking || control->expiring || control->users_answered;
 }

@@ -24,6 +24,8 @@
 #include <stdint.h>
 
 #define CONTROL_PORTS_MAX 8
+#define CONTROL_PEERS_MAX 8 // of an allocation, that are told apart in its tally
+#define CONTROL_ASKS_MAX 16 // at once
 #define CONTROL_PARKED_MAX 512 // requests that wait for their user, for 2 s at most
 
 struct rte_mempool;
@@ -41,6 +43,7 @@ struct control_worker {
 	struct msg_channel *punts;
 	struct msg_channel *others;
 	struct msg_channel *inbox;
+	struct msg_channel *counts; // NULL: nothing is counted for control
 	const atomic_uint_least64_t *applied_seq;
 };
 
@@ -55,6 +58,39 @@ struct control_answers {
 	uint32_t per_source; // an IPv4 address or an IPv6 /64
 	uint32_t total;
 	uint32_t ratio_percent; // of an answer to its request, in bytes of UDP
+};
+
+// Application data that was relayed, by way.
+enum control_way {
+	CONTROL_UP, // client to peer
+	CONTROL_DOWN,
+	CONTROL_WAYS,
+};
+
+struct control_traffic {
+	uint64_t n_packets[CONTROL_WAYS];
+	uint64_t n_bytes[CONTROL_WAYS];
+};
+
+struct control_peer {
+	struct endpoint peer; // port 0: any port of it, by Data indications
+	struct control_traffic traffic;
+};
+
+// What an allocation's flows have carried on all workers. What left by Send indications is of no
+// peer: it stands in the sum alone.
+struct control_tally {
+	uint64_t allocation_id;
+	struct control_traffic sum;
+	size_t n_peers; // that had any traffic, up to CONTROL_PEERS_MAX of them
+	bool more_peers; // than are told apart
+	struct control_peer peers[CONTROL_PEERS_MAX];
+};
+
+// Who is given a tally.
+struct control_tally_taker {
+	void (*take)(void *context, const struct control_tally *tally);
+	void *context;
 };
 
 // All of it is copied; what it points to must outlive the control core.
@@ -73,6 +109,8 @@ struct control_config {
 	int kernel6_fd;
 	struct control_answers answers;
 	uint32_t n_flows; // entries that the table of each worker holds
+	// Of each allocation that has ended, once, in the order of their ends; `take` NULL: nobody.
+	struct control_tally_taker ended;
 };
 
 struct control;
@@ -101,6 +139,12 @@ int control_allocation_end(struct control *control, const struct turn_time *time
 // A bounded share. Returns true while there may be more: go on after a control_poll().
 bool control_user_end(
 	struct control *control, const struct turn_time *time, struct turn_kick *kick);
+
+// Ask what a living allocation's flows have carried up to now: `taker` is told within a
+// control_poll() to come, when every worker has answered. Returns 0; -ENOENT; -EAGAIN with too many
+// questions open, or without room for now.
+int control_tally_ask(
+	struct control *control, uint64_t id, const struct control_tally_taker *taker);
 
 const struct control_stats *control_stats_get(const struct control *control);
 // Ports that wait for the workers' removals. For tests.

@@ -31,7 +31,7 @@ void cooling_add(struct control *c, const struct endpoint *relayed)
 	c->cooling_n++;
 }
 
-static uint64_t applied_by_all(const struct control *c)
+uint64_t applied_by_all(const struct control *c)
 {
 	uint64_t applied = UINT64_MAX;
 

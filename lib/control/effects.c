@@ -126,7 +126,7 @@ static void forget_other_table(
 	spec.source.ip.family = e->old_family;
 	if (flow_spec_is_ipv4(&spec) == is_ipv4)
 		return;
-	msg = msg_flow_remove(&spec);
+	msg = msg_flow_remove(&spec, tally_of(c, e->allocation_idx));
 	broadcast(c, &msg);
 }
 
@@ -137,12 +137,14 @@ static void apply(struct control *c, const struct turn_effect *e)
 
 	if (e->kind == TURN_PORT_COOLING) {
 		cooling_add(c, &e->relayed);
+		if (e->last)
+			tally_end(c, e->allocation_idx, e->allocation_id);
 		return;
 	}
 	spec = spec_of(c, e);
 	if (is_removal(e->kind)) {
 		c->n_entries--;
-		msg = msg_flow_remove(&spec);
+		msg = msg_flow_remove(&spec, tally_of(c, e->allocation_idx));
 	} else {
 		c->n_entries += !e->replaces;
 		msg = msg_flow_insert(&spec);
@@ -150,6 +152,21 @@ static void apply(struct control *c, const struct turn_effect *e)
 	broadcast(c, &msg);
 	if (e->replaces)
 		forget_other_table(c, e, spec);
+}
+
+void effects_ask(struct control *c, uint32_t tally_idx)
+{
+	for (size_t i = 0; i < c->effects.n; i++) {
+		struct turn_effect *e = &c->effects.items[i];
+		struct flow_spec spec;
+		struct msg msg;
+
+		e->kind++; // a removal names the same entry, and needs no hop
+		spec = spec_of(c, e);
+		msg = msg_flow_count(&spec, tally_idx);
+		broadcast(c, &msg);
+	}
+	c->effects.n = 0;
 }
 
 void effects_apply(struct control *c)

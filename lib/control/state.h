@@ -27,6 +27,60 @@ struct parked {
 	uint8_t port_idx;
 };
 
+// A peer of a tally, or a free place for one.
+struct tally_peer {
+	struct control_peer peer;
+	uint32_t next; // of the same tally, or of the free ones; 0 is none
+};
+
+// Sums up what an allocation's flows have carried, from when the first of them ends.
+struct tally {
+	struct control_traffic sum;
+	uint32_t first_peer; // 0: none
+	uint16_t n_peers;
+	bool more_peers;
+	uint32_t next_free;
+};
+
+// An allocation that has ended: its tally is complete when every worker has applied `seq`.
+struct tally_end {
+	uint64_t seq;
+	uint64_t id;
+	uint32_t tally_idx; // 0: none of its flows carried anything
+};
+
+// A question about a living one. What ended before it was asked is on its way to the allocation's
+// own tally, and counts here too.
+struct tally_ask {
+	uint64_t first_seq;
+	uint64_t last_seq;
+	uint64_t id;
+	uint32_t own_idx; // the allocation's, or 0
+	uint32_t tally_idx;
+	struct control_tally_taker taker;
+};
+
+// Places that grow: an index stays good, a pointer only until the next one is taken.
+struct tallies {
+	struct tally *tallies; // [0] is none
+	uint32_t n_tallies;
+	uint32_t tallies_capacity;
+	uint32_t free_tally;
+	struct tally_peer *peers; // [0] is none
+	uint32_t n_peers;
+	uint32_t peers_capacity;
+	uint32_t free_peer;
+	uint32_t *of_allocations; // by allocation_idx
+	uint32_t n_allocations;
+	struct tally_end *ends; // a ring: first, n, capacity
+	size_t ends_first;
+	size_t n_ends;
+	size_t ends_capacity;
+	struct tally_ask asks[CONTROL_ASKS_MAX];
+	unsigned n_asks;
+	struct control_tally_taker ended;
+};
+
 struct control {
 	struct turn *turn;
 	struct route *route;
@@ -67,6 +121,7 @@ struct control {
 	unsigned n_parked;
 	bool users_answered; // some of them may go on
 
+	struct tallies tallies;
 	struct turn_effects effects;
 	struct turn_effect effect_items[TURN_EFFECTS_MAX];
 	bool hop_published[ROUTE_HOPS_MAX];
@@ -83,6 +138,8 @@ bool send_mbuf(struct control *c, size_t worker_idx, uint8_t port_idx, struct rt
 
 // Entries and next hops from c->effects, in order; empties it.
 void effects_apply(struct control *c);
+// Ask the workers what these entries have counted, for that tally; empties it.
+void effects_ask(struct control *c, uint32_t tally_idx);
 // Make room in c->effects for what the workers can take now.
 void effects_begin(struct control *c);
 
@@ -92,6 +149,16 @@ void hops_publish_changes(struct control *c);
 
 void cooling_add(struct control *c, const struct endpoint *relayed);
 void cooling_release(struct control *c);
+// The last message that all of them have applied.
+uint64_t applied_by_all(const struct control *c);
+
+// The tally of an allocation, begun where there is none yet; 0 where it is not to be had.
+uint32_t tally_of(struct control *c, uint32_t allocation_idx);
+// The allocation has ended; what its flows have counted is on its way.
+void tally_end(struct control *c, uint32_t allocation_idx, uint64_t id);
+// Take what workers have counted, and hand on what is complete. Returns how much was taken.
+unsigned tallies_poll(struct control *c);
+void tallies_fini(struct control *c);
 
 // False where its user is being asked for: the packet stays the caller's.
 bool transact_request(struct control *c, const struct turn_time *time, const struct parked *parked);

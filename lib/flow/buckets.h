@@ -278,18 +278,19 @@ FLOW_INLINE int table_insert(struct flow_table *t, const uint8_t *entry, struct 
 	return 0;
 }
 
-FLOW_INLINE bool table_remove(struct flow_table *t, const uint8_t *key, struct flow_shape shape)
+// The bytes of what was removed stay until its place is taken.
+FLOW_INLINE void *table_remove(struct flow_table *t, const uint8_t *key, struct flow_shape shape)
 {
 	const uint64_t hash = key_hash(t, key, shape.key_bytes);
 	const struct place place = find_place(t, hash, key, shape);
 
 	if (place.slot < 0)
-		return false;
+		return NULL;
 	place.bucket->tags[place.slot] = 0;
 	if (place.in_other)
 		t->buckets[hash_bucket(t, hash)].n_overflow--;
 	t->n_entries--;
-	return true;
+	return entry_of(t, &place, shape);
 }
 
 FLOW_INLINE void *table_find(

@@ -112,6 +112,49 @@ struct flow6_entry flow6_entry_make(const struct flow_spec *spec)
 	return entry;
 }
 
+static struct flow_count count_of(const struct flow_rewrite *to)
+{
+	return (struct flow_count){
+		.n_packets = to->n_packets,
+		.n_bytes = to->n_bytes,
+		.up = is_up((enum flow_kind)to->kind) || is_owner((enum flow_kind)to->kind),
+	};
+}
+
+struct flow_count flow4_count(const struct flow4_entry *entry)
+{
+	const struct flow_rewrite *to = &entry->to;
+	struct flow_count count = count_of(to);
+
+	if (is_owner((enum flow_kind)to->kind))
+		return count;
+	count.peer.ip = ip_from_u32_raw(count.up ? entry->target_ip : entry->key.remote_ip);
+	count.peer.port =
+		__builtin_bswap16(count.up ? to->target_port_be : entry->key.remote_port_be);
+	return count;
+}
+
+// The peer of an entry of an IPv4 relayed address has one too.
+struct flow_count flow6_count(const struct flow6_entry *entry)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	const struct flow_rewrite *to = &entry->to;
+	struct flow_count count = count_of(to);
+	const uint8_t *ip = entry->key.remote_ip;
+
+	if (is_owner((enum flow_kind)to->kind))
+		return count;
+	count.peer.port =
+		__builtin_bswap16(count.up ? to->target_port_be : entry->key.remote_port_be);
+	if (count.up)
+		count.peer.ip = ip_from_bytes((enum family)to->family, entry->target_ip);
+	else if (memcmp(ip, mapped, sizeof(mapped)) == 0)
+		count.peer.ip = ip_from_bytes(FAMILY_IPV4, ip + sizeof(mapped));
+	else
+		count.peer.ip = ip_from_bytes(FAMILY_IPV6, ip);
+	return count;
+}
+
 #define FLOW_LABEL_MASK 0x000fffff
 
 static uint64_t mix(uint64_t a, uint64_t b)

@@ -110,6 +110,18 @@ struct flow_spec {
 	uint32_t user_idx;
 };
 
+// What an entry has counted.
+struct flow_count {
+	uint64_t n_packets;
+	uint64_t n_bytes; // of application data
+	struct endpoint
+		peer; // of Send indications, to whomever, family none; of permissions port 0
+	bool up;
+};
+
+struct flow_count flow4_count(const struct flow4_entry *entry);
+struct flow_count flow6_count(const struct flow6_entry *entry);
+
 struct flow_table {
 	struct pages bucket_pages;
 	struct pages entry_pages;
@@ -166,9 +178,9 @@ void flow6_table_destroy(struct flow_table *table);
 // Add an entry, or replace the one with the same key and keep its counters. Returns 0; -ENOSPC.
 int flow4_insert(struct flow_table *table, const struct flow4_entry *entry);
 int flow6_insert(struct flow_table *table, const struct flow6_entry *entry);
-// Returns whether there was one.
-bool flow4_remove(struct flow_table *table, const struct flow4_key *key);
-bool flow6_remove(struct flow_table *table, const struct flow6_key *key);
+// Returns what was removed, good until the next insert; NULL where there was none.
+struct flow4_entry *flow4_remove(struct flow_table *table, const struct flow4_key *key);
+struct flow6_entry *flow6_remove(struct flow_table *table, const struct flow6_key *key);
 
 // Find up to FLOW_BURST_MAX keys at once; `out[i]` is NULL on a miss. The entries are prefetched
 // and stay valid until the next insert or remove.
@@ -183,6 +195,7 @@ void flow4_guess_burst(const struct flow_table *table, const struct flow4_key *k
 	struct flow4_entry **out);
 // Wherever it is; NULL on a miss.
 struct flow4_entry *flow4_find(const struct flow_table *table, const struct flow4_key *key);
+struct flow6_entry *flow6_find(const struct flow_table *table, const struct flow6_key *key);
 
 static inline bool flow4_key_equal(const struct flow4_key *a, const struct flow4_key *b)
 {

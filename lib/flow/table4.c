@@ -23,7 +23,7 @@ int flow4_insert(struct flow_table *table, const struct flow4_entry *entry)
 	return table_insert(table, (const uint8_t *)entry, shape);
 }
 
-bool flow4_remove(struct flow_table *table, const struct flow4_key *key)
+struct flow4_entry *flow4_remove(struct flow_table *table, const struct flow4_key *key)
 {
 	return table_remove(table, (const uint8_t *)key, shape);
 }

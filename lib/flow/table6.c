@@ -23,9 +23,14 @@ int flow6_insert(struct flow_table *table, const struct flow6_entry *entry)
 	return table_insert(table, (const uint8_t *)entry, shape);
 }
 
-bool flow6_remove(struct flow_table *table, const struct flow6_key *key)
+struct flow6_entry *flow6_remove(struct flow_table *table, const struct flow6_key *key)
 {
 	return table_remove(table, (const uint8_t *)key, shape);
+}
+
+struct flow6_entry *flow6_find(const struct flow_table *table, const struct flow6_key *key)
+{
+	return table_find(table, (const uint8_t *)key, shape);
 }
 
 void flow6_lookup_burst(const struct flow_table *table, const struct flow6_key *keys, unsigned n,

@@ -14,11 +14,26 @@ struct msg msg_flow_insert(const struct flow_spec *spec)
 	return (struct msg){.kind = MSG_FLOW6_INSERT, .flow6 = flow6_entry_make(spec)};
 }
 
-struct msg msg_flow_remove(const struct flow_spec *spec)
+struct msg msg_flow_remove(const struct flow_spec *spec, uint32_t tally_idx)
 {
-	if (flow_spec_is_ipv4(spec))
-		return (struct msg){.kind = MSG_FLOW4_REMOVE, .flow4_key = flow4_key_make(spec)};
-	return (struct msg){.kind = MSG_FLOW6_REMOVE, .flow6_key = flow6_key_make(spec)};
+	struct msg msg = msg_flow_count(spec, tally_idx);
+
+	msg.kind = msg.kind == MSG_FLOW4_COUNT ? MSG_FLOW4_REMOVE : MSG_FLOW6_REMOVE;
+	return msg;
+}
+
+struct msg msg_flow_count(const struct flow_spec *spec, uint32_t tally_idx)
+{
+	struct msg msg = {.tally_idx = tally_idx};
+
+	if (flow_spec_is_ipv4(spec)) {
+		msg.kind = MSG_FLOW4_COUNT;
+		msg.flow4_key = flow4_key_make(spec);
+	} else {
+		msg.kind = MSG_FLOW6_COUNT;
+		msg.flow6_key = flow6_key_make(spec);
+	}
+	return msg;
 }
 
 int msg_channel_create(struct msg_channel *channel, unsigned n_messages, int numa_node)

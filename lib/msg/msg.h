@@ -24,11 +24,14 @@ enum msg_kind {
 	MSG_MIRROR, // mbuf: a frame for the kernel
 	MSG_MOVED, // allocation_idx: its client has sent from its new 5-tuple (RFC 8016)
 	MSG_KERNEL, // mbuf: a relayed packet whose neighbour is unknown yet
+	MSG_COUNTED, // tally_idx, count; `seq` is that of the message that asked
 	// control to worker
 	MSG_FLOW4_INSERT, // flow4
-	MSG_FLOW4_REMOVE, // flow4_key
+	MSG_FLOW4_REMOVE, // flow4_key, tally_idx: who wants to know what it has counted, or 0
+	MSG_FLOW4_COUNT, // the same, and it stays
 	MSG_FLOW6_INSERT, // flow6
-	MSG_FLOW6_REMOVE, // flow6_key
+	MSG_FLOW6_REMOVE, // flow6_key, tally_idx
+	MSG_FLOW6_COUNT,
 	MSG_HOP_SET, // hop_idx, hop
 	MSG_SEND, // mbuf, port_idx
 };
@@ -38,13 +41,17 @@ struct msg {
 	uint8_t kind; // enum msg_kind
 	uint8_t port_idx; // where the mbuf came in or goes out
 	uint16_t hop_idx;
-	uint32_t allocation_idx;
+	union {
+		uint32_t allocation_idx;
+		uint32_t tally_idx;
+	};
 	union {
 		struct flow4_entry flow4;
 		struct flow4_key flow4_key;
 		struct flow6_entry flow6;
 		struct flow6_key flow6_key;
 		struct flow_hop hop;
+		struct flow_count count;
 		struct {
 			struct rte_mbuf *mbuf;
 			uint64_t punted_ticks; // MSG_PUNT: when its worker's round began
@@ -55,7 +62,8 @@ static_assert(sizeof(struct msg) == 144, "two lines and a quarter");
 
 // For the table that the spec belongs to.
 struct msg msg_flow_insert(const struct flow_spec *spec);
-struct msg msg_flow_remove(const struct flow_spec *spec);
+struct msg msg_flow_remove(const struct flow_spec *spec, uint32_t tally_idx);
+struct msg msg_flow_count(const struct flow_spec *spec, uint32_t tally_idx);
 
 struct msg_channel {
 	struct rte_ring *ring;

@@ -83,6 +83,7 @@ struct worker_stats {
 	uint64_t n_bindings; // Binding requests answered here
 	uint64_t n_checksums_finished;
 	uint64_t n_table_full; // entries that found no room
+	uint64_t n_counts_lost; // what flows had counted and control's ring had no room for
 	uint64_t n_express; // of n_relayed: packets that took the express lane
 	uint64_t n_relayed[N_RELAY_PATHS];
 	uint64_t n_relayed_bytes[N_RELAY_PATHS]; // of application data
@@ -106,6 +107,7 @@ struct control_stats {
 	uint64_t n_answers_withheld; // to somebody unknown: above a budget, or too large
 	uint64_t n_answers_lost; // no room to answer: the client repeats
 	uint64_t n_parked; // requests that waited for their user
+	uint64_t n_counts_lost; // what workers had counted and no memory was there for
 	uint64_t n_parked_lost; // of them, for too long; and those that found no place to wait
 	struct latency answers; // from the worker's ring to the answer, all of them
 };

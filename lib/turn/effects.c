@@ -17,6 +17,7 @@ static struct turn_effect *add(struct turn_effects *effects, enum turn_effect_ki
 	memset(effect, 0, sizeof(*effect));
 	effect->kind = kind;
 	effect->allocation_idx = allocation_idx - 1; // ours begin at 1
+	effect->allocation_id = allocation->id;
 	effect->user_idx = allocation->identity->account->idx;
 	effect->service = allocation->service;
 	effect->client = allocation->client;
@@ -47,8 +48,11 @@ static void repeat_for_pending(
 void effects_add_allocation(struct turn_effects *effects, enum turn_effect_kind kind,
 	const struct turn *turn, uint32_t allocation_idx, uint8_t family)
 {
-	add(effects, kind, turn, allocation_idx, family);
-	if (kind != TURN_PORT_COOLING)
+	struct turn_effect *effect = add(effects, kind, turn, allocation_idx, family);
+
+	if (kind == TURN_PORT_COOLING)
+		effect->last = allocation_at(turn, allocation_idx)->second_idx == 0;
+	else
 		repeat_for_pending(effects, turn, allocation_idx);
 }
 

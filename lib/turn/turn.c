@@ -3,6 +3,8 @@
 #include "turn/mobility.h"
 #include "turn/state.h"
 
+#include <errno.h>
+
 // What is understood where RFC 8489 §6.3.1 asks; the others below 0x8000 are answered with 420.
 static const uint16_t known[] = {
 	STUN_ATTR_ACCESS_TOKEN, // first: only where tokens are taken
@@ -287,6 +289,18 @@ static size_t count_entries(const struct turn *turn, uint32_t idx)
 			n += relayed_count_entries(turn, idx, family);
 	}
 	return n;
+}
+
+int turn_allocation_entries(const struct turn *turn, uint64_t id, struct turn_effects *effects)
+{
+	const uint32_t idx = ids_find(turn, id);
+
+	if (idx == 0)
+		return -ENOENT;
+	if (count_entries(turn, idx) > effects_room(effects))
+		return -EAGAIN;
+	effects_add_entries(effects, turn, idx);
+	return 0;
 }
 
 bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects)

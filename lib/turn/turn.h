@@ -260,6 +260,7 @@ struct turn_effect {
 	bool moving; // *_ADD: once the client uses it, turn_moved() is due (RFC 8016)
 	bool replaces; // *_ADD: in place of what stands under the same key
 	uint8_t old_family; // then: of the client it led to or came from
+	bool last; // TURN_PORT_COOLING: the allocation has ended with it
 	uint16_t channel;
 	uint32_t allocation_idx;
 	uint32_t user_idx; // less than n_allocations_max; nobody else has it meanwhile
@@ -267,6 +268,7 @@ struct turn_effect {
 	struct endpoint client;
 	struct endpoint relayed; // of an allocation with two: the one of the peer's family
 	struct endpoint peer; // port 0 in permissions
+	uint64_t allocation_id;
 };
 
 // Filled by the callee; the caller resets `n`.
@@ -385,6 +387,9 @@ bool turn_allocation_find(const struct turn *turn, uint64_t id, struct turn_allo
 // is no such allocation.
 size_t turn_allocation_peers(
 	const struct turn *turn, uint64_t id, struct turn_peer_view *out, size_t n_max);
+
+// The *_ADD effects of all that stands for it. Returns 0; -ENOENT; -EAGAIN without room for them.
+int turn_allocation_entries(const struct turn *turn, uint64_t id, struct turn_effects *effects);
 
 // End it, as if it had expired now. Its user may come again. Returns 0; -ENOENT; -EAGAIN with room
 // for less than TURN_EFFECTS_MAX.

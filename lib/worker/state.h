@@ -157,6 +157,7 @@ struct worker {
 	struct msg_channel *punts;
 	struct msg_channel *others;
 	struct msg_channel *inbox;
+	struct msg_channel *counts;
 	struct doorbell *doorbell;
 	uint16_t idx;
 	uint16_t n_ports;

@@ -86,6 +86,8 @@ struct worker_config {
 	struct msg_channel *punts; // to control: STUN requests
 	struct msg_channel *others; // to control: frames for the kernel
 	struct msg_channel *inbox; // from control
+	// To control, what flows have counted; no smaller than the inbox. NULL: it is not told.
+	struct msg_channel *counts;
 	struct doorbell *doorbell; // control's
 };
 

@@ -380,7 +380,7 @@ Test(worker, removed_entry_stops_the_next_packet)
 	rig_open(&rig, &(struct rig_options){0});
 	rig_hop(&rig, 1, FLOW_HOP_WIRE);
 	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
-	rig_send(&rig, msg_flow_remove(&spec));
+	rig_send(&rig, msg_flow_remove(&spec, 0));
 	run_row(&rig, &row);
 	cr_expect_eq(worker_public(rig.worker)->applied_seq, rig.seq);
 	rig_close(&rig);

@@ -67,9 +67,11 @@ static void open_workers(struct world *world)
 		config.punts = &own->punts;
 		config.others = &own->others;
 		config.inbox = &own->inbox;
+		config.counts = &own->counts;
 		cr_assert_eq(msg_channel_create(&own->punts, 64, NUMA_NODE_ANY), 0);
 		cr_assert_eq(msg_channel_create(&own->others, 64, NUMA_NODE_ANY), 0);
 		cr_assert_eq(msg_channel_create(&own->inbox, 2048, NUMA_NODE_ANY), 0);
+		cr_assert_eq(msg_channel_create(&own->counts, 4096, NUMA_NODE_ANY), 0);
 		cr_assert_eq(worker_create(&own->worker, &config), 0);
 	}
 }
@@ -132,6 +134,7 @@ static void open_control(struct world *world)
 		.kernel6_fd = -1,
 		.n_flows = 4096,
 		.answers = world->answers,
+		.ended = world->ended,
 	};
 
 	memcpy(port.mac, port_mac, sizeof(port.mac));
@@ -140,6 +143,7 @@ static void open_control(struct world *world)
 			.punts = &world->workers[i].punts,
 			.others = &world->workers[i].others,
 			.inbox = &world->workers[i].inbox,
+			.counts = &world->workers[i].counts,
 			.applied_seq = &worker_public(world->workers[i].worker)->applied_seq,
 		};
 	cr_assert_eq(control_create(&world->control, &config), 0);
@@ -150,6 +154,7 @@ void world_open(struct world *world, uint64_t seed)
 	*world = (struct world){
 		.source = world->source,
 		.answers = world->answers,
+		.ended = world->ended,
 		.random.state = seed,
 		.now = {.now_ms = 1000000, .wall_s = 1700000000},
 		.doorbell.fd = -1,
@@ -183,6 +188,7 @@ void world_close(struct world *world)
 		msg_channel_destroy(&world->workers[i].punts);
 		msg_channel_destroy(&world->workers[i].others);
 		msg_channel_destroy(&world->workers[i].inbox);
+		msg_channel_destroy(&world->workers[i].counts);
 		while (rte_ring_dequeue(world->port.memory_rx[i], (void **)&mbuf) == 0)
 			rte_pktmbuf_free(mbuf);
 	}
@@ -361,6 +367,7 @@ static void check_balance(const struct world_worker *own)
 
 	cr_assert_eq(n_in, n_out, "%lu packets in, %lu accounted for", n_in, n_out);
 	cr_assert_eq(s->n_table_full, 0);
+	cr_assert_eq(s->n_counts_lost, 0);
 }
 
 void world_check(struct world *world)

@@ -42,6 +42,7 @@ struct world_worker {
 	struct msg_channel punts;
 	struct msg_channel others;
 	struct msg_channel inbox;
+	struct msg_channel counts;
 };
 
 struct world {
@@ -55,6 +56,7 @@ struct world {
 	struct doorbell doorbell;
 	struct turn_source source; // of users, set before world_open(); `find` NULL: none
 	struct control_answers answers; // set before world_open() too
+	struct control_tally_taker ended; // and this
 	struct endpoint service;
 	struct endpoint service6;
 	struct endpoint services[5]; // the first, its three other pairs, the second
