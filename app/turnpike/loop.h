@@ -8,6 +8,7 @@
 #include "box.h"
 #include "health.h"
 #include "report.h"
+#include "service.h"
 
 #include <stdatomic.h>
 
@@ -29,6 +30,7 @@ struct loop {
 	atomic_bool stop;
 	struct worker_thread threads[CONF_WORKERS_MAX];
 	struct report report;
+	struct service service;
 	struct web *web; // NULL: nothing is served
 	struct health health; // judged anew every HEALTH_MS
 };

@@ -74,6 +74,7 @@ static void on_signal(evutil_socket_t signal_number, short what, void *argument)
 
 	(void)what;
 	log_event(LOG_INFO, "stopping", "signal=%d", (int)signal_number);
+	service_stopping(&loop->service);
 	atomic_store(&loop->stop, true);
 }
 
@@ -137,10 +138,12 @@ static void on_health(evutil_socket_t fd, short what, void *argument)
 
 static void on_second(evutil_socket_t fd, short what, void *argument)
 {
+	struct loop *loop = argument;
+
 	(void)fd;
 	(void)what;
-	(void)argument;
 	log_tick();
+	service_tick(&loop->service);
 }
 
 // The loop itself does the work; an event only ends its sleep.
@@ -178,7 +181,8 @@ static int open_events(struct loop *loop)
 	loop->base = event_base_new();
 	if (!loop->base)
 		return -ENOMEM;
-	rc = add_event(loop, SIGTERM, EV_SIGNAL, on_signal, 0);
+	rc = service_open(&loop->service, loop);
+	rc = rc ? rc : add_event(loop, SIGTERM, EV_SIGNAL, on_signal, 0);
 	rc = rc ? rc : add_event(loop, SIGINT, EV_SIGNAL, on_signal, 0);
 	rc = rc ? rc : add_event(loop, box->doorbell.fd, EV_READ, on_wake, 0);
 	rc = rc ? rc : add_event(loop, route_fd(box->route), EV_READ, on_route, 0);
@@ -195,6 +199,7 @@ static int open_events(struct loop *loop)
 
 static void close_events(struct loop *loop)
 {
+	service_close(&loop->service);
 	while (loop->n_events)
 		event_free(loop->events[--loop->n_events]);
 	if (loop->base)
@@ -253,10 +258,12 @@ int run(struct box *box)
 	if (!loop)
 		return EXIT_RESOURCE;
 	loop->box = box;
+	loop->service.notify.fd = -1;
 	rc = open_events(loop);
 	rc = rc ? rc : launch_workers(loop);
 	if (!rc) {
 		report_ready(box);
+		service_ready(&loop->service);
 		control_main(loop);
 	}
 	atomic_store(&loop->stop, true);
