@@ -18,6 +18,7 @@ int accounts_init(struct accounts *accounts, size_t n_expected, const struct has
 	accounts->hash_key = *hash_key;
 	accounts->n_buckets = next_power_of_two(n_expected);
 	accounts->buckets = calloc(accounts->n_buckets, sizeof(struct account *));
+	accounts->n_free_idxs_max = accounts->n_buckets;
 	accounts->free_idxs = calloc(accounts->n_buckets, sizeof(*accounts->free_idxs));
 	return accounts->buckets && accounts->free_idxs ? 0 : -ENOMEM;
 }
@@ -30,16 +31,40 @@ void accounts_fini(struct accounts *accounts)
 	accounts->free_idxs = NULL;
 }
 
-struct account *accounts_hold(
-	struct accounts *accounts, const struct realm *realm, const uint8_t *name, size_t n_bytes)
+static struct account *find(const struct accounts *accounts, const struct realm *realm,
+	const uint8_t *name, size_t n_bytes)
 {
-	struct account **bucket = bucket_of(accounts, name, n_bytes);
-	struct account *account = *bucket;
+	struct account *account = *bucket_of(accounts, name, n_bytes);
 
 	while (account &&
 		!(account->realm == realm && account->n_bytes == n_bytes &&
 			memcmp(account->name, name, n_bytes) == 0))
 		account = account->next;
+	return account;
+}
+
+static void link_account(struct accounts *accounts, struct account *account)
+{
+	struct account **bucket = bucket_of(accounts, account->name, account->n_bytes);
+
+	account->next = *bucket;
+	*bucket = account;
+}
+
+static void unlink_account(struct accounts *accounts, struct account *account)
+{
+	struct account **link = bucket_of(accounts, account->name, account->n_bytes);
+
+	while (*link != account)
+		link = &(*link)->next;
+	*link = account->next;
+}
+
+struct account *accounts_hold(
+	struct accounts *accounts, const struct realm *realm, const uint8_t *name, size_t n_bytes)
+{
+	struct account *account = find(accounts, realm, name, n_bytes);
+
 	if (!account) {
 		account = calloc(1, sizeof(*account) + n_bytes);
 		if (!account)
@@ -47,8 +72,7 @@ struct account *accounts_hold(
 		account->realm = realm;
 		account->n_bytes = (uint16_t)n_bytes;
 		memcpy(account->name, name, n_bytes);
-		account->next = *bucket;
-		*bucket = account;
+		link_account(accounts, account);
 	}
 	return account_share(account);
 }
@@ -71,21 +95,45 @@ void accounts_remove_allocation(struct accounts *accounts, struct account *accou
 {
 	if (--account->n_allocations > 0)
 		return;
-	assert(accounts->n_free_idxs < accounts->n_buckets);
+	assert(accounts->n_free_idxs < accounts->n_free_idxs_max);
 	accounts->free_idxs[accounts->n_free_idxs++] = account->idx;
 }
 
 void accounts_drop(struct accounts *accounts, struct account *account)
 {
-	struct account **link;
-
 	if (--account->n_identities > 0)
 		return;
-	link = bucket_of(accounts, account->name, account->n_bytes);
-	while (*link != account)
-		link = &(*link)->next;
-	*link = account->next;
+	unlink_account(accounts, account);
 	free(account);
+}
+
+struct account *accounts_adopt(struct accounts *accounts, struct accounts *next,
+	struct account *account, const struct realm *realm)
+{
+	struct account *here = find(accounts, realm, account->name, account->n_bytes);
+
+	if (here) {
+		account_share(here);
+		accounts_drop(next, account);
+		return here;
+	}
+	assert(account->n_identities == 1 && account->n_allocations == 0);
+	unlink_account(next, account);
+	account->realm = realm;
+	link_account(accounts, account);
+	return account;
+}
+
+void accounts_adopt_room(struct accounts *accounts, struct accounts *next)
+{
+	uint32_t *const old = accounts->free_idxs;
+
+	if (next->n_free_idxs_max <= accounts->n_free_idxs_max)
+		return;
+	memcpy(next->free_idxs, old, accounts->n_free_idxs * sizeof(*old));
+	accounts->free_idxs = next->free_idxs;
+	accounts->n_free_idxs_max = next->n_free_idxs_max;
+	next->free_idxs = old;
 }
 
 // The sum of all numbers is known: one that is there twice shows in it, unless others make up for

@@ -28,6 +28,7 @@ struct accounts {
 	size_t n_buckets; // a power of two
 	struct hash_key hash_key;
 	uint32_t *free_idxs; // a stack of those that were given back
+	size_t n_free_idxs_max;
 	uint32_t n_free_idxs;
 	uint32_t n_idxs; // ever given out
 };
@@ -45,6 +46,12 @@ struct account *account_share(struct account *account);
 void accounts_add_allocation(struct accounts *accounts, struct account *account);
 void accounts_remove_allocation(struct accounts *accounts, struct account *account);
 void accounts_drop(struct accounts *accounts, struct account *account);
+// The account of that realm and name, in `next` for one identity, becomes one here or makes way for
+// the one that is here: that one is held for the identity.
+struct account *accounts_adopt(struct accounts *accounts, struct accounts *next,
+	struct account *account, const struct realm *realm);
+// Of the two rooms for indices, the larger becomes ours.
+void accounts_adopt_room(struct accounts *accounts, struct accounts *next);
 // As many indices are out as accounts have allocations, and no two of them are the same.
 bool accounts_are_sound(const struct accounts *accounts);
 

@@ -75,11 +75,10 @@ static bool check_source(struct call *call)
 	const struct stun_attr *nonce = stun_find(request->view, STUN_ATTR_NONCE);
 	const bool may_ask = nonce_is_valid(
 		call->turn, call->realm, &request->client, call->time->now_ms, nonce);
-	const size_t realm_idx = (size_t)(call->realm - call->turn->realms);
 	struct turn_keys keys = {.has_sha256 = false}; // a source may know less than all
 
-	call->lookup =
-		source->find(source->context, realm_idx, who->name, who->n_bytes, may_ask, &keys);
+	call->lookup = source->find(
+		source->context, call->realm->source_idx, who->name, who->n_bytes, may_ask, &keys);
 	return call->lookup == TURN_FOUND ? check_keys(call, &keys) : check_nobody(call);
 }
 
@@ -120,7 +119,7 @@ static bool check_integrity(struct call *call)
 	if (token && turn->tokens.n_keys > 0)
 		return check_token(call, token);
 	if (call->allocation && call->request->view->method != STUN_ALLOCATE &&
-		caller_is(call, call->allocation->identity))
+		caller_is(call, call->allocation->identity) && !call->allocation->identity->revoked)
 		return check_owner_key(call);
 	user = users_find(&turn->users, call->realm, who->name, who->n_bytes);
 	if (user)
@@ -158,6 +157,15 @@ static bool is_offered(const struct realm *realm, const struct stun_attr *chosen
 	return false;
 }
 
+// An offer that was made before the configuration changed: its nonce is none of ours any more, and
+// a new one comes with the new offer.
+static bool is_changed_since(struct call *call, const struct stun_attr *nonce)
+{
+	return call->realm->offer_changed &&
+		!nonce_is_valid(
+			call->turn, call->realm, &call->request->client, call->time->now_ms, nonce);
+}
+
 // Where the nonce says that algorithms were offered, the offer must come back as it was made, so
 // that nobody on the way could make it weaker.
 static enum stun_code choose_algorithm(struct call *call, const struct stun_attr *nonce)
@@ -173,7 +181,7 @@ static enum stun_code choose_algorithm(struct call *call, const struct stun_attr
 	if (!offer || !chosen || offer->n_bytes != realm->offer_bytes ||
 		memcmp(offer->value, realm->offer, realm->offer_bytes) != 0 ||
 		!is_offered(realm, chosen))
-		return STUN_BAD_REQUEST;
+		return is_changed_since(call, nonce) ? STUN_STALE_NONCE : STUN_BAD_REQUEST;
 	call->algorithm = (enum stun_password_algorithm)load_be16(chosen->value);
 	call->algorithm_chosen = true;
 	return STUN_CODE_NONE;

@@ -70,8 +70,8 @@ static const char *check_allocation(const struct turn *turn, uint32_t idx)
 		return "an allocation is not found by its 5-tuple";
 	if (ids_find(turn, allocation->id) != idx)
 		return "an allocation is not found by its id";
-	if (realm_of(turn, &allocation->service) != allocation->identity->realm)
-		return "an allocation is not of its listener's realm";
+	if (!services_find(&turn->services, &allocation->service))
+		return "an allocation is of no listener";
 	if (ports_owner(&turn->ports, &allocation->relayed) != idx)
 		return "a relayed address is not its allocation's";
 	wrong = check_second(turn, idx);
@@ -127,20 +127,40 @@ static uint32_t count_allocations(const struct turn *turn, const struct realm *r
 	return n;
 }
 
+static const char *check_realm(const struct turn *turn, const struct realm *realm, uint32_t *n)
+{
+	if (users_count_allocations(&turn->users, realm) != realm->n_allocations)
+		return "accounts and their realm differ in allocations";
+	if (count_allocations(turn, realm) != realm->n_allocations)
+		return "a realm miscounts its allocations";
+	if (users_count(&turn->users, realm) != realm->n_identities)
+		return "a realm miscounts its identities";
+	*n += realm->n_allocations;
+	return NULL;
+}
+
 static const char *check_realms(const struct turn *turn)
+{
+	const char *wrong = NULL;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < turn->n_realms && !wrong; i++)
+		wrong = check_realm(turn, turn->realms[i], &n);
+	for (size_t i = 0; i < turn->n_gone_realms && !wrong; i++)
+		wrong = check_realm(turn, turn->gone_realms[i], &n);
+	if (wrong)
+		return wrong;
+	return n == turn->allocations.n_used ? NULL : "realms miscount their allocations";
+}
+
+static const char *check_services(const struct turn *turn)
 {
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < turn->n_realms; i++) {
-		const struct realm *realm = &turn->realms[i];
-
-		if (users_count_allocations(&turn->users, realm) != realm->n_allocations)
-			return "accounts and their realm differ in allocations";
-		if (count_allocations(turn, realm) != realm->n_allocations)
-			return "a realm miscounts its allocations";
-		n += realm->n_allocations;
-	}
-	return n == turn->allocations.n_used ? NULL : "realms miscount their allocations";
+	for (size_t i = 0; i < turn->services.n; i++)
+		n += turn->services.items[i].n_clients;
+	return n == turn->allocations.n_used + turn->n_moving ? NULL
+							      : "listeners miscount their clients";
 }
 
 const char *turn_check(const struct turn *turn)
@@ -173,5 +193,6 @@ const char *turn_check(const struct turn *turn)
 		return "the wheel has lost or gained a timer";
 	if (users_count_references(&turn->users) != n_identities)
 		return "identities are miscounted";
-	return check_realms(turn);
+	wrong = check_services(turn);
+	return wrong ? wrong : check_realms(turn);
 }

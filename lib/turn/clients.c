@@ -49,6 +49,7 @@ void clients_add(struct turn *turn, uint32_t idx)
 
 	allocation->next = *bucket;
 	*bucket = idx;
+	services_hold(&turn->services, &allocation->service);
 }
 
 void clients_remove(struct turn *turn, uint32_t idx)
@@ -59,4 +60,5 @@ void clients_remove(struct turn *turn, uint32_t idx)
 	while (*link != idx)
 		link = &allocation_at(turn, *link)->next;
 	*link = allocation->next;
+	services_drop(&turn->services, &allocation->service);
 }

@@ -63,21 +63,37 @@ static bool is_possible(const struct turn_config *config)
 // Our listeners are never handed out as relayed addresses.
 static bool services_clash(const struct turn *turn)
 {
-	for (size_t i = 0; i < turn->n_services; i++) {
-		if (ports_contain(&turn->ports, &turn->services[i]))
+	for (size_t i = 0; i < turn->services.n; i++) {
+		if (ports_contain(&turn->ports, &turn->services.items[i].at))
 			return true;
 	}
 	return false;
 }
 
-static int copy_services(struct turn *turn, const struct turn_config *config)
+// Which realm a listener asks for.
+static struct realm *realm_at(
+	const struct turn *turn, const struct turn_config *config, const struct endpoint *service)
 {
-	turn->services = reallocarray(NULL, config->n_services + 1, sizeof(*turn->services));
-	if (!turn->services)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->n_services; i++)
-		turn->services[turn->n_services++] = config->services[i];
-	return 0;
+	for (size_t i = 0; i < config->n_more_realms; i++)
+		for (size_t k = 0; k < config->more_realms[i].n_services; k++)
+			if (endpoint_equal(&config->more_realms[i].services[k], service))
+				return turn->realms[i + 1];
+	return turn->realms[0];
+}
+
+static int init_services(struct turn *turn, const struct turn_config *config)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < config->n_services && !rc; i++) {
+		const struct service service = {
+			.at = config->services[i],
+			.realm = realm_at(turn, config, &config->services[i]),
+		};
+
+		rc = services_add(&turn->services, &service);
+	}
+	return rc;
 }
 
 static int add_users(struct turn *turn, struct realm *realm, const struct turn_realm_config *config)
@@ -85,8 +101,24 @@ static int add_users(struct turn *turn, struct realm *realm, const struct turn_r
 	int rc = 0;
 
 	for (size_t i = 0; i < config->n_users && !rc; i++)
-		rc = users_add(&turn->users, realm, &config->users[i]);
+		rc = users_add(&turn->users, turn->mac, realm, &config->users[i]);
 	return rc;
+}
+
+static int init_realm(struct turn *turn, const struct turn_config *config, size_t i)
+{
+	const struct turn_realm_config *from = realm_config(config, i);
+	struct realm *realm = calloc(1, sizeof(*realm));
+	int rc;
+
+	if (!realm)
+		return -ENOMEM;
+	turn->realms[turn->n_realms++] = realm;
+	realm->source_idx = i;
+	realm->source_knows = from->uses_source;
+	rc = realm_init(realm, from, turn->mac, config->nonce_secret);
+	rc = rc ? rc : peers_init(&realm->peers, &from->peers, config);
+	return rc ? rc : add_users(turn, realm, from);
 }
 
 static int init_realms(struct turn *turn, const struct turn_config *config)
@@ -99,16 +131,10 @@ static int init_realms(struct turn *turn, const struct turn_config *config)
 		return -ENOMEM;
 	for (size_t i = 0; i <= config->n_more_realms; i++)
 		n_users += realm_config(config, i)->n_users;
-	rc = users_init(&turn->users, n_users + config->n_allocations_max);
-	for (; turn->n_realms <= config->n_more_realms && !rc; turn->n_realms++) {
-		const struct turn_realm_config *from = realm_config(config, turn->n_realms);
-		struct realm *realm = &turn->realms[turn->n_realms];
-
-		rc = realm_init(realm, from, turn->mac, config->nonce_secret);
-		rc = rc ? rc : peers_init(&realm->peers, &from->peers, config);
-		rc = rc ? rc : add_users(turn, realm, from);
-	}
-	return rc ? rc : users_hash(&turn->users, turn->mac);
+	rc = users_init(&turn->users, n_users, config->n_allocations_max);
+	for (size_t i = 0; i <= config->n_more_realms && !rc; i++)
+		rc = init_realm(turn, config, i);
+	return rc;
 }
 
 static void copy_numbers(struct turn *turn, const struct turn_config *config)
@@ -172,15 +198,15 @@ static int init(struct turn *turn, const struct turn_config *config)
 	if (!rc)
 		rc = init_tables(turn);
 	if (!rc)
-		rc = copy_services(turn, config);
-	if (!rc)
 		rc = ports_init(&turn->ports, config->relays, config->n_relays);
-	if (!rc && services_clash(turn))
-		rc = -EINVAL;
 	if (!rc)
 		rc = tokens_init(&turn->tokens, &config->tokens);
 	if (!rc)
 		rc = init_realms(turn, config);
+	if (!rc)
+		rc = init_services(turn, config);
+	if (!rc && services_clash(turn))
+		rc = -EINVAL;
 	return rc;
 }
 
@@ -219,9 +245,12 @@ void turn_destroy(struct turn *turn)
 	free(turn->buckets);
 	free(turn->ids);
 	for (size_t i = 0; i < turn->n_realms; i++)
-		realm_fini(&turn->realms[i]);
+		realm_destroy(turn->realms[i]);
+	for (size_t i = 0; i < turn->n_gone_realms; i++)
+		realm_destroy(turn->gone_realms[i]);
 	free(turn->realms);
-	free(turn->services);
+	free(turn->gone_realms);
+	services_fini(&turn->services);
 	stun_mac_destroy(turn->mac);
 	explicit_bzero(turn, sizeof(*turn));
 	free(turn);

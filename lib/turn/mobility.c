@@ -87,6 +87,7 @@ static void link_pending(struct turn *turn, uint32_t idx, const struct turn_requ
 	m->client = request->client;
 	m->next = *bucket;
 	*bucket = idx;
+	services_hold(&turn->services, &m->service);
 	turn->n_moving++;
 }
 
@@ -98,6 +99,7 @@ static void unlink_pending(struct turn *turn, uint32_t idx)
 	while (*link != idx)
 		link = &mobility_at(turn, *link)->next;
 	*link = m->next;
+	services_drop(&turn->services, &m->service);
 	m->service = m->client = (struct endpoint){0};
 	turn->n_moving--;
 }

@@ -174,6 +174,58 @@ int peers_update(struct peers *peers, const struct turn_realm_update *update)
 	return 0;
 }
 
+static size_t collect_sourced(
+	struct ip_range *out, const struct peers *peers, enum peer_verdict verdict)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < peers->n_rules; i++)
+		if (peers->rules[i].sourced && peers->rules[i].verdict == verdict)
+			out[n++] = peers->rules[i].range;
+	return n;
+}
+
+static bool is_same_rule(const struct peer_rule *a, const struct peer_rule *b)
+{
+	return a->verdict == b->verdict && strcmp(a->name, b->name) == 0 &&
+		ip_equal(&a->range.first, &b->range.first) &&
+		ip_equal(&a->range.last, &b->range.last);
+}
+
+// Most rules stand where they stood, but for those that came or went before them.
+static void carry_counts(struct peers *peers, const struct peers *old)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < peers->n_rules; i++) {
+		size_t tries = 0;
+
+		for (; tries < old->n_rules; tries++, at++)
+			if (is_same_rule(&peers->rules[i], &old->rules[at % old->n_rules]))
+				break;
+		if (tries < old->n_rules)
+			peers->rules[i].n_hits = old->rules[at++ % old->n_rules].n_hits;
+	}
+}
+
+int peers_carry(struct peers *peers, const struct peers *old)
+{
+	struct ip_range *ranges = calloc(2 * old->n_rules + 1, sizeof(*ranges));
+	struct turn_realm_update update = {.allow = ranges};
+	int rc;
+
+	if (!ranges)
+		return -ENOMEM;
+	update.n_allow = collect_sourced(ranges, old, PEER_ALLOWED);
+	update.deny = ranges + update.n_allow;
+	update.n_deny = collect_sourced(ranges + update.n_allow, old, PEER_DENIED);
+	rc = peers_update(peers, &update);
+	free(ranges);
+	if (!rc)
+		carry_counts(peers, old);
+	return rc;
+}
+
 void peers_fini(struct peers *peers)
 {
 	free(peers->rules);
@@ -208,6 +260,7 @@ struct question {
 	const struct peers *peers;
 	uint16_t port;
 	const struct endpoint *relayed; // who asks; with a port only
+	bool again; // it was answered once: nothing counts
 };
 
 // On an address of our relays only relayed addresses are peers; these are reached whatever network
@@ -236,7 +289,7 @@ static bool judge(const struct question *q, const struct ip_addr *ip, struct pee
 		*watched = rule;
 		return true;
 	}
-	rule->n_hits++;
+	rule->n_hits += !q->again;
 	return rule->verdict == PEER_ALLOWED;
 }
 
@@ -253,7 +306,7 @@ static bool judge_all(const struct question *q, const struct ip_addr *ip)
 		if (!judge(q, &inner[i], &watched))
 			return false;
 	if (watched)
-		watched->n_hits++;
+		watched->n_hits += !q->again;
 	return true;
 }
 
@@ -268,9 +321,25 @@ bool peer_ip_is_allowed(
 bool peer_is_allowed(const struct turn *turn, const struct realm *realm,
 	const struct endpoint *peer, const struct endpoint *relayed)
 {
-	const struct question question = {turn, &realm->peers, peer->port, relayed};
+	const struct question question = {turn, &realm->peers, peer->port, relayed, false};
 
 	return peer->port != 0 && judge_all(&question, &peer->ip);
+}
+
+bool peer_ip_stays_allowed(
+	const struct turn *turn, const struct realm *realm, const struct ip_addr *ip)
+{
+	const struct question question = {.turn = turn, .peers = &realm->peers, .again = true};
+
+	return judge_all(&question, ip);
+}
+
+bool peer_stays_allowed(const struct turn *turn, const struct realm *realm,
+	const struct endpoint *peer, const struct endpoint *relayed)
+{
+	const struct question question = {turn, &realm->peers, peer->port, relayed, true};
+
+	return judge_all(&question, &peer->ip);
 }
 
 bool turn_peer_rule_get(
@@ -278,9 +347,9 @@ bool turn_peer_rule_get(
 {
 	const struct peers *peers;
 
-	if (realm_idx >= turn->n_realms || idx >= turn->realms[realm_idx].peers.n_rules)
+	if (realm_idx >= turn->n_realms || idx >= turn->realms[realm_idx]->peers.n_rules)
 		return false;
-	peers = &turn->realms[realm_idx].peers;
+	peers = &turn->realms[realm_idx]->peers;
 	*out = (struct turn_peer_rule){
 		.name = peers->rules[idx].name,
 		.range = peers->rules[idx].range,

@@ -44,6 +44,9 @@ int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
 	const struct turn_config *config);
 // The lists of a source in the place of those it gave before. Returns 0; -ENOMEM: as before.
 int peers_update(struct peers *peers, const struct turn_realm_update *update);
+// What a source has said, and the counts of rules that are the same, from `old`. Returns 0;
+// -ENOMEM.
+int peers_carry(struct peers *peers, const struct peers *old);
 void peers_fini(struct peers *peers);
 
 // May `relayed`, of that realm, talk to this transport address?
@@ -51,6 +54,11 @@ bool peer_is_allowed(const struct turn *turn, const struct realm *realm,
 	const struct endpoint *peer, const struct endpoint *relayed);
 // May a relayed address of that realm talk to some port of this address?
 bool peer_ip_is_allowed(
+	const struct turn *turn, const struct realm *realm, const struct ip_addr *ip);
+// The same of what was allowed once: no rule counts it.
+bool peer_stays_allowed(const struct turn *turn, const struct realm *realm,
+	const struct endpoint *peer, const struct endpoint *relayed);
+bool peer_ip_stays_allowed(
 	const struct turn *turn, const struct realm *realm, const struct ip_addr *ip);
 // Teredo or 6to4: may not even ask for an allocation (RFC 8656 §21.4).
 bool peer_ip_is_tunnel(const struct ip_addr *ip);

@@ -61,17 +61,22 @@ int ports_init(struct ports *ports, const struct relay_range *relays, size_t n_r
 	return 0;
 }
 
+static void relay_fini(struct relay_ports *relay)
+{
+	free(relay->free);
+	free(relay->places);
+	free(relay->owners);
+}
+
 void ports_fini(struct ports *ports)
 {
-	for (size_t i = 0; i < ports->n_relays; i++) {
-		free(ports->relays[i].free);
-		free(ports->relays[i].places);
-		free(ports->relays[i].owners);
-	}
+	for (size_t i = 0; i < ports->n_relays; i++)
+		relay_fini(&ports->relays[i]);
 	free(ports->relays);
 	*ports = (struct ports){0};
 }
 
+// Closed ones come last: what has been opened again is found there.
 static struct relay_ports *find_relay(const struct ports *ports, const struct endpoint *endpoint)
 {
 	for (size_t i = 0; i < ports->n_relays; i++) {
@@ -84,17 +89,15 @@ static struct relay_ports *find_relay(const struct ports *ports, const struct en
 	return NULL;
 }
 
-// The last free one takes its place in the list.
 struct endpoint ports_outside(const struct ports *ports, const struct endpoint *relayed)
 {
 	struct endpoint outside = *relayed;
+	size_t i = 0;
 
-	for (size_t i = 0; i < ports->n_relays; i++) {
-		const struct relay_ports *relay = &ports->relays[i];
-
-		if (relay->external.family != FAMILY_NONE && ip_equal(&relay->ip, &relayed->ip))
-			outside.ip = relay->external;
-	}
+	while (i < ports->n_relays && !ip_equal(&ports->relays[i].ip, &relayed->ip))
+		i++;
+	if (i < ports->n_relays && ports->relays[i].external.family != FAMILY_NONE)
+		outside.ip = ports->relays[i].external;
 	return outside;
 }
 
@@ -109,6 +112,7 @@ struct ip_addr ports_inside(const struct ports *ports, const struct ip_addr *ip)
 	return *ip;
 }
 
+// The last free one takes its place in the list.
 static void unlist(struct ports *ports, struct relay_ports *relay, uint16_t offset)
 {
 	const uint16_t place = relay->places[offset];
@@ -122,6 +126,10 @@ static void unlist(struct ports *ports, struct relay_ports *relay, uint16_t offs
 static void list(struct ports *ports, struct relay_ports *relay, uint16_t offset)
 {
 	relay->owners[offset] = PORT_FREE;
+	if (relay->closed) {
+		relay->n_taken--;
+		return;
+	}
 	relay->places[offset] = (uint16_t)relay->n_free;
 	relay->free[relay->n_free++] = offset;
 	ports->n_free[relay->ip.family]++;
@@ -139,7 +147,7 @@ static void use(struct ports *ports, struct relay_ports *relay, uint16_t offset,
 bool ports_have_family(const struct ports *ports, uint8_t family)
 {
 	for (size_t i = 0; i < ports->n_relays; i++) {
-		if (ports->relays[i].ip.family == family)
+		if (!ports->relays[i].closed && ports->relays[i].ip.family == family)
 			return true;
 	}
 	return false;
@@ -262,6 +270,16 @@ void ports_release(struct ports *ports, const struct endpoint *relayed)
 	list(ports, relay, offset);
 }
 
+void ports_set_owner(struct ports *ports, const struct endpoint *relayed, uint32_t owner)
+{
+	struct relay_ports *relay = find_relay(ports, relayed);
+	const uint16_t offset = relayed->port - relay->port_min;
+
+	if (!relay->closed)
+		unlist(ports, relay, offset);
+	relay->owners[offset] = owner;
+}
+
 uint32_t ports_owner(const struct ports *ports, const struct endpoint *relayed)
 {
 	const struct relay_ports *relay = find_relay(ports, relayed);
@@ -271,7 +289,10 @@ uint32_t ports_owner(const struct ports *ports, const struct endpoint *relayed)
 
 bool ports_contain(const struct ports *ports, const struct endpoint *endpoint)
 {
-	return find_relay(ports, endpoint) != NULL;
+	const struct relay_ports *relay = find_relay(ports, endpoint);
+
+	return relay &&
+		(!relay->closed || relay->owners[endpoint->port - relay->port_min] != PORT_FREE);
 }
 
 bool ports_contain_ip(const struct ports *ports, const struct ip_addr *ip)
@@ -312,13 +333,30 @@ static const char *check_relay(const struct relay_ports *relay, struct tally *ta
 	return n_free == relay->n_free ? NULL : "a free port is not listed";
 }
 
+static const char *check_closed(const struct relay_ports *relay, struct tally *tally)
+{
+	uint32_t n_taken = 0;
+
+	for (uint32_t i = 0; i < relay->n_ports; i++) {
+		n_taken += relay->owners[i] != PORT_FREE;
+		tally->n_reserved += relay->owners[i] == PORT_RESERVED;
+		tally->n_cooling += relay->owners[i] == PORT_COOLING;
+	}
+	tally->n_taken += n_taken;
+	return n_taken == relay->n_taken && relay->n_free == 0
+		? NULL
+		: "a closed relay miscounts its ports";
+}
+
 const char *ports_check(const struct ports *ports)
 {
 	struct tally tally = {0};
 	uint32_t n_free[PORT_FAMILIES] = {0};
 
 	for (size_t i = 0; i < ports->n_relays; i++) {
-		const char *wrong = check_relay(&ports->relays[i], &tally);
+		const char *wrong = ports->relays[i].closed
+			? check_closed(&ports->relays[i], &tally)
+			: check_relay(&ports->relays[i], &tally);
 
 		if (wrong)
 			return wrong;

@@ -1,5 +1,6 @@
 // The relayed addresses: each port of each relay is free, used by one allocation, reserved for one
-// to come, or cooling until every worker has forgotten it.
+// to come, or cooling until every worker has forgotten it. A relay that is closed has only the
+// ports that were taken when it was, until they are free.
 #ifndef TURN_PORTS_H
 #define TURN_PORTS_H
 
@@ -19,7 +20,9 @@ struct relay_ports {
 	struct ip_addr ip;
 	struct ip_addr external; // what clients know it as; family none: itself
 	uint16_t port_min;
+	bool closed; // nothing here is free any more: `free` and `places` are not there
 	uint32_t n_ports;
+	uint32_t n_taken; // of a closed one: used, reserved or cooling
 	uint32_t n_free;
 	uint16_t *free; // offsets from port_min; the first n_free are the free ones
 	uint16_t *places; // by offset: where in `free` it stands, while it is free
@@ -29,7 +32,7 @@ struct relay_ports {
 #define PORT_FAMILIES (FAMILY_IPV6 + 1)
 
 struct ports {
-	struct relay_ports *relays;
+	struct relay_ports *relays; // open ones first
 	size_t n_relays;
 	uint32_t n_free[PORT_FAMILIES]; // by family
 	uint32_t n_used;
@@ -47,7 +50,14 @@ struct port_wish {
 // Returns 0; -ENOMEM; -EINVAL where ranges are empty or overlap.
 int ports_init(struct ports *ports, const struct relay_range *relays, size_t n_relays);
 void ports_fini(struct ports *ports);
-// Whether any relay is of that family, be it free or not.
+// Take over what is taken in `old`: under the relays that are here, or else as closed ones behind
+// them. Nothing may have been taken here yet. Returns 0; -ENOMEM.
+int ports_carry(struct ports *ports, const struct ports *old);
+// Let go the closed relays that are free. True where there were some.
+bool ports_trim(struct ports *ports);
+// The `idx`th address and the least range that holds all of its ports. False past the last.
+bool ports_range(const struct ports *ports, size_t idx, struct relay_range *out);
+// Whether any open relay is of that family, be it free or not.
 bool ports_have_family(const struct ports *ports, uint8_t family);
 // One that is wished for: uniformly random (RFC 6056), even ones nearly so. False where none is
 // free.
@@ -62,6 +72,9 @@ struct endpoint ports_outside(const struct ports *ports, const struct endpoint *
 struct ip_addr ports_inside(const struct ports *ports, const struct ip_addr *ip);
 void ports_cool(struct ports *ports, const struct endpoint *relayed);
 void ports_release(struct ports *ports, const struct endpoint *relayed); // if it is cooling
+// A port that is free becomes somebody's, or reserved, or cooling; nothing is counted. For
+// ports_carry().
+void ports_set_owner(struct ports *ports, const struct endpoint *relayed, uint32_t owner);
 uint32_t ports_owner(const struct ports *ports, const struct endpoint *relayed);
 bool ports_contain(const struct ports *ports, const struct endpoint *endpoint);
 bool ports_contain_ip(const struct ports *ports, const struct ip_addr *ip);

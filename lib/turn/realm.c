@@ -71,27 +71,14 @@ static int add_secrets(struct realm *realm, const struct turn_rest_secret *list,
 	return 0;
 }
 
-static int copy_services(struct realm *realm, const struct turn_realm_config *config)
-{
-	realm->services = reallocarray(NULL, config->n_services + 1, sizeof(*realm->services));
-	if (!realm->services)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->n_services; i++)
-		realm->services[realm->n_services++] = config->services[i];
-	return 0;
-}
-
 static int copy_lists(struct realm *realm, const struct turn_realm_config *config)
 {
-	int rc;
-
 	realm->name = strdup(config->name);
 	if (!realm->name)
 		return -ENOMEM;
 	realm->name_bytes = strlen(realm->name);
 	realm->n_own_secrets = config->n_rest_secrets;
-	rc = copy_services(realm, config);
-	return rc ? rc : add_secrets(realm, config->rest_secrets, config->n_rest_secrets);
+	return add_secrets(realm, config->rest_secrets, config->n_rest_secrets);
 }
 
 // New secrets come before the old ones go, so that a failure changes nothing.
@@ -140,22 +127,76 @@ int realm_init(struct realm *realm, const struct turn_realm_config *config, stru
 	return copy_lists(realm, config);
 }
 
-void realm_fini(struct realm *realm)
+void realm_destroy(struct realm *realm)
 {
+	if (!realm)
+		return;
 	for (size_t i = 0; i < realm->n_rest_secrets; i++)
 		drop_secret(&realm->rest_secrets[i]);
 	free(realm->rest_secrets);
 	peers_fini(&realm->peers);
-	free(realm->services);
 	free(realm->name);
 	explicit_bzero(realm, sizeof(*realm));
+	free(realm);
+}
+
+static int carry_secrets(struct realm *realm, const struct realm *old)
+{
+	const size_t n = old->n_rest_secrets - old->n_own_secrets;
+	struct turn_rest_secret *list = calloc(n + 1, sizeof(*list));
+	int rc;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct secret *secret = &old->rest_secrets[old->n_own_secrets + i];
+
+		list[i] = (struct turn_rest_secret){secret->bytes, secret->sha256};
+	}
+	rc = add_secrets(realm, list, n);
+	free(list);
+	return rc;
+}
+
+// A source's word about limits differs from what is configured.
+static uint32_t carried_limit(uint32_t own, uint32_t old, uint32_t old_own)
+{
+	return old != old_own ? old : own;
+}
+
+int realm_carry(struct realm *realm, const struct realm *old)
+{
+	const int rc = carry_secrets(realm, old);
+
+	realm->n_allocations_max = carried_limit(
+		realm->n_allocations_max, old->n_allocations_max, old->n_own_allocations_max);
+	realm->n_allocations_per_user = carried_limit(realm->n_allocations_per_user,
+		old->n_allocations_per_user, old->n_own_allocations_per_user);
+	return rc ? rc : peers_carry(&realm->peers, &old->peers);
+}
+
+void realm_adopt(struct realm *realm, struct realm *next)
+{
+	const struct realm old = *realm;
+
+	*realm = *next;
+	*next = old;
+	next->n_identities = realm->n_identities;
+	realm->source_idx = old.source_idx;
+	realm->source_knows = old.source_knows;
+	memcpy(realm->nonce_secret, old.nonce_secret, sizeof(realm->nonce_secret));
+	realm->gone = false;
+	realm->offer_changed = old.offer_changed || realm->features != old.features;
+	realm->n_identities = old.n_identities;
+	realm->n_allocations = old.n_allocations;
+	realm->n_created = old.n_created;
+	realm->n_unauthenticated = old.n_unauthenticated;
+	realm->n_quota_reached = old.n_quota_reached;
 }
 
 struct realm *realm_of(const struct turn *turn, const struct endpoint *service)
 {
-	for (size_t i = 1; i < turn->n_realms; i++)
-		for (size_t k = 0; k < turn->realms[i].n_services; k++)
-			if (endpoint_equal(&turn->realms[i].services[k], service))
-				return &turn->realms[i];
-	return &turn->realms[0];
+	const struct service *found = services_find(&turn->services, service);
+
+	return found && found->realm ? found->realm : turn->realms[0];
 }

@@ -24,8 +24,6 @@ struct secret {
 struct realm {
 	char *name;
 	size_t name_bytes;
-	struct endpoint *services;
-	size_t n_services;
 	// First the configured ones, then those of the source.
 	struct secret *rest_secrets;
 	size_t n_rest_secrets;
@@ -33,14 +31,20 @@ struct realm {
 	uint8_t offer[OFFER_BYTES_MAX]; // the value of PASSWORD-ALGORITHMS
 	size_t offer_bytes; // 0: none is offered
 	uint8_t features; // STUN Security Features, the first of three bytes (RFC 8489 §18.1)
+	bool offer_changed; // since the start: there are clients that know another one
 	uint8_t nonce_secret[STUN_SHA256_BYTES]; // of this realm: its nonces are stale in others
 	bool uses_source;
+	size_t source_idx; // its number at the start; SIZE_MAX: it came later
+	bool source_knows; // it used the source at the start
 	uint32_t n_allocations_max; // 0: no limit
 	uint32_t n_own_allocations_max; // as configured
 	uint32_t n_allocations_per_user; // 0: no limit
 	uint32_t n_own_allocations_per_user;
 	struct peers peers;
 
+	bool gone; // no longer configured
+	struct realm *successor; // while a new configuration is adopted: where users go
+	uint32_t n_identities;
 	uint32_t n_allocations;
 	uint64_t n_created;
 	uint64_t n_unauthenticated;
@@ -49,12 +53,18 @@ struct realm {
 
 // False where it is no realm, or asks for what its users cannot give.
 bool realm_is_possible(const struct turn_realm_config *config);
-// A zeroed realm, without its users and peers. Returns 0; -ENOMEM; realm_fini() is due in any case.
+// A zeroed realm, without its users and peers. Returns 0; -ENOMEM; realm_destroy() is due in any
+// case.
 int realm_init(struct realm *realm, const struct turn_realm_config *config, struct stun_mac *mac,
 	const uint8_t nonce_secret[static 32]);
-void realm_fini(struct realm *realm);
+void realm_destroy(struct realm *realm); // NULL is fine
 int realm_update(struct realm *realm, const struct turn_realm_update *update);
-// The one that `service` asks for.
+// What the source has said about `old` holds for `realm` too, and rules about peers count on where
+// they are the same. Returns 0; -ENOMEM.
+int realm_carry(struct realm *realm, const struct realm *old);
+// What is configured becomes that of `next`, which gets what was; the rest stays.
+void realm_adopt(struct realm *realm, struct realm *next);
+// The one that a listener asks for.
 struct realm *realm_of(const struct turn *turn, const struct endpoint *service);
 
 #endif

@@ -7,6 +7,7 @@
 #include "turn/pool.h"
 #include "turn/ports.h"
 #include "turn/realm.h"
+#include "turn/services.h"
 #include "turn/token.h"
 #include "turn/turn.h"
 #include "turn/users.h"
@@ -100,8 +101,10 @@ struct turn {
 	struct turn_watcher watcher;
 
 	struct turn_source source;
-	struct realm *realms; // [0]: of each listener that no other realm has
+	struct realm **realms; // [0]: of each listener that no other realm has
 	size_t n_realms;
+	struct realm **gone_realms; // that are no longer configured and have allocations
+	size_t n_gone_realms;
 	struct turn_keys dummy_keys; // for the work on behalf of users that are not
 	uint64_t nonce_lifetime_ms;
 	uint32_t lifetime_s;
@@ -113,8 +116,7 @@ struct turn {
 	struct bucket fresh; // new peer addresses of all users
 	uint64_t n_too_fast;
 	uint16_t channel_max;
-	struct endpoint *services;
-	size_t n_services;
+	struct services services;
 	struct endpoint alternates[2];
 	struct stun_discovery discovery;
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
@@ -162,7 +164,8 @@ struct call {
 	const struct turn_request *request;
 	struct turn_effects *effects;
 	struct turn_answer *answer;
-	struct realm *realm; // of the listener
+	const struct service *service; // the listener
+	struct realm *realm; // its, or that of the allocation
 	struct stun_writer reply;
 	uint32_t allocation_idx; // of the request's 5-tuple, or 0
 	struct allocation *allocation;
@@ -170,6 +173,7 @@ struct call {
 	enum ticket ticket;
 	uint16_t generation; // of the ticket
 	enum turn_lookup lookup; // of its user
+	bool ignored; // gets no answer
 	uint32_t lifetime_max_s; // that its token allows
 	bool authenticated;
 	bool algorithm_chosen; // by PASSWORD-ALGORITHM; else it is MD5

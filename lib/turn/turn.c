@@ -96,8 +96,12 @@ static void find_allocation(struct call *call)
 			mobility_find(call->turn, &request->service, &request->client);
 		call->from_pending = call->allocation_idx != 0;
 	}
-	if (call->allocation_idx)
-		call->allocation = allocation_at(call->turn, call->allocation_idx);
+	if (call->allocation_idx == 0)
+		return;
+	call->allocation = allocation_at(call->turn, call->allocation_idx);
+	// It stays in the realm where it was made, whomever its listener now asks for.
+	if (!call->allocation->identity->realm->gone)
+		call->realm = call->allocation->identity->realm;
 }
 
 static void find_unknown(struct call *call)
@@ -125,8 +129,12 @@ static enum stun_code judge(struct call *call)
 	if (view->method != STUN_BINDING) {
 		call->realm = realm_of(call->turn, &call->request->service);
 		find_allocation(call);
-		code = auth_check(call);
+		// A closed listener has clients, but takes no new ones.
+		call->ignored = call->service->closed && !call->allocation;
+		code = call->ignored ? STUN_CODE_NONE : auth_check(call);
 	}
+	if (call->ignored)
+		return STUN_CODE_NONE;
 	if (code)
 		return code;
 	find_unknown(call);
@@ -176,6 +184,7 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 		.turn = turn,
 		.time = time,
 		.request = request,
+		.service = services_find(&turn->services, &request->service),
 		.effects = effects,
 		.answer = answer,
 		.lifetime_max_s = UINT32_MAX,
@@ -183,12 +192,14 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 	};
 	enum stun_code code;
 
-	if (!is_answered(turn, request->view))
+	if (!call.service || !is_answered(turn, request->view))
 		return 0;
 	turn->time = *time;
 	answer->from = request->service;
 	answer->to = request->client;
 	code = judge(&call);
+	if (call.ignored)
+		return 0;
 	if (call.lookup == TURN_ASKED)
 		return TURN_LATER;
 	if (call.lookup == TURN_OUT_OF_REACH) {
@@ -338,8 +349,10 @@ void turn_stats_get(const struct turn *turn, struct turn_stats *out)
 
 int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update)
 {
-	assert(realm_idx < turn->n_realms);
-	return realm_update(&turn->realms[realm_idx], update);
+	for (size_t i = 0; i < turn->n_realms; i++)
+		if (turn->realms[i]->source_idx == realm_idx)
+			return realm_update(turn->realms[i], update);
+	return 0;
 }
 
 bool turn_realm_stats_get(const struct turn *turn, size_t realm_idx, struct turn_realm_stats *out)
@@ -348,7 +361,7 @@ bool turn_realm_stats_get(const struct turn *turn, size_t realm_idx, struct turn
 
 	if (realm_idx >= turn->n_realms)
 		return false;
-	realm = &turn->realms[realm_idx];
+	realm = turn->realms[realm_idx];
 	*out = (struct turn_realm_stats){
 		.name = realm->name,
 		.n_allocations = realm->n_allocations,

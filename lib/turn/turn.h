@@ -327,7 +327,7 @@ struct turn_stats {
 };
 
 struct turn_realm_stats {
-	const char *name; // lives as long as the instance
+	const char *name; // good until the next turn_adopt()
 	uint32_t n_allocations;
 	uint64_t n_allocations_created;
 	uint64_t n_unauthenticated; // answers 401 to requests that were signed
@@ -341,6 +341,31 @@ struct turn;
 int turn_create(struct turn **out, const struct turn_config *config);
 void turn_destroy(struct turn *turn); // NULL is fine
 
+// Another configuration while it runs, in two steps: turn_prepare() does all that can fail and
+// changes nothing; turn_adopt() takes over what it made. Nothing may happen to the instance between
+// the two, or turn_destroy() gives up what was prepared.
+//
+// Allocations live on, also where their listener, relayed port or realm is not there any more: no
+// new ones come to these. Whose user is gone or has another key is refused from then on (401), so
+// that the allocation expires; one by a REST secret or a source goes on. An allocation stays in the
+// realm where it was made. Peers that are denied now keep what they have until turn_sweep(). The
+// source and the watcher of the start stay, and with the source the realms that it knows.
+//
+// Returns 0; -ENOMEM; -EINVAL as turn_create(), and for a realm that would use the source and did
+// not at the start; -EBUSY where a listener lies between relayed ports, one of them closed and
+// still in use.
+int turn_prepare(struct turn **out, const struct turn *turn, const struct turn_config *config);
+void turn_adopt(struct turn *turn, struct turn *next);
+// What workers must serve: listeners, and for each relay address the range of its ports; also what
+// is closed and still in use. Of what turn_prepare() gave, what will be. False past the last.
+bool turn_service_get(const struct turn *turn, size_t idx, struct endpoint *out);
+bool turn_relay_get(const struct turn *turn, size_t idx, struct relay_range *out);
+// Forget what is closed and no longer in use. True where that changes what workers must serve.
+bool turn_trim(struct turn *turn);
+// End permissions and channels of peers that may no longer be, beginning at allocation `*cursor` (0
+// first): a bounded number, as far as `effects` has room. Returns true while there is more.
+bool turn_sweep(struct turn *turn, uint32_t *cursor, struct turn_effects *effects);
+
 // Judge one request and write its answer.
 //
 // `effects` must have room for TURN_EFFECTS_MAX more; with less, anything that would need an effect
@@ -352,7 +377,8 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 	const struct turn_request *request, struct turn_answer *answer,
 	struct turn_effects *effects);
 
-// Take what a source says about a realm: a copy that replaces what it said before. What was allowed
+// Take what a source says about a realm, by its number at the start (nothing where it is no longer
+// configured): a copy that replaces what it said before. What was allowed
 // before stays as long as it would have. Returns 0; -ENOMEM where not all was taken.
 int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update);
 

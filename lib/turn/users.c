@@ -70,6 +70,8 @@ static struct identity *add(struct users *users, struct realm *realm, const stru
 	}
 	identity->account = account;
 	identity->realm = realm;
+	realm->n_identities++;
+	users->n++;
 	identity->next = *bucket;
 	identity->keys = who->keys;
 	identity->n_bytes = (uint16_t)who->n_bytes;
@@ -114,25 +116,59 @@ struct identity *identity_share(struct identity *identity)
 
 static void destroy(struct users *users, struct identity *identity)
 {
-	accounts_drop(&users->accounts, identity->account);
+	identity->realm->n_identities--;
+	users->n--;
+	if (identity->account)
+		accounts_drop(&users->accounts, identity->account);
 	explicit_bzero(&identity->keys, sizeof(identity->keys));
 	free(identity);
 }
 
-void users_drop(struct users *users, struct identity *identity)
+static void unlink_identity(struct users *users, struct identity *identity)
 {
-	struct identity **link;
+	struct identity **link = bucket_of(users, identity->name, identity->n_bytes);
 
-	if (--identity->n_references > 0 || identity->configured)
-		return;
-	link = bucket_of(users, identity->name, identity->n_bytes);
 	while (*link != identity)
 		link = &(*link)->next;
 	*link = identity->next;
+}
+
+static void drop_unused(struct users *users, struct identity *identity)
+{
+	if (identity->n_references > 0 || identity->configured)
+		return;
+	unlink_identity(users, identity);
 	destroy(users, identity);
 }
 
-int users_add(struct users *users, struct realm *realm, const struct turn_user *user)
+void users_drop(struct users *users, struct identity *identity)
+{
+	identity->n_references--;
+	drop_unused(users, identity);
+}
+
+static struct userhash *hash_slot(const struct users *users, const uint8_t *hash)
+{
+	size_t i = load_u32(hash);
+
+	while (users->hashes[i & (users->n_hashes - 1)].identity &&
+		CRYPTO_memcmp(users->hashes[i & (users->n_hashes - 1)].bytes, hash,
+			STUN_SHA256_BYTES) != 0)
+		i++;
+	return &users->hashes[i & (users->n_hashes - 1)];
+}
+
+static void add_hash(struct users *users, struct stun_mac *mac, struct identity *who)
+{
+	struct userhash hash = {.identity = who};
+
+	stun_userhash(
+		mac, hash.bytes, who->name, who->n_bytes, who->realm->name, who->realm->name_bytes);
+	*hash_slot(users, hash.bytes) = hash;
+}
+
+int users_add(struct users *users, struct stun_mac *mac, struct realm *realm,
+	const struct turn_user *user)
 {
 	const struct principal who = {
 		.name = (const uint8_t *)user->name,
@@ -149,54 +185,82 @@ int users_add(struct users *users, struct realm *realm, const struct turn_user *
 		return -ENOMEM;
 	identity->configured = true;
 	identity->n_references--; // it lives without
+	add_hash(users, mac, identity);
 	return 0;
 }
 
-int users_init(struct users *users, size_t n_expected)
+int users_init(struct users *users, size_t n_configured, size_t n_others)
 {
-	users->n_buckets = next_power_of_two(n_expected);
+	const size_t n = n_configured + n_others;
+
+	users->n_buckets = next_power_of_two(n);
 	users->buckets = calloc(users->n_buckets, sizeof(struct identity *));
-	if (users->buckets && accounts_init(&users->accounts, n_expected, &users->hash_key) == 0)
+	users->n_hashes = next_power_of_two(2 * n_configured + 1);
+	users->hashes = calloc(users->n_hashes, sizeof(*users->hashes));
+	if (users->buckets && users->hashes &&
+		accounts_init(&users->accounts, n, &users->hash_key) == 0)
 		return 0;
 	users_fini(users);
 	return -ENOMEM;
 }
 
-static struct userhash *hash_slot(const struct users *users, const uint8_t *hash)
+// A configured identity of `next`: the same that is here already, or itself.
+static struct identity *adopt(struct users *users, struct users *next, struct identity *identity)
 {
-	size_t i = load_u32(hash);
+	struct realm *realm = identity->realm->successor;
+	struct account *account =
+		accounts_adopt(&users->accounts, &next->accounts, identity->account, realm);
+	const struct principal who = {identity->name, identity->n_bytes, identity->keys, false};
+	struct identity *here = find(users, &who, account);
+	struct identity **bucket;
 
-	while (users->hashes[i & (users->n_hashes - 1)].identity &&
-		CRYPTO_memcmp(users->hashes[i & (users->n_hashes - 1)].bytes, hash,
-			STUN_SHA256_BYTES) != 0)
-		i++;
-	return &users->hashes[i & (users->n_hashes - 1)];
+	if (here) {
+		accounts_drop(&users->accounts, account); // it holds it already
+		identity->account = NULL;
+		return here;
+	}
+	unlink_identity(next, identity);
+	next->n--;
+	users->n++;
+	identity->realm->n_identities--;
+	realm->n_identities++;
+	identity->realm = realm;
+	identity->account = account;
+	bucket = bucket_of(users, identity->name, identity->n_bytes);
+	identity->next = *bucket;
+	*bucket = identity;
+	return identity;
 }
 
-static void add_hash(struct users *users, struct stun_mac *mac, const struct identity *who)
+void users_adopt(struct users *users, struct users *next)
 {
-	struct userhash hash = {.identity = who};
+	struct userhash *old = users->hashes;
+	const size_t n_old = users->n_hashes;
 
-	stun_userhash(
-		mac, hash.bytes, who->name, who->n_bytes, who->realm->name, who->realm->name_bytes);
-	*hash_slot(users, hash.bytes) = hash;
-}
+	for (size_t i = 0; i < next->n_hashes; i++) {
+		struct userhash *hash = &next->hashes[i];
 
-int users_hash(struct users *users, struct stun_mac *mac)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < users->n_buckets; i++)
-		for (const struct identity *p = users->buckets[i]; p; p = p->next)
-			n++;
-	users->n_hashes = next_power_of_two(2 * n + 1);
-	users->hashes = calloc(users->n_hashes, sizeof(*users->hashes));
-	if (!users->hashes)
-		return -ENOMEM;
-	for (size_t i = 0; i < users->n_buckets; i++)
-		for (const struct identity *p = users->buckets[i]; p; p = p->next)
-			add_hash(users, mac, p);
-	return 0;
+		if (!hash->identity)
+			continue;
+		hash->identity = adopt(users, next, hash->identity);
+		hash->identity->configured = hash->identity->kept = true;
+		hash->identity->revoked = false;
+	}
+	for (size_t i = 0; i < n_old; i++) {
+		if (!old[i].identity || old[i].identity->kept)
+			continue;
+		old[i].identity->configured = false;
+		old[i].identity->revoked = true;
+		drop_unused(users, old[i].identity);
+	}
+	users->hashes = next->hashes;
+	users->n_hashes = next->n_hashes;
+	next->hashes = old;
+	next->n_hashes = n_old;
+	for (size_t i = 0; i < users->n_hashes; i++)
+		if (users->hashes[i].identity)
+			users->hashes[i].identity->kept = false;
+	accounts_adopt_room(&users->accounts, &next->accounts);
 }
 
 const struct identity *users_find_hash(const struct users *users, const struct realm *realm,
@@ -209,7 +273,7 @@ const struct identity *users_find_hash(const struct users *users, const struct r
 
 void users_fini(struct users *users)
 {
-	for (size_t i = 0; i < users->n_buckets && users->buckets; i++) {
+	for (size_t i = 0; i < users->n_buckets && users->buckets && users->n; i++) {
 		struct identity *next;
 
 		for (struct identity *identity = users->buckets[i]; identity; identity = next) {
@@ -232,6 +296,16 @@ uint64_t users_count_allocations(const struct users *users, const struct realm *
 	for (size_t i = 0; i < accounts->n_buckets; i++)
 		for (const struct account *p = accounts->buckets[i]; p; p = p->next)
 			n += p->realm == realm ? p->n_allocations : 0;
+	return n;
+}
+
+size_t users_count(const struct users *users, const struct realm *realm)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < users->n_buckets; i++)
+		for (const struct identity *p = users->buckets[i]; p; p = p->next)
+			n += p->realm == realm;
 	return n;
 }
 

@@ -29,6 +29,8 @@ struct identity {
 	struct realm *realm;
 	uint32_t n_references; // of allocations; a configured one lives without
 	bool configured;
+	bool revoked; // was configured, and lives by its allocations: its key is good for nothing
+	bool kept; // while a new configuration is adopted
 	struct account *account;
 	struct turn_keys keys;
 	uint16_t n_bytes;
@@ -38,7 +40,7 @@ struct identity {
 // RFC 8489 §14.4: SHA-256(name ":" realm), of a configured one.
 struct userhash {
 	uint8_t bytes[STUN_SHA256_BYTES];
-	const struct identity *identity;
+	struct identity *identity;
 };
 
 struct users {
@@ -46,16 +48,19 @@ struct users {
 	struct userhash *hashes; // open addressing, at most half full; identity NULL is free
 	size_t n_hashes; // a power of two
 	size_t n_buckets; // a power of two
+	size_t n; // identities
 	struct hash_key hash_key;
 	struct accounts accounts;
 };
 
-// For `n_expected` identities in all realms, configured and others. Returns 0; -ENOMEM.
-int users_init(struct users *users, size_t n_expected);
+// For `n_configured` identities and `n_others`, in all realms. Returns 0; -ENOMEM.
+int users_init(struct users *users, size_t n_configured, size_t n_others);
 // A configured one. Returns 0; -ENOMEM; -EINVAL for a name that cannot be, or is there already.
-int users_add(struct users *users, struct realm *realm, const struct turn_user *user);
-// Then, to find the configured ones by USERHASH. Returns 0; -ENOMEM.
-int users_hash(struct users *users, struct stun_mac *mac);
+int users_add(struct users *users, struct stun_mac *mac, struct realm *realm,
+	const struct turn_user *user);
+// The configured ones of `next`, in the place of those here: into the realms' successors. Who is
+// not there is revoked. What `next` has left is for users_fini().
+void users_adopt(struct users *users, struct users *next);
 void users_fini(struct users *users);
 // The configured one of that realm and name, or NULL.
 const struct identity *users_find(
@@ -72,6 +77,8 @@ void users_drop(struct users *users, struct identity *identity);
 bool identity_is(const struct identity *identity, const void *name, size_t n_bytes);
 // The allocations that all accounts of a realm count.
 uint64_t users_count_allocations(const struct users *users, const struct realm *realm);
+// The identities of a realm.
+size_t users_count(const struct users *users, const struct realm *realm);
 // The references all identities have; -1 where one has none and should not be.
 int64_t users_count_references(const struct users *users);
 

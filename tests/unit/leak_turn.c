@@ -117,6 +117,50 @@ static void source(void)
 	expect(turn_create(&rig.turn, &config) != 0, "a realm without a name");
 }
 
+// Users, realms, listeners, relays and what a source says come and go, with allocations on them.
+static void reconfigure(void)
+{
+	static const struct turn_rest_secret secrets[] = {{.text = "south"}, {.text = "north"}};
+	const struct ip_range range = {{FAMILY_IPV4, {10}}, {FAMILY_IPV4, {10, 255, 255, 255}}};
+	const struct turn_realm_update update = {
+		.rest_secrets = secrets, .n_rest_secrets = 2, .allow = &range, .n_allow = 1};
+	const struct turn_token_key key = {.kid = "kid", .key_bytes = 16};
+	struct turn_config config = rig_config();
+	struct turn_realm_config blue = config.realm;
+	struct relay_range relay = *config.relays;
+	struct turn *next;
+
+	rig_listen(&config, (const char *const[]){"192.0.2.15:3478", "192.0.2.15:3479", NULL});
+	blue.name = "blue";
+	blue.services = &config.services[1];
+	blue.n_services = 1;
+	config.realm.uses_source = true;
+	config.source.find = find;
+	config.relays = &relay;
+	rig_open(&rig, &config);
+	rig.user = &rig_user;
+	expect(turn_realm_update(rig.turn, 0, &update) == 0, "update");
+	for (uint16_t i = 0; i < 12; i++) {
+		rig.client.port = 1 + i;
+		rig_challenge(&rig);
+		expect(rig_allocate(&rig) == 0, "allocate");
+		config.more_realms = &blue;
+		config.n_more_realms = i % 2;
+		config.n_services = 1 + i % 2;
+		config.realm.n_users = 1 + i / 2 % 2;
+		config.allows_mobility = i % 3;
+		config.tokens = (struct turn_tokens){"server", &key, i % 2};
+		relay.port_min = 50000 + i % 3;
+		expect(rig_reconfigure(&rig, &config) == 0, "reconfigure");
+		turn_trim(rig.turn);
+	}
+	expect(turn_prepare(&next, rig.turn, &config) == 0, "prepare");
+	turn_destroy(next);
+	config.realm.name = "";
+	expect(turn_prepare(&next, rig.turn, &config) != 0, "prepare a realm without a name");
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	for (int i = 0; i < 3; i++) {
@@ -129,5 +173,6 @@ int main(void)
 	refuse();
 	rest();
 	source();
+	reconfigure();
 	return 0;
 }

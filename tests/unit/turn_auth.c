@@ -116,6 +116,9 @@ static void open_narrow(void)
 {
 	struct turn_config config = rig_config();
 
+	rig_listen(&config,
+		(const char *const[]){
+			"192.0.2.15:3478", "192.0.2.15:3479", "192.0.2.16:3478", NULL});
 	config.n_allocations_max = 1;
 	rig_close(&rig);
 	rig_open(&rig, &config);

@@ -12,6 +12,9 @@ static void open_with(const char *alternate, const char *software)
 {
 	struct turn_config config = rig_config();
 
+	rig_listen(&config,
+		(const char *const[]){"192.0.2.15:3478", "192.0.2.15:3479", "192.0.2.16:3478",
+			"192.0.2.16:3479", "192.0.2.15:3480", NULL});
 	config.software = software;
 	config.discovery.primary = rig_endpoint("192.0.2.15:3478");
 	if (alternate)

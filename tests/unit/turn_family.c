@@ -17,6 +17,7 @@ static struct turn_config config_of(const struct relay_range *relays, size_t n_r
 	config.relays = relays;
 	config.n_relays = n_relays;
 	config.lifetime_s = 600;
+	rig_listen(&config, (const char *const[]){"192.0.2.15:3478", "[2001:db8::15]:3478", NULL});
 	config.nonce_lifetime_s = 36000;
 	documentation = range_of_prefix(&prefix);
 	config.realm.peers.allow = &documentation;

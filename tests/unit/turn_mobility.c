@@ -18,6 +18,7 @@ static void open_with(bool allows_mobility)
 	};
 	struct turn_config config = rig_config();
 
+	rig_listen(&config, (const char *const[]){"192.0.2.15:3478", "[2600::15]:3478", NULL});
 	config.relays = relays;
 	config.n_relays = 2;
 	config.allows_mobility = allows_mobility;

@@ -133,10 +133,9 @@ Test(turn_peer, relayed_addresses_can_be_denied)
 Test(turn_peer, an_address_of_services_alone_is_refused)
 {
 	const struct ip_range all = range("0.0.0.0/0");
-	const struct endpoint service = rig_endpoint("11.0.0.1:3478");
 	struct turn_config config = rig_config();
 
-	config.services = &service;
+	rig_listen(&config, (const char *const[]){"11.0.0.1:3478", "192.0.2.15:3478", NULL});
 	config.realm.peers = (struct turn_peer_policy){.allow = &all, .n_allow = 1};
 	rig_close(&rig);
 	rig_open(&rig, &config);

@@ -75,6 +75,19 @@ struct turn_config rig_config(void)
 	};
 }
 
+void rig_listen(struct turn_config *config, const char *const *listeners)
+{
+	static struct endpoint services[8];
+	size_t n = 0;
+
+	for (; listeners[n]; n++) {
+		must(n < N_ELEMENTS(services));
+		services[n] = rig_endpoint(listeners[n]);
+	}
+	config->services = services;
+	config->n_services = n;
+}
+
 void rig_open(struct rig *rig, const struct turn_config *config)
 {
 	memset(rig, 0, sizeof(*rig));
@@ -412,6 +425,32 @@ void rig_cool_down(struct rig *rig)
 {
 	while (rig->n_cooling > 0)
 		turn_port_release(rig->turn, &rig->cooling[--rig->n_cooling]);
+}
+
+int rig_reconfigure(struct rig *rig, const struct turn_config *config)
+{
+	struct turn *next = NULL;
+	const int rc = turn_prepare(&next, rig->turn, config);
+
+	must((next == NULL) == (rc != 0));
+	if (!rc)
+		turn_adopt(rig->turn, next);
+	must(turn_check(rig->turn) == NULL);
+	return rc;
+}
+
+unsigned rig_sweep(struct rig *rig)
+{
+	uint32_t cursor = 0;
+	unsigned n = 0;
+	bool more = true;
+
+	for (; more; n++) {
+		rig->effects.n = 0;
+		more = turn_sweep(rig->turn, &cursor, &rig->effects);
+		apply_effects(rig);
+	}
+	return n;
 }
 
 bool rig_has(const struct rig *rig, uint16_t attr)

@@ -63,9 +63,16 @@ struct rig {
 struct turn_user rig_turn_user(const struct rig_user *from);
 // A relay of 16 ports, both users, 600 s of lifetime and 3,600 at most.
 struct turn_config rig_config(void);
+// The listeners of `config`, up to 8: "IP:port" each, NULL after the last. They are good until the
+// next call.
+void rig_listen(struct turn_config *config, const char *const *listeners);
 void rig_open(struct rig *rig, const struct turn_config *config);
 void rig_open_default(struct rig *rig);
 void rig_close(struct rig *rig);
+// Another configuration while it runs: what turn_prepare() says, adopted where it is 0.
+int rig_reconfigure(struct rig *rig, const struct turn_config *config);
+// All of turn_sweep(); how many shares it took.
+unsigned rig_sweep(struct rig *rig);
 // From the beginning, by another policy and with an allocation.
 void rig_reopen_for_peers(struct rig *rig, struct turn_peer_policy policy);
 
