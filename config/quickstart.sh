@@ -1,16 +1,23 @@
 #!/usr/bin/env bash
-# Build turnpike, run it in a lab of three network namespaces, and show that it relays.
+# Build turnpike, run it in a lab of three network namespaces, and show that it relays, over IPv4 and
+# IPv6 at the same time.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=config/packages.sh
 source config/packages.sh
 
-readonly config=config/turnpike.yaml
+readonly example=config/turnpike.yaml
 readonly user=demo password=change-me # as in that file
-readonly relay=198.18.0.2 client=198.18.0.10 peer=198.18.0.20
-readonly n_calls=20 n_packets=300 every_ms=20 packet_bytes=172 # calls with G.711 sound, for 6 s
-readonly lab=/run/turnpike-lab                                 # logs and process ids
+readonly families=(ipv4 ipv6)
+readonly -A relay=([ipv4]=198.18.0.2 [ipv6]=2001:db8:18::2)
+readonly -A client=([ipv4]=198.18.0.10 [ipv6]=2001:db8:18::10)
+readonly -A peer=([ipv4]=198.18.0.20 [ipv6]=2001:db8:18::20)
+readonly -A options=([ipv4]="" [ipv6]=-x) # of turnutils_uclient: which relayed address
+# Calls with G.711 sound of each family, for 6 s.
+readonly n_calls=20 n_packets=300 every_ms=20 packet_bytes=172
+readonly lab=/run/turnpike-lab # logs, process ids and the configuration
+readonly config=$lab/turnpike.yaml
 keep=no
 
 usage()
@@ -115,10 +122,31 @@ make_lab()
 		finish_checksums client to-$host
 		finish_checksums $host wire0
 	done
-	in_host client ip addr add $client/24 dev switch
+	add_addresses client switch "${client[ipv4]}" "${client[ipv6]}"
 	in_host client ip link set switch up
 	finish_checksums client switch
-	in_host peer ip addr add $peer/24 dev wire0
+	add_addresses peer wire0 "${peer[ipv4]}" "${peer[ipv6]}"
+}
+
+# HOST INTERFACE IPV4 IPV6
+add_addresses()
+{
+	in_host "$1" sysctl -qw "net.ipv6.conf.$2.disable_ipv6=0"
+	in_host "$1" ip addr add "$3/24" dev "$2"
+	in_host "$1" ip addr add "$4/64" dev "$2" nodad
+}
+
+# The example, with IPv6 beside IPv4.
+write_config()
+{
+	sed -E \
+		-e 's|^( *addresses: )\["(198.18.0.2/24)"\]|\1["\2", "2001:db8:18::2/64"]|' \
+		-e 's|^(listen: )\["(198.18.0.2:3478)"\]|\1["\2", "[2001:db8:18::2]:3478"]|' \
+		-e 's|^  # (- \{address: "2001:db8:18::2")|  \1|' \
+		-e 's|^( *allow: )\["(198.18.0.0/15)"\]|\1["\2", "2001:db8:18::/64"]|' \
+		$example >$config
+	(($(grep -cE '^[^#]*2001:db8:18::' $config) == 4)) ||
+		fail "$example has no places for IPv6 any more"
 }
 
 # No NIC completes what the kernel leaves undone on a veth.
@@ -144,15 +172,34 @@ start_relay()
 
 run_media()
 {
-	start peer peer turnutils_peer -L $peer
-	say "Relaying $n_calls calls for $((n_packets * every_ms / 1000)) s between $client and $peer"
-	start client client turnutils_uclient -c -u $user -w $password -e $peer \
-		-m $n_calls -n $n_packets -z $every_ms -l $packet_bytes $relay
-	wait "$(<"$lab/client.pid")" || fail "the client failed: $(tail -n 3 "$lab/client.log")"
-	rm -f "$lab/client.pid"
-	# shellcheck disable=SC2016
-	n_kernel=$(in_host relay awk '$1 == "Udp:" && $2 ~ /[0-9]/ { print $2 + $3 }' /proc/net/snmp)
+	local family
+
+	say "Relaying $n_calls calls for $((n_packets * every_ms / 1000)) s:"
+	for family in "${families[@]}"; do
+		say "  from ${client[$family]} by ${relay[$family]} to ${peer[$family]}"
+		start peer "peer-$family" turnutils_peer -L "${peer[$family]}"
+		# shellcheck disable=SC2086
+		start client "client-$family" turnutils_uclient -c -u $user -w $password \
+			${options[$family]} -e "${peer[$family]}" -m $n_calls -n $n_packets \
+			-z $every_ms -l $packet_bytes "${relay[$family]}"
+	done
+	for family in "${families[@]}"; do
+		wait "$(<"$lab/client-$family.pid")" ||
+			fail "the client failed: $(tail -n 3 "$lab/client-$family.log")"
+		rm -f "$lab/client-$family.pid"
+	done
+	n_kernel=$(count_kernel)
 	stop turnpike
+}
+
+# UDP datagrams that the kernel of the relay's host took, or found no socket for.
+count_kernel()
+{
+	# shellcheck disable=SC2016
+	in_host relay awk '
+		$1 == "Udp:" && $2 ~ /[0-9]/ { n += $2 + $3 }
+		$1 == "Udp6InDatagrams" || $1 == "Udp6NoPorts" { n += $2 }
+		END { print n + 0 }' /proc/net/snmp /proc/net/snmp6
 }
 
 # One number of turnpike's last line of statistics.
@@ -161,46 +208,62 @@ counter()
 	grep ' stopped ' "$lab/turnpike.log" | grep -oE "\b$1=[0-9]+" | cut -d= -f2
 }
 
-# One number of the client's summary, by a sed expression with one group.
+# One number of a client's summary: FAMILY SED-EXPRESSION, with one group.
 told()
 {
-	sed -nE "s/.*$1.*/\1/p" "$lab/client.log" | tail -n 1
+	sed -nE "s/.*$2.*/\1/p" "$lab/client-$1.log" | tail -n 1
+}
+
+# What the client of one family saw.
+show_client()
+{
+	local family=$1 sent received
+
+	sent=$(told "$family" 'tot_send_msgs=([0-9]+)')
+	received=$(told "$family" 'tot_recv_msgs=([0-9]+)')
+	n_sent=$((n_sent + sent))
+	n_received=$((n_received + received))
+	cat <<-END
+
+		  ${client[$family]} by ${relay[$family]} to ${peer[$family]} and back
+		    sent          $sent packets
+		    got back      $received
+		    lost          $((sent - received))
+		    round trip    average $(told "$family" 'round trip delay ([0-9.]+) ms') ms, at most $(
+			told "$family" 'round trip delay .* max = ([0-9]+) ms') ms (in whole ms)
+		    jitter        average $(told "$family" 'Average jitter ([0-9.]+) ms') ms
+	END
 }
 
 show()
 {
-	local sent received up down
+	local n_sent=0 n_received=0 up down n_wanted=$((${#families[@]} * n_calls * n_packets))
+	local family
 
-	sent=$(told 'tot_send_msgs=([0-9]+)')
-	received=$(told 'tot_recv_msgs=([0-9]+)')
 	up=$(counter up_channel)
 	down=$(counter down_channel)
+	say
+	say "turnpike relayed $n_calls calls of IPv4 and $n_calls of IPv6 at the same time," \
+		"a packet of $packet_bytes bytes every $every_ms ms in each"
+	for family in "${families[@]}"; do
+		show_client "$family"
+	done
 	cat <<-END
 
-		turnpike relayed $n_calls calls, a packet of $packet_bytes bytes every $every_ms ms in each
-
-		  the client sent              $sent packets
-		  turnpike, client to peer     $up
-		  turnpike, peer to client     $down
-		  the client got back          $received
-		  lost                         $((sent - received))
-
-		  round trip      average $(told 'round trip delay ([0-9.]+) ms') ms, at most $(
-			told 'round trip delay .* max = ([0-9]+) ms') ms (the client counts whole ms)
-		  jitter          average $(told 'Average jitter ([0-9.]+) ms') ms
-
 		  turnpike's own counters
+		    to peers      $up
+		    to clients    $down
 		    allocations   $(counter allocations_created)
 		    frames        $(counter rx) in, $(counter tx) out, $(counter drops) dropped
 		    requests      $(counter punted) to the control core, $(counter answers) answered
 		  datagrams that reached a socket of the relay host's kernel: $n_kernel
 
 	END
-	if ((sent == n_calls * n_packets && received == sent && up >= sent && down >= sent)); then
+	if ((n_sent == n_wanted && n_received == n_sent && up >= n_sent && down >= n_sent)); then
 		say "It works: every packet went through turnpike's poll-mode core and came back."
 	else
-		cp "$lab/turnpike.log" "$lab/client.log" /tmp/
-		fail "packets are missing; see /tmp/turnpike.log and /tmp/client.log"
+		cp "$lab/turnpike.log" "$lab"/client-*.log /tmp/
+		fail "packets are missing; see /tmp/turnpike.log and /tmp/client-*.log"
 	fi
 }
 
@@ -209,10 +272,10 @@ show_how_to_go_on()
 	cat <<-END
 
 		The lab stays up, with turnpike running in it. Try it:
-		  ip netns exec turnpike-client ping $relay
-		  ip netns exec turnpike-client turnutils_stunclient $relay
-		  ip netns exec turnpike-client turnutils_uclient -c -u $user -w $password -e $peer $relay
-		  ip netns exec turnpike-client turnutils_uclient -c -u $user -w $password -y $relay
+		  ip netns exec turnpike-client ping ${relay[ipv6]}
+		  ip netns exec turnpike-client turnutils_stunclient ${relay[ipv4]}
+		  ip netns exec turnpike-client turnutils_uclient -c -u $user -w $password -e ${peer[ipv4]} ${relay[ipv4]}
+		  ip netns exec turnpike-client turnutils_uclient -c -u $user -w $password -y ${relay[ipv4]}
 		  tail -f $lab/turnpike.log
 		Remove it:
 		  $PWD/config/quickstart.sh --remove
@@ -245,6 +308,7 @@ fi
 trap remove_lab EXIT
 trap 'exit 130' INT TERM HUP
 make_lab
+write_config
 build
 start_relay
 run_media
