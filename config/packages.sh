@@ -3,7 +3,7 @@
 set -u
 
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libcyaml-dev libyaml-dev
-	libmnl-dev libnuma-dev libssl-dev libevent-dev libhiredis-dev libjansson-dev libunistring-dev)
+	libcap-ng-dev libmnl-dev libnuma-dev libssl-dev libevent-dev libhiredis-dev libjansson-dev libunistring-dev)
 # The lab, and coturn's TURN client and peer.
 packages_lab=(iproute2 ethtool procps coturn)
 packages_test=(git redis-server prometheus valgrind clang libclang-rt-14-dev clang-format-14 libcriterion-dev python3 util-linux

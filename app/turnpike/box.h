@@ -9,6 +9,7 @@
 #include "eal.h"
 #include "events.h"
 #include "msg/msg.h"
+#include "privileges.h"
 #include "redis/redis.h"
 #include "route/route.h"
 #include "turn/turn.h"
@@ -29,6 +30,7 @@ struct box_worker {
 
 struct box {
 	const struct conf *conf;
+	struct privileges privileges; // to be dropped once all is open
 	struct guard guard;
 	struct eal eal;
 	struct rte_mempool *pool;
@@ -49,8 +51,8 @@ struct box {
 	struct control *control;
 };
 
-// `box->conf` is set, the rest is zero. Returns 0, or an exit status with one line in `error`;
-// box_close() is due in either case.
+// `box->conf` and `privileges` are set, the rest is zero. Returns 0, or an exit status with a line
+// in `error`; box_close() is due in either case.
 int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
 	char error[static BOX_ERROR_BYTES]);
 void box_close(struct box *box);

@@ -88,6 +88,12 @@ static int relay(const struct conf *conf, const struct options *options)
 	int status;
 
 	log_open(&conf->log);
+	status = privileges_find(&box.privileges, conf->user, conf->group, error);
+	status = status ? status : privileges_seal(error);
+	if (status) {
+		fprintf(stderr, "turnpike: %s\n", error);
+		return exit_status_of(status);
+	}
 	status = box_open(&box, options->eal_arguments, options->n_eal_arguments, error);
 	if (status)
 		fprintf(stderr, "turnpike: %s\n", error);

@@ -13,6 +13,7 @@
 #include <rte_pause.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 
@@ -250,6 +251,16 @@ static int launch_workers(struct loop *loop)
 	return 0;
 }
 
+static int drop_privileges(const struct box *box)
+{
+	const int rc = privileges_drop(&box->privileges);
+
+	if (rc)
+		log_event(LOG_ERROR, "privileges.kept", "user=\"%s\" reason=\"%s\"",
+			box->conf->user, strerror(-rc));
+	return rc;
+}
+
 int run(struct box *box)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
@@ -260,6 +271,7 @@ int run(struct box *box)
 	loop->box = box;
 	loop->service.notify.fd = -1;
 	rc = open_events(loop);
+	rc = rc ? rc : drop_privileges(box);
 	rc = rc ? rc : launch_workers(loop);
 	if (!rc) {
 		report_ready(box);

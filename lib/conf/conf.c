@@ -149,6 +149,8 @@ void conf_destroy(struct conf *conf)
 	free(conf->token_keys);
 	free(conf->token_server_name);
 	free(conf->software);
+	free(conf->user);
+	free(conf->group);
 	free(conf->worker_cpus);
 	free(conf->http.listen);
 	free(conf);

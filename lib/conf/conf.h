@@ -202,6 +202,9 @@ struct conf {
 	struct conf_http http;
 	struct log_config log; // default: info, auto, plain
 	uint32_t stats_interval_s; // 0: only at the end; default 60
+
+	char *user; // whom the process becomes once all is open; NULL: it stays who it is
+	char *group; // NULL: that user's
 };
 
 // Read and judge `path`. On success `*out` is the caller's, to be given to conf_destroy().

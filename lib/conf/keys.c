@@ -301,6 +301,8 @@ static const struct key file_keys[] = {
 	ENUM("log.format", conf, log.format, formats, KEY_NOW),
 	ENUM("log.user-names", conf, log.users, user_names, KEY_NOW),
 	U32("log.stats-interval-s", conf, stats_interval_s, KEY_NOW),
+	STRING("user", conf, user, KEY_RESTART),
+	STRING("group", conf, group, KEY_RESTART),
 };
 
 const struct key_table keys_of_file = {file_keys, N_ELEMENTS(file_keys)};

@@ -6,6 +6,7 @@
 
 #define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 #define LIST_MAX 1024
+#define ACCOUNT_BYTES_MAX 32 // of Linux
 #define USERS_MAX 4096
 #define SECRETS_MAX 16
 #define ENDPOINTS_MAX 64
@@ -334,6 +335,8 @@ static const cyaml_schema_field_t root_fields[] = {
 	CYAML_FIELD_MAPPING("memory", CYAML_FLAG_OPTIONAL, struct raw, memory, memory_fields),
 	CYAML_FIELD_MAPPING("http", CYAML_FLAG_OPTIONAL, struct raw, http, http_fields),
 	CYAML_FIELD_MAPPING("log", CYAML_FLAG_OPTIONAL, struct raw, log, log_fields),
+	FIELD_TEXT_OPTIONAL("user", struct raw, user, ACCOUNT_BYTES_MAX),
+	FIELD_TEXT_OPTIONAL("group", struct raw, group, ACCOUNT_BYTES_MAX),
 	CYAML_FIELD_END,
 };
 

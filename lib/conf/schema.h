@@ -210,6 +210,8 @@ struct raw {
 	struct raw_memory memory;
 	struct raw_http http;
 	struct raw_log log;
+	char *user;
+	char *group;
 };
 
 struct number {

@@ -415,6 +415,18 @@ static int take_workers(struct conf *conf, struct raw *raw, struct source *sourc
 	return 0;
 }
 
+static int take_accounts(struct conf *conf, struct raw *raw, struct source *source)
+{
+	const struct place group = {NULL, "group", 0};
+
+	conf->user = values_steal(&raw->user);
+	conf->group = values_steal(&raw->group);
+	if (conf->group && !conf->user)
+		return source_fail(source, &group, NULL,
+			"a group without a user; allowed: both, or user alone, or neither");
+	return 0;
+}
+
 static int take_rest(struct conf *conf, struct raw *raw, struct source *source)
 {
 	const struct place memory = {NULL, "memory", 0};
@@ -436,7 +448,7 @@ int values_take(struct conf *conf, struct raw *raw, struct source *source)
 {
 	static int (*const takes[])(struct conf *, struct raw *, struct source *) = {take_ports,
 		take_listen, take_relay, take_auth, take_realms, values_take_redis, take_limits,
-		take_stun, take_tokens, take_workers, values_take_http, take_rest};
+		take_stun, take_tokens, take_workers, take_accounts, values_take_http, take_rest};
 
 	for (size_t i = 0; i < N_ELEMENTS(takes); i++) {
 		const int rc = takes[i](conf, raw, source);

@@ -2,13 +2,17 @@
 
 import contextlib
 import ctypes
+import grp
 import os
+import pwd
 import re
 import socket
 import time
 
+import uclient
 from lab import SERVICE, Lab, check, test, wait_until
-from relay import BINARY, PASSWORD, USER, Relay, configuration
+from relay import BINARY, PASSWORD, USER, Relay, configuration, start_relay
+from test_lifecycle import CONFIG, PERMISSION, check_media, check_unchanged, host_state, refused, write
 from stunlib import Client
 
 WATCHDOG_MS = 600
@@ -48,6 +52,16 @@ def start(lab, manager, config=None):
         "relay", "env", f"NOTIFY_SOCKET={manager.path}", f"WATCHDOG_USEC={WATCHDOG_MS * 1000}",
         BINARY, "-c", relay.write(), name="relay")
     return relay
+
+
+def credentials_of(pid):
+    """{thread's name: {field: value}} of all threads of a process."""
+    told = {}
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/status", encoding="utf-8") as file:
+            fields = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        told[f"{fields['Name']} {tid}"] = fields
+    return told
 
 
 def live(lab):
@@ -138,3 +152,68 @@ def test_a_control_core_that_stands_starves_the_watchdog():
             check(manager.listen() == [], f"heard: {manager.heard}")
         manager.wait_anew("WATCHDOG=1$")
         relay.stop()
+
+
+NET_ADMIN = 1 << 12
+
+
+def check_credentials(pid, uid, gid):
+    for name, fields in credentials_of(pid).items():
+        is_main = name.endswith(f" {pid}")
+        check(fields["Uid"].split() == [str(uid)] * 4, f"{name}: uid {fields['Uid']}")
+        check(fields["Gid"].split() == [str(gid)] * 4, f"{name}: gid {fields['Gid']}")
+        check("0" not in fields["Groups"].split(), f"{name}: groups {fields['Groups']}")
+        check(fields["NoNewPrivs"] == "1", f"{name}: may gain privileges")
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            want = NET_ADMIN if is_main and kind in ("CapPrm", "CapEff") else 0
+            check(int(fields[kind], 16) == want, f"{name}: {kind} {fields[kind]}")
+
+
+def check_drop(device, workers):
+    """Everything works as nobody: media, a link that comes back, a next hop, and the end."""
+    with Lab() as lab:
+        before = host_state(lab)
+        config = configuration(lab, device=device, workers=workers)
+        config["user"], config["group"] = "nobody", "nogroup"
+        relay = start_relay(lab, config)
+        check_credentials(relay.process.pid, pwd.getpwnam("nobody").pw_uid,
+                          grp.getgrnam("nogroup").gr_gid)
+        uclient.start_peer(lab)
+        check_media(lab)
+        lab.run("net", "ip", "link", "set", "relay", "down")
+        relay.process.wait_log(r"health\.bad sign=ports")
+        lab.run("net", "ip", "link", "set", "relay", "up")
+        relay.process.wait_log(r"health\.good sign=ports")
+        check_media(lab)
+        relay.stop()
+        check("warning route" not in relay.process.log(), "the kernel refuses something")
+        check_unchanged(lab, before)
+        relay = start_relay(lab, config)
+        relay.process.kill()
+        check_unchanged(lab, before)  # by the guard
+
+
+@test(alone=True)
+def test_root_is_left_behind_on_af_packet():
+    check_drop("af_packet", 2)
+
+
+@test(alone=True)
+def test_root_is_left_behind_on_af_xdp():
+    check_drop("af_xdp", 1)
+
+
+@test()
+def test_accounts_that_cannot_be_are_refused():
+    with Lab() as lab:
+        before = host_state(lab)
+        for account, pattern in (({"user": "no-such-user"}, "user: no-such-user is no account"),
+                                 ({"user": "root"}, "user: root is root"),
+                                 ({"user": "nobody", "group": "no-such-group"}, "no-such-group")):
+            path = write(lab, "account.yaml", {**configuration(lab), **account})
+            refused(lab, CONFIG, pattern, "-c", path)
+        path = write(lab, "nobody.yaml", {**configuration(lab), "user": "nobody"})
+        done = lab.attempt("relay", "setpriv", "--bounding-set=-setuid", BINARY, "-c", path)
+        check(done.returncode == PERMISSION, f"ended with {done.returncode}: {done.stderr}")
+        check("start as root" in done.stderr, done.stderr)
+        check_unchanged(lab, before)

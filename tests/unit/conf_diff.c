@@ -70,7 +70,9 @@ static const char base[] =
 	"workers: {count: 2, cpus: [0, 1], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: off, mbufs: 4096}\n"
 	"http: {listen: [\"127.0.0.1:9641\"], page: off, coturn-names: off}\n"
-	"log: {level: info, format: auto, user-names: plain, stats-interval-s: 5}\n";
+	"log: {level: info, format: auto, user-names: plain, stats-interval-s: 5}\n"
+	"user: relay\n"
+	"group: calls\n";
 
 static struct conf *load(const char *text)
 {
@@ -200,6 +202,8 @@ static const struct row rows[] = {
 	{"", "format: auto", "format: json", "log.format: auto -> json"},
 	{"", "user-names: plain", "user-names: off", "log.user-names: plain -> off"},
 	{"", "stats-interval-s: 5", "stats-interval-s: 6", "log.stats-interval-s: 5 -> 6"},
+	{"", "user: relay", "user: nobody", "!user: relay -> nobody"},
+	{"", "group: calls\n", "", "!group: calls -> none"},
 	{"auth:", "example.org", "example.net", "auth.realm: example.org -> example.net"},
 	{"auth:", "very-hush", "other-hush", "auth.users: 0 added, 0 removed, 1 changed"},
 	{"auth:", "name: bob", "name: cat", "auth.users: 1 added, 1 removed, 0 changed"},

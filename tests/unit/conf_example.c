@@ -109,7 +109,7 @@ static size_t check_allowed_keys(const char *text)
 
 Test(conf_example, every_key_is_in_it)
 {
-	cr_expect_eq(check_allowed_keys("x: 1"), 15);
+	cr_expect_eq(check_allowed_keys("x: 1"), 17);
 	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);

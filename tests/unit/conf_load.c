@@ -85,6 +85,8 @@ Test(conf_load, what_is_left_out_has_its_default)
 	cr_expect_eq(conf->log.level, LOG_INFO);
 	cr_expect_eq(conf->log.format, LOG_AUTO);
 	cr_expect_eq(conf->log.users, LOG_USERS_PLAIN);
+	cr_expect_null(conf->user);
+	cr_expect_null(conf->group);
 	cr_expect_eq(conf->stats_interval_s, 60);
 	conf_destroy(conf);
 }
@@ -140,7 +142,9 @@ static const char full[] =
 	"  dry-run: [10.0.0.1-10.0.0.3], nat64-prefixes: [\"2001:db8::/40\"]}\n"
 	"workers: {count: 2, cpus: [3, 3], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: require, mbufs: 1024}\n"
-	"log: {level: debug, format: json, user-names: hashed, stats-interval-s: 0}\n";
+	"log: {level: debug, format: json, user-names: hashed, stats-interval-s: 0}\n"
+	"user: relay\n"
+	"group: calls\n";
 
 Test(conf_load, ports_are_as_written)
 {
@@ -321,6 +325,8 @@ Test(conf_load, limits_peers_workers_and_the_rest_are_as_written)
 	cr_expect_eq(conf->log.level, LOG_DEBUG);
 	cr_expect_eq(conf->log.format, LOG_JSON);
 	cr_expect_eq(conf->log.users, LOG_USERS_HASHED);
+	cr_expect_str_eq(conf->user, "relay");
+	cr_expect_str_eq(conf->group, "calls");
 	cr_expect_eq(conf->stats_interval_s, 0);
 	conf_destroy(conf);
 }

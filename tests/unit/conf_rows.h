@@ -37,7 +37,7 @@ struct row {
 #define ROOT_KEYS                                                                            \
 	"ports, listen, relay, auth, realms, redis, limits, stun, mobility, tokens, peers, " \
 	"workers, "                                                                          \
-	"memory, http, log"
+	"memory, http, log, user, group"
 #define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
 #define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
 #define SOCKET                                                                                   \
@@ -96,6 +96,8 @@ static const struct row rows_shape[] = {
 		"stats-interval-s"},
 	{"{level: error}", "{level: loud}",
 		"t:17: log.level: loud is not known here; allowed: error, warning, info, debug"},
+	{"{level: error}", "{level: error}\ngroup: calls",
+		"t:18: group: a group without a user; allowed: both, or user alone, or neither"},
 	{"{level: error}", "{format: xml}",
 		"t:17: log.format: xml is not known here; allowed: auto, text, json, journal"},
 	{"{level: error}", "{user-names: on}",
