@@ -411,7 +411,7 @@ static void run(const uint8_t *data, size_t n_bytes, const uint8_t secret[SECRET
 	must(rte_mempool_in_use_count(pool) == 0);
 }
 
-// What was counted since `before`, polls apart.
+// What was counted since `before`; polls and time apart.
 static struct worker_stats since(const struct worker_stats *before)
 {
 	struct worker_stats now = worker_public(worker)->stats;
@@ -420,7 +420,8 @@ static struct worker_stats since(const struct worker_stats *before)
 
 	for (size_t i = 0; i < sizeof(now) / sizeof(*n); i++)
 		n[i] -= b[i];
-	now.n_polls = now.n_busy_polls = 0;
+	now.n_polls = now.n_busy_polls = now.n_busy_ticks = 0;
+	now.relay = (struct latency){{0}, 0};
 	return now;
 }
 
