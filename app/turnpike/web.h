@@ -1,4 +1,5 @@
-// What is served over HTTP: /metrics, /healthz and /readyz.
+// What is served over HTTP: /metrics, /healthz and /readyz; with the page on, it at / and the check
+// of the relay at /check, fed by /state.json and /check.json.
 #ifndef TURNPIKE_WEB_H
 #define TURNPIKE_WEB_H
 

@@ -1,11 +1,12 @@
 """A headless Chromium in a host of the lab, driven over its --remote-debugging-pipe."""
 
+import base64
 import json
 import os
 import select
 import time
 
-from lab import LabError, check
+from lab import LabError, check, wait_until
 
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -46,6 +47,24 @@ class Page:
         error = answer.get("exceptionDetails")
         check(not error, f"{self.name}: {error}")
         return answer["result"].get("value")
+
+    def open(self, url):
+        """Go there, and wait until it is loaded."""
+        answer = self._ask("Page.navigate", 20, self.session, url=url)
+        check("errorText" not in answer, f"{self.name}: {url}: {answer.get('errorText')}")
+        wait_until(lambda: self.evaluate("location.href !== 'about:blank' && document.readyState")
+                   == "complete", 20, f"{self.name} has {url}")
+
+    def resize(self, width, height, mobile=False):
+        self._ask("Emulation.setDeviceMetricsOverride", 20, self.session, width=width,
+                  height=height, deviceScaleFactor=2 if mobile else 1, mobile=mobile)
+
+    def screenshot(self, path):
+        """The whole page, as a PNG file."""
+        answer = self._ask("Page.captureScreenshot", 20, self.session, format="png",
+                           captureBeyondViewport=True)
+        with open(path, "wb") as file:
+            file.write(base64.b64decode(answer["data"]))
 
     def close(self):
         self._send("Browser.close", None, {})
