@@ -98,6 +98,7 @@ void gauge_read(struct readings *out, const struct box *box)
 	while (turn_realm_stats_get(box->turn, out->n_realms, &out->realms[out->n_realms]))
 		if (++out->n_realms == TURN_REALMS_MAX)
 			break;
+	log_stats_get(&out->log);
 	out->has_redis = box->redis != NULL;
 	if (box->redis)
 		redis_stats_get(box->redis, &out->redis);

@@ -5,8 +5,8 @@
 #include "box.h"
 #include "readings.h"
 
-// All but `version`, `started_s`, `last_took_s` and `health`. Asks each port for its counters;
-// never blocks.
+// All but `version`, `started_s`, `last_took_s`, `health` and `clock`. Asks each port for its
+// counters; never blocks.
 void gauge_read(struct readings *out, const struct box *box);
 
 #endif

@@ -11,6 +11,7 @@ const char *health_sign_name(enum health_sign sign)
 		[HEALTH_WORKERS] = "workers",
 		[HEALTH_PORTS] = "ports",
 		[HEALTH_RELAY_PORTS] = "relay_ports",
+		[HEALTH_BUFFERS] = "buffers",
 		[HEALTH_REDIS] = "redis",
 	};
 
@@ -37,6 +38,11 @@ static unsigned bad_signs(const struct health *health)
 	for (int sign = 0; sign < HEALTH_SIGNS; sign++)
 		bits |= (unsigned)!health_is_good(health, (enum health_sign)sign) << sign;
 	return bits;
+}
+
+static bool are_few(uint32_t n_free, uint32_t n, unsigned percent)
+{
+	return (uint64_t)n_free * 100 < (uint64_t)n * percent;
 }
 
 static void judge_workers(struct health *health, const struct vitals *vitals)
@@ -70,10 +76,12 @@ unsigned health_judge(struct health *health, const struct vitals *vitals)
 	for (size_t i = 0; i < vitals->n_ports; i++)
 		if (!vitals->port_up[i])
 			blame(health, HEALTH_PORTS, "port %s is down", vitals->port_names[i]);
-	if ((uint64_t)vitals->n_relay_ports_free * 100 <
-		(uint64_t)vitals->n_relay_ports * HEALTH_RELAY_PORTS_PERCENT)
+	if (are_few(vitals->n_relay_ports_free, vitals->n_relay_ports, HEALTH_RELAY_PORTS_PERCENT))
 		blame(health, HEALTH_RELAY_PORTS, "%" PRIu32 " of %" PRIu32 " relay ports are free",
 			vitals->n_relay_ports_free, vitals->n_relay_ports);
+	if (are_few(vitals->n_buffers_free, vitals->n_buffers, HEALTH_BUFFERS_PERCENT))
+		blame(health, HEALTH_BUFFERS, "%" PRIu32 " of %" PRIu32 " packet buffers are free",
+			vitals->n_buffers_free, vitals->n_buffers);
 	if (vitals->needs_redis && !vitals->redis_up && vitals->n_redis_cached == 0)
 		blame(health, HEALTH_REDIS, "Redis cannot be reached and no user is cached");
 	return before ^ bad_signs(health);

@@ -14,6 +14,7 @@
 #define HEALTH_STALL_MS 3000 // a worker polls within it, however busy the machine
 #define HEALTH_LOOK_MS 1000 // what one judgement may add to how long a worker has stood still
 #define HEALTH_RELAY_PORTS_PERCENT 2 // of all, that are free at least
+#define HEALTH_BUFFERS_PERCENT 2 // of all, that are free at least
 #define HEALTH_REASON_BYTES 96
 
 struct vitals {
@@ -25,6 +26,8 @@ struct vitals {
 	size_t n_ports;
 	uint32_t n_relay_ports_free;
 	uint32_t n_relay_ports;
+	uint32_t n_buffers_free; // and in no thread's own cache
+	uint32_t n_buffers;
 	bool needs_redis; // somebody can only be known from there
 	bool redis_up;
 	uint32_t n_redis_cached;
@@ -34,11 +37,12 @@ enum health_sign {
 	HEALTH_WORKERS,
 	HEALTH_PORTS,
 	HEALTH_RELAY_PORTS,
+	HEALTH_BUFFERS,
 	HEALTH_REDIS,
 	HEALTH_SIGNS,
 };
 
-// "workers", "ports", "relay_ports", "redis".
+// "workers", "ports", "relay_ports", "buffers", "redis".
 const char *health_sign_name(enum health_sign sign);
 
 // What was seen of the workers, and what all of it means. Zero before the first judgement.

@@ -6,6 +6,7 @@
 #define TURNPIKE_LOOP_H
 
 #include "box.h"
+#include "clock.h"
 #include "health.h"
 #include "report.h"
 #include "service.h"
@@ -32,6 +33,7 @@ struct loop {
 	struct report report;
 	struct service service;
 	struct web *web; // NULL: nothing is served
+	struct clock clock; // looked at when health is judged
 	struct health health; // judged anew every HEALTH_MS
 };
 

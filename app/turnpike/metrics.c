@@ -80,6 +80,16 @@ static void write_health(struct exposition *out, const struct health *health)
 			health_is_good(health, (enum health_sign)sign));
 }
 
+static void write_troubles(struct exposition *out, const struct readings *r)
+{
+	counter(out, "turnpike_clock_steps_total",
+		"How often the wall clock was set, by 2 s or more", r->clock->n_steps);
+	counter(out, "turnpike_control_stalls_total",
+		"How often the control core stood still, for 3 s or longer", r->clock->n_stalls);
+	counter(out, "turnpike_log_lost_lines_total", "Lines that standard error did not take",
+		r->log.n_lost);
+}
+
 #define OF_WORKER(suffix, member, text)                                                \
 	{                                                                              \
 		"turnpike_worker_" suffix, text, offsetof(struct worker_stats, member) \
@@ -250,6 +260,7 @@ void metrics_write(struct exposition *out, const struct readings *readings)
 {
 	write_process(out, readings);
 	write_health(out, readings->health);
+	write_troubles(out, readings);
 	write_workers(out, readings);
 	write_relay(out, readings);
 	write_drops(out, readings);

@@ -2,6 +2,7 @@
 #ifndef TURNPIKE_READINGS_H
 #define TURNPIKE_READINGS_H
 
+#include "clock.h"
 #include "conf/conf.h"
 #include "health.h"
 #include "redis/redis.h"
@@ -60,6 +61,8 @@ struct readings {
 	bool has_redis;
 	struct redis_stats redis; // where there is one
 	const struct health *health;
+	const struct clock *clock;
+	struct log_stats log;
 };
 
 #endif

@@ -51,6 +51,14 @@ void report_health(const struct health *health, unsigned changed)
 	}
 }
 
+void report_clock(const struct clock_news *news)
+{
+	if (news->step_s)
+		log_event(LOG_WARNING, "clock.stepped", "by_s=%" PRId64, news->step_s);
+	if (news->stall_ms)
+		log_event(LOG_WARNING, "control.stood", "ms=%" PRIu64, news->stall_ms);
+}
+
 static void add_turn(struct text *text, const struct turn_stats *turn)
 {
 	add(text, "allocations", turn->n_allocations);
@@ -200,7 +208,7 @@ static void log_redis(const struct box *box, bool last)
 		redis.n_failed, redis.n_full, redis.n_links);
 }
 
-void report_log(struct report *report, const struct box *box, bool last)
+void report_log(struct report *report, const struct box *box, const struct clock *clock, bool last)
 {
 	struct turn_realm_stats realm;
 	struct text text = {0};
@@ -213,6 +221,8 @@ void report_log(struct report *report, const struct box *box, bool last)
 	add_workers(&text, &report->sum);
 	add_control(&text, control_stats_get(box->control));
 	add_log(&text);
+	add(&text, "clock_steps", clock->n_steps);
+	add(&text, "control_stalls", clock->n_stalls);
 	add(&text, "mbufs_in_use", rte_mempool_in_use_count(box->pool));
 	log_event(LOG_INFO, last ? "stopped" : "stats", "%s", text.bytes);
 	log_drops(&report->sum, last);

@@ -123,17 +123,21 @@ static void on_report(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-	report_log(&loop->report, loop->box, false);
+	report_log(&loop->report, loop->box, &loop->clock, false);
 }
 
 static void on_health(evutil_socket_t fd, short what, void *argument)
 {
 	struct loop *loop = argument;
+	const struct turn_time now = time_now();
+	struct clock_news news;
 	struct vitals vitals;
 
 	(void)fd;
 	(void)what;
-	vitals_take(&vitals, loop->box, time_now().now_ms);
+	clock_look(&loop->clock, now.now_ms, now.wall_s, &news);
+	report_clock(&news);
+	vitals_take(&vitals, loop->box, now.now_ms);
 	report_health(&loop->health, health_judge(&loop->health, &vitals));
 }
 
@@ -281,7 +285,7 @@ int run(struct box *box)
 	atomic_store(&loop->stop, true);
 	rte_eal_mp_wait_lcore();
 	if (!rc)
-		report_log(&loop->report, box, true);
+		report_log(&loop->report, box, &loop->clock, true);
 	redis_close(box->redis); // its events are in the loop
 	box->redis = NULL;
 	web_close(loop->web);

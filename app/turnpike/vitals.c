@@ -1,5 +1,18 @@
 #include "vitals.h"
 
+#include <rte_mempool.h>
+
+// What lies in threads' own caches is free only for them.
+static uint32_t count_common(const struct rte_mempool *pool)
+{
+	const uint32_t n_free = rte_mempool_avail_count(pool);
+	uint32_t n_cached = 0;
+
+	for (unsigned i = 0; pool->cache_size && i < RTE_MAX_LCORE; i++)
+		n_cached += pool->local_cache[i].len;
+	return n_free > n_cached ? n_free - n_cached : 0;
+}
+
 // True where a realm has no users or secrets but those in Redis.
 static bool needs_redis(const struct conf *conf)
 {
@@ -28,6 +41,8 @@ void vitals_take(struct vitals *out, const struct box *box, uint64_t now_ms)
 		.n_relay_ports_free = turn.n_ports_free,
 		.n_relay_ports = turn.n_ports_free + turn.n_ports_used + turn.n_ports_reserved +
 			turn.n_ports_cooling,
+		.n_buffers_free = count_common(box->pool),
+		.n_buffers = box->pool->size,
 		.needs_redis = box->redis && needs_redis(box->conf),
 		.redis_up = redis.is_up,
 		.n_redis_cached = redis.n_cached,

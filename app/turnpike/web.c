@@ -259,6 +259,7 @@ int web_open(struct web **out, struct loop *loop)
 	web->readings.version = TURNPIKE_VERSION;
 	web->readings.started_s = wall_s();
 	web->readings.health = &loop->health;
+	web->readings.clock = &loop->clock;
 	rc = http_open(&web->http, loop->base, &config, error);
 	if (rc) {
 		log_event(LOG_ERROR, "http.failed", "reason=\"%s\"", error);

@@ -72,8 +72,9 @@ class Relay:
             file.write("\n".join(yaml_lines(self.config)) + "\n")
         return self.path
 
-    def start(self):
-        self.process = self.lab.start("relay", BINARY, "-c", self.write(), name="relay")
+    def start(self, *prefix):
+        """Behind a command that starts it, where one is given."""
+        self.process = self.lab.start("relay", *prefix, BINARY, "-c", self.write(), name="relay")
         self.process.wait_log(r"\binfo ready\b")
         return self
 

@@ -16,6 +16,8 @@ static void begin(void)
 		.n_ports = 2,
 		.n_relay_ports_free = 100,
 		.n_relay_ports = 100,
+		.n_buffers_free = 9000,
+		.n_buffers = 10000,
 	};
 	changed = health_judge(&health, &vitals);
 }
@@ -91,6 +93,19 @@ Test(health_judge, two_percent_of_the_relay_ports_are_free)
 	vitals.n_relay_ports_free = 1;
 	look_after(500, true);
 	expect_only(HEALTH_RELAY_PORTS, "1 of 100 relay ports are free");
+}
+
+Test(health_judge, two_percent_of_the_packet_buffers_are_free)
+{
+	vitals.n_buffers_free = 200;
+	look_after(500, true);
+	expect_good("2 % are enough");
+	vitals.n_buffers_free = 199;
+	look_after(500, true);
+	expect_only(HEALTH_BUFFERS, "199 of 10000 packet buffers are free");
+	vitals.n_buffers_free = 200;
+	look_after(500, true);
+	expect_good("one came back");
 }
 
 Test(health_judge, redis_may_be_away_while_users_are_cached)

@@ -10,6 +10,7 @@
 static struct exposition out;
 static struct readings readings;
 static struct health health;
+static struct clock watch;
 static char realm_names[TURN_REALMS_MAX][128];
 static char *text;
 
@@ -27,6 +28,7 @@ static void make_largest(void)
 		.n_realms = TURN_REALMS_MAX,
 		.has_redis = true,
 		.health = &health,
+		.clock = &watch,
 	};
 	memset(readings.workers, 0xff, sizeof(readings.workers));
 	for (size_t i = 0; i < CONF_PORTS_MAX; i++)
@@ -167,6 +169,17 @@ Test(metrics, buckets_add_up)
 		value_of("turnpike_relay_latency_seconds_bucket{worker=\"0\",le=\"+Inf\"}"), "4");
 	cr_expect_str_eq(value_of("turnpike_relay_latency_seconds_count{worker=\"0\"}"), "4");
 	cr_expect_str_eq(value_of("turnpike_relay_latency_seconds_sum{worker=\"0\"}"), "0.0400021");
+}
+
+Test(metrics, troubles_are_counted)
+{
+	watch.n_steps = 2;
+	watch.n_stalls = 3;
+	readings.log.n_lost = 4;
+	write_text();
+	cr_expect_str_eq(value_of("turnpike_clock_steps_total"), "2");
+	cr_expect_str_eq(value_of("turnpike_control_stalls_total"), "3");
+	cr_expect_str_eq(value_of("turnpike_log_lost_lines_total"), "4");
 }
 
 Test(metrics, every_drop_and_sign_is_there)
