@@ -292,7 +292,7 @@ void draw_request(struct draw *draw, struct request *request)
 		request->has |= HAS_DONT_FRAGMENT;
 	if (request->n_peers)
 		request->has |= HAS_PEER;
-	if (is_repeatable(request) && draw_chance(draw, 20))
+	if (is_repeatable(request) && draw_chance(draw, request->method == STUN_REFRESH ? 50 : 20))
 		repeat(draw, request);
 	while (draw_chance(draw, draw->scenario->fault_percent))
 		spoil(draw, request);
