@@ -7,7 +7,7 @@ packages_build=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libcyaml-
 # The lab, and coturn's TURN client and peer.
 packages_lab=(iproute2 ethtool procps coturn)
 packages_test=(git redis-server prometheus libfaketime valgrind clang libclang-rt-14-dev clang-format-14
-	libcriterion-dev python3 util-linux
+	libcriterion-dev python3 python3-seccomp systemd util-linux
 	iputils-ping iputils-arping iptables stun-client chromium python3-gi python3-gst-1.0 gstreamer1.0-nice
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 	gir1.2-gst-plugins-base-1.0 gir1.2-gst-plugins-bad-1.0)

@@ -11,10 +11,14 @@ import time
 
 import uclient
 from lab import SERVICE, Lab, check, test, wait_until
-from relay import BINARY, PASSWORD, USER, Relay, configuration, start_relay
+from relay import BINARY, PASSWORD, TOP, USER, Relay, configuration, start_relay
 from test_lifecycle import CONFIG, PERMISSION, check_media, check_unchanged, host_state, refused, write
 from stunlib import Client
 
+UNIT = os.path.join(TOP, "config/systemd/turnpike.service")
+AF_XDP = os.path.join(TOP, "config/systemd/af_xdp.conf")
+HARDENED = os.path.join(TOP, "tests/integration/hardened.py")
+EXPOSURE_MAX = 3.4  # of systemd-analyze: 0 is best, 10 worst
 WATCHDOG_MS = 600
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 WALL = 0x40000000  # waitpid: threads too
@@ -169,13 +173,16 @@ def check_credentials(pid, uid, gid):
             check(int(fields[kind], 16) == want, f"{name}: {kind} {fields[kind]}")
 
 
-def check_drop(device, workers):
-    """Everything works as nobody: media, a link that comes back, a next hop, and the end."""
+def check_drop(device, workers, unit):
+    """Everything works as nobody: media, a link that comes back, a next hop, and the end; and all
+    that within what the unit file leaves."""
     with Lab() as lab:
         before = host_state(lab)
         config = configuration(lab, device=device, workers=workers)
         config["user"], config["group"] = "nobody", "nogroup"
-        relay = start_relay(lab, config)
+        relay = Relay(lab, config)
+        relay.process = lab.start("relay", HARDENED, unit, BINARY, "-c", relay.write(), name="relay")
+        relay.process.wait_log(r"info ready")
         check_credentials(relay.process.pid, pwd.getpwnam("nobody").pw_uid,
                           grp.getgrnam("nogroup").gr_gid)
         uclient.start_peer(lab)
@@ -195,12 +202,12 @@ def check_drop(device, workers):
 
 @test(alone=True)
 def test_root_is_left_behind_on_af_packet():
-    check_drop("af_packet", 2)
+    check_drop("af_packet", 2, UNIT)
 
 
 @test(alone=True)
 def test_root_is_left_behind_on_af_xdp():
-    check_drop("af_xdp", 1)
+    check_drop("af_xdp", 1, f"{UNIT}:{AF_XDP}")
 
 
 @test()
@@ -217,3 +224,19 @@ def test_accounts_that_cannot_be_are_refused():
         check(done.returncode == PERMISSION, f"ended with {done.returncode}: {done.stderr}")
         check("start as root" in done.stderr, done.stderr)
         check_unchanged(lab, before)
+
+
+@test()
+def test_systemd_takes_the_unit_file():
+    with Lab() as lab:
+        with open(UNIT, encoding="utf-8") as file:
+            text = file.read()
+        path = lab.path("turnpike.service")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace("/usr/sbin/turnpike ", f"{BINARY} "))
+        done = lab.attempt("relay", "systemd-analyze", "verify", "--man=no", path)
+        check(done.returncode == 0 and not done.stderr, f"verify: {done.stderr}")
+        done = lab.attempt("relay", "systemd-analyze", "security", "--offline=yes", path)
+        told = re.search(r"Overall exposure level for turnpike\.service: ([0-9.]+)", done.stdout)
+        check(told, f"security: {done.stdout[-300:]} {done.stderr}")
+        check(float(told[1]) <= EXPOSURE_MAX, f"exposure {told[1]}")
