@@ -289,11 +289,20 @@ static inline __attribute__((always_inline)) void serve(
 	outcome_close(&outcome, w);
 }
 
+// Where frames have a tag, none is plain, and what has none is not of this port.
+static void leave_all(struct burst *b)
+{
+	for (unsigned i = 0; i < b->n_rx; i++)
+		burst_leave(b, b->rx[i], false, DROP_NONE);
+}
+
 void express_burst(struct worker *w, struct burst *b)
 {
 	struct express x;
 
 	b->n = 0;
+	if (w->ports[b->port_idx].config.vlan)
+		return leave_all(b);
 	for (unsigned i = 0; i < b->n_rx; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(b->rx[i], void *));
 	find_keys(w, b, &x);

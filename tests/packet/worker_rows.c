@@ -227,6 +227,8 @@ Test(worker, frames_of_another_vlan_are_dropped)
 	struct rig rig;
 
 	rig_open(&rig, &(struct rig_options){.vlan = RIG_VLAN});
+	rig_hop(&rig, 1, FLOW_HOP_WIRE);
+	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
 	run_row(&rig, &row);
 	row.in.vlan = 0;
 	row.name = "no tag";
