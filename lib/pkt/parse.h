@@ -13,6 +13,21 @@
 // Everything that is not an untagged, plain IPv4 UDP datagram. As pkt_parse().
 enum pkt_kind pkt_parse_odd(struct pkt *out, uint8_t *frame, size_t frame_bytes, uint16_t vlan);
 
+// The view of an untagged IPv4 UDP datagram without options, whose lengths the caller has checked.
+static inline void pkt_view_plain(struct pkt *out, uint8_t *frame, uint32_t udp_bytes)
+{
+	*out = (struct pkt){
+		.frame = frame,
+		.l3 = frame + PKT_ETHER_BYTES,
+		.l4 = frame + PKT_ETHER_BYTES + PKT_IPV4_BYTES,
+		.payload = frame + PKT_ETHER_BYTES + PKT_IPV4_BYTES + PKT_UDP_BYTES,
+		.l2_bytes = PKT_ETHER_BYTES,
+		.l3_bytes = PKT_IPV4_BYTES,
+		.payload_bytes = (uint16_t)(udp_bytes - PKT_UDP_BYTES),
+		.family = FAMILY_IPV4,
+	};
+}
+
 // Read a frame. `vlan` is the tag that every frame of this port carries, or 0 for a port of
 // untagged frames; the priority tag 0 counts as untagged (802.1Q). family, l3 and l2_bytes are also
 // right for PKT_FOREIGN and PKT_FRAGMENT; l4 is where the extension headers of IPv6 end.
@@ -33,16 +48,7 @@ static inline enum pkt_kind pkt_parse(
 	if (ip_bytes > frame_bytes - PKT_ETHER_BYTES || udp_bytes < PKT_UDP_BYTES ||
 		udp_bytes + PKT_IPV4_BYTES > ip_bytes)
 		return pkt_parse_odd(out, frame, frame_bytes, vlan);
-	*out = (struct pkt){
-		.frame = frame,
-		.l3 = l3,
-		.l4 = l3 + PKT_IPV4_BYTES,
-		.payload = l3 + PKT_IPV4_BYTES + PKT_UDP_BYTES,
-		.l2_bytes = PKT_ETHER_BYTES,
-		.l3_bytes = PKT_IPV4_BYTES,
-		.payload_bytes = (uint16_t)(udp_bytes - PKT_UDP_BYTES),
-		.family = FAMILY_IPV4,
-	};
+	pkt_view_plain(out, frame, udp_bytes);
 	return PKT_UDP;
 }
 

@@ -3,8 +3,9 @@
 // burst, in which the direction is data, never a branch.
 //
 // It serves a packet or leaves it: what is not plain, not found, or may not leave the box goes on
-// to the stages that judge it, as if there were no express lane. So it drops nothing, and knows no
-// reason but one: what is over a rate is asked for that once, and not again.
+// to the stages that judge it, as if there were no express lane; but what is plain has been parsed.
+// So it drops nothing, and knows no reason but one: what is over a rate is asked for that once, and
+// not again.
 #include "state.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the masks are for it");
@@ -91,6 +92,16 @@ static inline bool write_key(struct flow4_key *key, const struct worker *w, cons
 	return ((((first ^ channel) & CHANNEL_MASK) | data_bytes >> 16) & service) == 0;
 }
 
+static inline struct burst_item *leave_plain(struct burst *b, struct rte_mbuf *mbuf)
+{
+	struct burst_item *item = burst_leave(b, mbuf);
+	uint8_t *l3 = l3_of(mbuf);
+
+	pkt_view_plain(&item->pkt, l3 - PKT_ETHER_BYTES, load_be16(l3 + PKT_IPV4_BYTES + 4));
+	item->lane = LANE_CLASSIFY;
+	return item;
+}
+
 static inline void find_keys(struct worker *w, struct burst *b, struct express *x)
 {
 	const struct worker_port *port = &w->ports[b->port_idx];
@@ -100,11 +111,12 @@ static inline void find_keys(struct worker *w, struct burst *b, struct express *
 		struct rte_mbuf *mbuf = b->rx[i];
 		const uint8_t *l3 = l3_of(mbuf);
 
-		if (is_plain(port, mbuf, l3) && write_key(&x->keys[n], w, l3) &&
-			!(port->config.kernel_wire && is_unfinished(mbuf)))
+		if (!is_plain(port, mbuf, l3) || (port->config.kernel_wire && is_unfinished(mbuf)))
+			burst_leave(b, mbuf);
+		else if (write_key(&x->keys[n], w, l3))
 			x->mbufs[n++] = mbuf;
 		else
-			burst_leave(b, mbuf, false, DROP_NONE);
+			leave_plain(b, mbuf);
 	}
 	x->n = n;
 }
@@ -282,9 +294,14 @@ static inline __attribute__((always_inline)) void serve(
 	for (unsigned i = 0; i < x->n; i++) {
 		struct flow4_entry *entry = flow4_confirm(&w->flows4, &x->keys[i], x->entries[i]);
 		enum drop refused = DROP_NONE;
+		struct burst_item *item;
 
-		if (!entry || !relay(w, x->mbufs[i], entry, &outcome, limited, &refused))
-			burst_leave(b, x->mbufs[i], !entry && x->keys[i].channel_be == 0, refused);
+		if (entry && relay(w, x->mbufs[i], entry, &outcome, limited, &refused))
+			continue;
+		item = leave_plain(b, x->mbufs[i]);
+		item->missed = !entry && x->keys[i].channel_be == 0;
+		if (refused)
+			item_drop(item, refused);
 	}
 	outcome_close(&outcome, w);
 }
@@ -293,7 +310,7 @@ static inline __attribute__((always_inline)) void serve(
 static void leave_all(struct burst *b)
 {
 	for (unsigned i = 0; i < b->n_rx; i++)
-		burst_leave(b, b->rx[i], false, DROP_NONE);
+		burst_leave(b, b->rx[i]);
 }
 
 void express_burst(struct worker *w, struct burst *b)

@@ -18,10 +18,8 @@ static void judge(struct burst_item *item)
 
 void lookup_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++) {
-		b->items[i].flow.to = NULL;
+	for (unsigned i = 0; i < b->n; i++)
 		b->items[i].permission = NULL;
-	}
 	lookup4_burst(w, b);
 	if (w->flows6.n_entries)
 		lookup6_burst(w, b);

@@ -1,4 +1,4 @@
-// Frames to views.
+// Frames to views: of those that the express lane has not read.
 #include "state.h"
 
 static const uint8_t drop_of_kind[] = {
@@ -30,11 +30,7 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 	struct pkt *p = &item->pkt;
 	enum pkt_kind kind;
 
-	if (item->refused)
-		return item_drop(item, (enum drop)item->refused);
 	item->lane = LANE_CLASSIFY;
-	item->reassembled = false;
-	item->split_bytes = 0;
 	if (mbuf->nb_segs != 1)
 		return item_drop(item, DROP_SEGMENTED);
 	kind = pkt_parse(p, rte_pktmbuf_mtod(mbuf, uint8_t *), mbuf->data_len, port->vlan);
@@ -76,5 +72,6 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 void parse_burst(struct worker *w, struct burst *b)
 {
 	for (unsigned i = 0; i < b->n; i++)
-		parse_item(w, b, &b->items[i]);
+		if (b->items[i].lane == LANE_PARSE)
+			parse_item(w, b, &b->items[i]);
 }

@@ -19,6 +19,7 @@
 
 // Where a packet stands. Stages move it on; flush ends it.
 enum lane {
+	LANE_PARSE,
 	LANE_CLASSIFY,
 	LANE_UP_CHANNEL,
 	LANE_UP_SEND,
@@ -69,7 +70,6 @@ struct burst_item {
 	bool reassembled; // of fragments: may leave as such
 	uint16_t split_bytes; // LANE_SEND: leaves in IP packets of up to so many; 0: whole
 	bool missed; // the express lane found no flow between these two addresses
-	uint8_t refused; // enum drop: by the express lane already; else DROP_NONE
 };
 
 struct burst {
@@ -200,15 +200,18 @@ static inline uint64_t worker_ticks(const struct worker *w)
 	return w->virtual_ms ? *w->virtual_ms : rte_rdtsc();
 }
 
-// Left by the express lane.
-static inline void burst_leave(
-	struct burst *b, struct rte_mbuf *mbuf, bool missed, enum drop refused)
+// The express lane leaves it to the stages, which begin with nothing known.
+static inline struct burst_item *burst_leave(struct burst *b, struct rte_mbuf *mbuf)
 {
 	struct burst_item *item = &b->items[b->n++];
 
 	item->mbuf = mbuf;
-	item->missed = missed;
-	item->refused = (uint8_t)refused;
+	item->flow.to = NULL;
+	item->lane = LANE_PARSE;
+	item->reassembled = false;
+	item->split_bytes = 0;
+	item->missed = false;
+	return item;
 }
 
 static inline void item_drop(struct burst_item *item, enum drop drop)
