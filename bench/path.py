@@ -141,7 +141,7 @@ def ratios_of(figures):
 
 def stages_of(figures, size):
     """Differences round by round: of the express lane between sizes of the table, of the long way
-    between kinds of packets that get ever further. The lane looked for `expired` before."""
+    by kinds of packets that end early on it. The lane looked for `expired` before."""
     def difference(a, b):
         each = [x - y for (x, _), (y, _) in zip(figures[("path", *a)], figures[("path", *b)])]
         return round(statistics.median(each), 1)
@@ -150,8 +150,8 @@ def stages_of(figures, size):
         "an empty round": round(medians(figures, ("path", size, "none")), 1),
         "the express lane, in the caches": difference(("1k", "both"), ("1k", "none")),
         "what this table is larger": difference((size, "both"), ("1k", "both")),
-        "the long way: rx, parse, drop": difference((size, "other-mac"), (size, "none")),
-        "classify": difference((size, "not-stun"), (size, "other-mac")),
+        "the long way, not plain: parse, drop": difference((size, "other-mac"), (size, "none")),
+        "the long way, plain: classify, drop": difference((size, "not-stun"), (size, "none")),
         "the lane's look-up and its own": difference((size, "expired"), (size, "not-stun")),
     }
 

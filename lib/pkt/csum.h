@@ -31,31 +31,25 @@ static inline uint16_t csum_negate(uint16_t word)
 // all sums are of headers, a few words long.
 static inline uint64_t csum_sum(const uint8_t *bytes, size_t n)
 {
+	const uint8_t *end = bytes + (n & ~(size_t)7);
 	uint64_t sum = 0;
 
-	for (; n >= 8; bytes += 8, n -= 8) {
+	for (; bytes < end; bytes += 8) {
 		const uint64_t words = load_u64(bytes);
 
 		sum += words;
 		sum += sum < words; // the carry comes in again at the other end
 	}
 	sum = (sum & 0xffffffff) + (sum >> 32);
-	if (n >= 4) {
+	if (n & 4) {
 		sum += load_u32(bytes);
 		bytes += 4;
-		n -= 4;
 	}
-	if (n >= 2) {
+	if (n & 2) {
 		sum += load_u16(bytes);
 		bytes += 2;
-		n -= 2;
 	}
-	if (n) {
-		const uint8_t last[2] = {bytes[0], 0};
-
-		sum += load_u16(last);
-	}
-	return sum;
+	return n & 1 ? sum + bytes[0] : sum;
 }
 
 // The same for bytes that begin at `offset` of the checksummed data: an odd offset swaps their

@@ -104,7 +104,15 @@ static inline uint64_t addresses_sum(uint64_t addresses)
 	return (uint32_t)addresses + (addresses >> 32);
 }
 
-static __attribute__((noinline)) void reply_ipv6(struct pkt *p)
+static void reply_ipv4(struct pkt *p, uint16_t ip_id)
+{
+	const uint64_t addresses = swap_addresses(load_u64(p->l3 + 12));
+
+	write_ipv4(p, addresses, ip_id);
+	write_udp(p, swap_ports(load_u32(p->l4)), addresses_sum(addresses));
+}
+
+static void reply_ipv6(struct pkt *p)
 {
 	uint8_t source[IPV6_BYTES];
 
@@ -117,17 +125,14 @@ static __attribute__((noinline)) void reply_ipv6(struct pkt *p)
 
 void pkt_reply(struct pkt *p, uint16_t payload_bytes, uint16_t ip_id)
 {
-	uint64_t addresses;
-
 	if (p->l3_bytes != pkt_ip_bytes(p->family))
 		drop_options(p);
 	swap_macs(p->frame);
 	p->payload_bytes = payload_bytes;
-	if (p->family == FAMILY_IPV6)
-		return reply_ipv6(p);
-	addresses = swap_addresses(load_u64(p->l3 + 12));
-	write_ipv4(p, addresses, ip_id);
-	write_udp(p, swap_ports(load_u32(p->l4)), addresses_sum(addresses));
+	if (p->family == FAMILY_IPV4)
+		reply_ipv4(p, ip_id);
+	else
+		reply_ipv6(p);
 }
 
 void pkt_originate(struct pkt *p, const struct pkt_rewrite *rewrite)

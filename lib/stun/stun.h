@@ -242,6 +242,11 @@ struct stun_writer {
 // Write the header. `transaction_id` may lie in `buf` itself: it is read first.
 void stun_writer_init(struct stun_writer *w, uint8_t *buf, size_t capacity_bytes,
 	enum stun_class class, uint16_t method, const uint8_t *transaction_id);
+// Turn the Binding request that lies where `w`, still empty, writes into its success response:
+// header and XOR-MAPPED-ADDRESS. The client's address, 4 or 16 bytes, and port are as they lie in
+// its packet. Needs 44 bytes of capacity.
+void stun_put_mapped(
+	struct stun_writer *w, enum family family, const uint8_t *ip, uint16_t port_be);
 void stun_put_bytes(struct stun_writer *w, uint16_t type, const void *value, size_t n_bytes);
 void stun_put_u32(struct stun_writer *w, uint16_t type, uint32_t value);
 void stun_put_channel(struct stun_writer *w, uint16_t channel);
@@ -252,7 +257,10 @@ void stun_put_error(struct stun_writer *w, enum stun_code code, bool with_reason
 void stun_put_unknown(struct stun_writer *w, const uint16_t *types, size_t n_types);
 void stun_put_fingerprint(struct stun_writer *w);
 // Bytes of the finished message, or 0 after an overflow.
-size_t stun_writer_end(const struct stun_writer *w);
+static inline size_t stun_writer_end(const struct stun_writer *w)
+{
+	return w->overflow ? 0 : w->n_bytes;
+}
 
 // NAT behaviour discovery (RFC 5780): with two addresses and two ports we are at all four of their
 // pairs.

@@ -2,6 +2,9 @@
 #include "stun.h"
 
 #define LENGTH_MAX 65532 // the largest multiple of four that the header's length field holds
+#define BINDING_SUCCESS 0x0101u
+#define MAPPED_BYTES_MAX \
+	(STUN_HEADER_BYTES + STUN_ATTR_HEADER_BYTES + ADDRESS_HEADER_BYTES + IPV6_BYTES)
 #define ADDRESS_HEADER_BYTES 4 // a reserved byte, the family, the port
 
 void stun_writer_init(struct stun_writer *w, uint8_t *buf, size_t capacity_bytes,
@@ -85,9 +88,10 @@ static void put_masked(struct stun_writer *w, uint16_t type, const struct endpoi
 	if (!out)
 		return;
 	store_be32(out, (uint32_t)family << 16 | (endpoint->port ^ load_be16(mask)));
-	store_u32(out + ADDRESS_HEADER_BYTES, load_u32(ip) ^ load_u32(mask));
+	out += ADDRESS_HEADER_BYTES;
+	store_u32(out, load_u32(ip) ^ load_u32(mask));
 	for (size_t at = 4; family == FAMILY_IPV6 && at < IPV6_BYTES; at += 4)
-		store_u32(out + ADDRESS_HEADER_BYTES + at, load_u32(ip + at) ^ load_u32(mask + at));
+		store_u32(out + at, load_u32(ip + at) ^ load_u32(mask + at));
 }
 
 void stun_put_address(struct stun_writer *w, uint16_t type, const struct endpoint *endpoint)
@@ -103,6 +107,29 @@ void stun_put_xor_address(struct stun_writer *w, uint16_t type, const struct end
 		return;
 	// RFC 8489 §14.2: the cookie and the transaction id, as they lie in the header.
 	put_masked(w, type, endpoint, w->buf + 4);
+}
+
+// In words of eight bytes, which the checksum loads next: the cookie and the transaction id, which
+// hide the address, are there.
+void stun_put_mapped(struct stun_writer *w, enum family family, const uint8_t *ip, uint16_t port_be)
+{
+	const uint16_t value_bytes = (uint16_t)(ADDRESS_HEADER_BYTES + family_bytes(family));
+	const uint32_t type = BINDING_SUCCESS << 16 | (STUN_ATTR_HEADER_BYTES + value_bytes);
+	const uint32_t attr = (uint32_t)STUN_ATTR_XOR_MAPPED_ADDRESS << 16 | value_bytes;
+	uint8_t *buf = w->buf;
+	const uint8_t *mask = buf + 4;
+	const uint32_t head = (uint32_t)family << 8 | (uint32_t)(port_be ^ load_u16(mask)) << 16;
+	const uint32_t ip_first = load_u32(ip) ^ load_u32(mask);
+
+	assert(w->capacity_bytes >= MAPPED_BYTES_MAX);
+	store_u64(buf, __builtin_bswap32(type) | (uint64_t)load_u32(mask) << 32);
+	store_u64(buf + 16, load_u32(mask + 12) | (uint64_t)__builtin_bswap32(attr) << 32);
+	store_u64(buf + 24, head | (uint64_t)ip_first << 32);
+	if (family == FAMILY_IPV6) {
+		store_u64(buf + 32, load_u64(ip + 4) ^ load_u64(mask + 4));
+		store_u32(buf + 40, load_u32(ip + 12) ^ load_u32(mask + 12));
+	}
+	w->n_bytes = STUN_HEADER_BYTES + STUN_ATTR_HEADER_BYTES + value_bytes;
 }
 
 static const char *reason_phrase(enum stun_code code)
@@ -170,9 +197,4 @@ void stun_put_unknown(struct stun_writer *w, const uint16_t *types, size_t n_typ
 
 	for (size_t i = 0; out && i < n_types; i++)
 		store_be16(out + i * sizeof(*types), types[i]);
-}
-
-size_t stun_writer_end(const struct stun_writer *w)
-{
-	return w->overflow ? 0 : w->n_bytes;
 }

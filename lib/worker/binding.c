@@ -5,6 +5,12 @@
 
 #define ANSWER_BYTES_MAX 256
 
+// Nothing but a header.
+static bool is_bare(const struct pkt *p)
+{
+	return p->payload_bytes == STUN_HEADER_BYTES && load_u16(p->payload + 2) == 0;
+}
+
 // Any comprehension-required attribute, or one that asks for integrity.
 static bool is_plain(const struct stun_view *view)
 {
@@ -12,6 +18,30 @@ static bool is_plain(const struct stun_view *view)
 
 	return !view->integrity_offset && !view->integrity_sha256_offset &&
 		stun_unknown(view, NULL, 0, unknown) == 0;
+}
+
+// Of a request with attributes, whether it is answered here. False where it goes elsewhere.
+static __attribute__((noinline)) bool read_attributes(
+	struct burst_item *item, bool *with_fingerprint)
+{
+	const struct pkt *p = &item->pkt;
+	struct stun_view view;
+
+	if (stun_parse(&view, p->payload, p->payload_bytes)) {
+		item_drop(item, DROP_BAD_STUN);
+		return false;
+	}
+	*with_fingerprint = view.fingerprint_offset != 0;
+	// RFC 8489 §7.3: a wrong FINGERPRINT means this was not STUN.
+	if (*with_fingerprint && !stun_fingerprint_check(&view)) {
+		item_drop(item, DROP_BAD_STUN);
+		return false;
+	}
+	if (!is_plain(&view)) {
+		item->lane = LANE_PUNT;
+		return false;
+	}
+	return true;
 }
 
 static void put_discovery(const struct worker *w, struct stun_writer *writer, const struct pkt *p)
@@ -24,19 +54,15 @@ static void put_discovery(const struct worker *w, struct stun_writer *writer, co
 		stun_put_discovery(writer, &client, &service, &other);
 }
 
-static void answer(struct worker *w, struct burst_item *item, const struct stun_view *view)
+static void answer(struct worker *w, struct burst_item *item, bool with_fingerprint)
 {
 	struct pkt *p = &item->pkt;
-	const struct endpoint client = pkt_source(p);
-	const bool with_fingerprint = view->fingerprint_offset != 0;
-	struct stun_writer writer;
+	struct stun_writer writer = {.buf = p->payload, .capacity_bytes = ANSWER_BYTES_MAX};
 	size_t n_bytes;
 
 	if (!budget_take(&w->bindings, (enum family)p->family, pkt_source_ip(p), w->now_ticks))
 		return item_drop(item, DROP_BINDING_BUDGET);
-	stun_writer_init(&writer, p->payload, ANSWER_BYTES_MAX, STUN_SUCCESS, STUN_BINDING,
-		view->transaction_id);
-	stun_put_xor_address(&writer, STUN_ATTR_XOR_MAPPED_ADDRESS, &client);
+	stun_put_mapped(&writer, (enum family)p->family, pkt_source_ip(p), load_u16(p->l4));
 	if (w->discovery.alternate.port)
 		put_discovery(w, &writer, p);
 	if (*w->software)
@@ -53,28 +79,27 @@ static void answer(struct worker *w, struct burst_item *item, const struct stun_
 
 static void binding_item(struct worker *w, struct burst *b, struct burst_item *item)
 {
-	struct pkt *p = &item->pkt;
+	const struct pkt *p = &item->pkt;
 	const uint8_t *room_end = (uint8_t *)item->mbuf->buf_addr + item->mbuf->buf_len;
-	struct stun_view view;
+	bool with_fingerprint = false;
 
-	item->out_port = b->port_idx;
-	if (stun_parse(&view, p->payload, p->payload_bytes))
-		return item_drop(item, DROP_BAD_STUN);
-	// RFC 8489 §7.3: a wrong FINGERPRINT means this was not STUN.
-	if (view.fingerprint_offset && !stun_fingerprint_check(&view))
-		return item_drop(item, DROP_BAD_STUN);
-	if (!is_plain(&view)) {
-		item->lane = LANE_PUNT;
+	if (!is_bare(p) && !read_attributes(item, &with_fingerprint)) {
+		b->lanes |= 1u << item->lane;
 		return;
 	}
 	if (p->payload + ANSWER_BYTES_MAX > room_end)
 		return item_drop(item, DROP_NO_HEADROOM);
-	answer(w, item, &view);
+	item->out_port = b->port_idx;
+	answer(w, item, with_fingerprint);
 }
 
 void binding_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		if (b->items[i].lane == LANE_BINDING)
-			binding_item(w, b, &b->items[i]);
+	const struct burst_item *end = b->items + b->n;
+
+	if (!burst_has(b, 1u << LANE_BINDING))
+		return;
+	for (struct burst_item *item = b->items; item < end; item++)
+		if (item->lane == LANE_BINDING)
+			binding_item(w, b, item);
 }

@@ -43,8 +43,8 @@ static void classify_other(const struct worker *w, struct burst_item *item)
 static void classify_item(struct worker *w, struct burst_item *item)
 {
 	const struct pkt *p = &item->pkt;
-	const uint16_t port = load_be16(p->l4 + 2);
 	const struct local *local = locals_find_target(&w->locals, p);
+	const uint16_t port = load_be16(p->l4 + 2);
 
 	if (local_relays(local, port)) {
 		item->lane = LANE_DOWN;
@@ -76,14 +76,15 @@ static void classify_looped(struct worker *w, struct burst_item *item)
 
 void classify_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++) {
-		struct burst_item *item = &b->items[i];
+	const struct burst_item *end = b->items + b->n;
+	uint32_t lanes = 0;
 
-		if (item->lane != LANE_CLASSIFY)
-			continue;
-		if (b->looped)
+	for (struct burst_item *item = b->items; item < end; item++) {
+		if (item->lane == LANE_CLASSIFY && b->looped)
 			classify_looped(w, item);
-		else
+		else if (item->lane == LANE_CLASSIFY)
 			classify_item(w, item);
+		lanes |= 1u << item->lane;
 	}
+	b->lanes = lanes;
 }

@@ -25,6 +25,21 @@ static void mbuf_trim(struct rte_mbuf *mbuf, const struct pkt *p)
 	mbuf->ol_flags = 0;
 }
 
+static inline void queue(struct worker *w, uint8_t port_idx, struct rte_mbuf *mbuf)
+{
+	struct worker_port *port = &w->ports[port_idx];
+
+	if (port_idx >= w->n_ports) {
+		w->pub.stats.n_drops[DROP_NO_PORT]++;
+		rte_pktmbuf_free(mbuf);
+	} else if (port->n_tx == TX_QUEUE_MAX) {
+		w->pub.stats.n_drops[DROP_TX_FULL]++;
+		rte_pktmbuf_free(mbuf);
+	} else {
+		port->tx[port->n_tx++] = mbuf;
+	}
+}
+
 static void drop(
 	struct worker *w, const struct burst *b, struct outbox *out, struct burst_item *item)
 {
@@ -107,7 +122,7 @@ static void flush_item(
 		if (item->split_bytes)
 			return split(w, out, item);
 		mbuf_trim(item->mbuf, &item->pkt);
-		return transmit_queue(w, item->out_port, item->mbuf);
+		return queue(w, item->out_port, item->mbuf);
 	case LANE_ABSORBED:
 		w->pub.stats.n_absorbed++;
 		out->drops[out->n_drops++] = item->mbuf;
@@ -184,14 +199,15 @@ static void send_others(struct worker *w, struct outbox *out)
 
 void flush_burst(struct worker *w, struct burst *b)
 {
+	const struct burst_item *end = b->items + b->n;
 	struct outbox out;
 
 	out.n_punts = 0;
 	out.n_others = 0;
 	out.n_drops = 0;
 	out.n_moved = 0;
-	for (unsigned i = 0; i < b->n; i++)
-		flush_item(w, b, &out, &b->items[i]);
+	for (struct burst_item *item = b->items; item < end; item++)
+		flush_item(w, b, &out, item);
 	send_moved(w, &out);
 	send_punts(w, &out);
 	send_others(w, &out);
@@ -200,17 +216,7 @@ void flush_burst(struct worker *w, struct burst *b)
 
 void transmit_queue(struct worker *w, uint8_t port_idx, struct rte_mbuf *mbuf)
 {
-	struct worker_port *port = &w->ports[port_idx];
-
-	if (port_idx >= w->n_ports) {
-		w->pub.stats.n_drops[DROP_NO_PORT]++;
-		rte_pktmbuf_free(mbuf);
-	} else if (port->n_tx == TX_QUEUE_MAX) {
-		w->pub.stats.n_drops[DROP_TX_FULL]++;
-		rte_pktmbuf_free(mbuf);
-	} else {
-		port->tx[port->n_tx++] = mbuf;
-	}
+	queue(w, port_idx, mbuf);
 }
 
 // What a port does not take now waits for the next round.

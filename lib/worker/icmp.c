@@ -69,9 +69,13 @@ static void relay_item(struct worker *w, struct burst_item *item)
 
 void icmp_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		if (b->items[i].lane == LANE_ICMP)
-			relay_item(w, &b->items[i]);
+	const struct burst_item *end = b->items + b->n;
+
+	if (!burst_has(b, 1u << LANE_ICMP))
+		return;
+	for (struct burst_item *item = b->items; item < end; item++)
+		if (item->lane == LANE_ICMP)
+			relay_item(w, item);
 }
 
 // Goes back by the port and the station it came from.

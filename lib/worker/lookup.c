@@ -18,11 +18,15 @@ static void judge(struct burst_item *item)
 
 void lookup_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		b->items[i].permission = NULL;
+	const struct burst_item *end = b->items + b->n;
+
+	if (!burst_has(b, LANES_RELAYED | 1u << LANE_ICMP))
+		return;
+	for (struct burst_item *item = b->items; item < end; item++)
+		item->permission = NULL;
 	lookup4_burst(w, b);
 	if (w->flows6.n_entries)
 		lookup6_burst(w, b);
-	for (unsigned i = 0; i < b->n; i++)
-		judge(&b->items[i]);
+	for (struct burst_item *item = b->items; item < end; item++)
+		judge(item);
 }

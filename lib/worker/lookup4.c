@@ -57,11 +57,11 @@ static bool is_for_this_table(const struct burst_item *item)
 
 static void first_pass(struct worker *w, struct burst *b)
 {
+	const struct burst_item *end = b->items + b->n;
 	struct query q;
 
 	q.n = 0;
-	for (unsigned i = 0; i < b->n; i++) {
-		struct burst_item *item = &b->items[i];
+	for (struct burst_item *item = b->items; item < end; item++) {
 		const struct pkt *p = &item->pkt;
 
 		if (is_for_this_table(item) && !(item->lane == LANE_DOWN && item->missed))
@@ -102,12 +102,11 @@ static void ask_permission_icmp(struct query *q, struct burst_item *item)
 
 static void second_pass(struct worker *w, struct burst *b)
 {
+	const struct burst_item *end = b->items + b->n;
 	struct query q;
 
 	q.n = 0;
-	for (unsigned i = 0; i < b->n; i++) {
-		struct burst_item *item = &b->items[i];
-
+	for (struct burst_item *item = b->items; item < end; item++) {
 		if (item->lane == LANE_UP_SEND && item->flow.to)
 			ask_permission_up(&q, item);
 		else if (item->lane == LANE_DOWN && !item->flow.to && is_for_this_table(item))

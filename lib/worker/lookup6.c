@@ -57,12 +57,13 @@ static void ask_flow(struct query *q, struct burst_item *item)
 
 static void first_pass(struct worker *w, struct burst *b)
 {
+	const struct burst_item *end = b->items + b->n;
 	struct query q;
 
 	q.n = 0;
-	for (unsigned i = 0; i < b->n; i++)
-		if (b->items[i].lane <= LANE_DOWN && !b->items[i].flow.to)
-			ask_flow(&q, &b->items[i]);
+	for (struct burst_item *item = b->items; item < end; item++)
+		if (item->lane <= LANE_DOWN && !item->flow.to)
+			ask_flow(&q, item);
 	query_run(&q, w);
 }
 
@@ -97,12 +98,11 @@ static void ask_permission_icmp(struct query *q, struct burst_item *item)
 
 static void second_pass(struct worker *w, struct burst *b)
 {
+	const struct burst_item *end = b->items + b->n;
 	struct query q;
 
 	q.n = 0;
-	for (unsigned i = 0; i < b->n; i++) {
-		struct burst_item *item = &b->items[i];
-
+	for (struct burst_item *item = b->items; item < end; item++) {
 		if (item->lane == LANE_UP_SEND && item->flow.to && !item->permission)
 			ask_permission_up(&q, item);
 		else if (item->lane == LANE_DOWN && !item->flow.to)

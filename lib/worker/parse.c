@@ -71,7 +71,9 @@ static void parse_item(struct worker *w, struct burst *b, struct burst_item *ite
 
 void parse_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		if (b->items[i].lane == LANE_PARSE)
-			parse_item(w, b, &b->items[i]);
+	const struct burst_item *end = b->items + b->n;
+
+	for (struct burst_item *item = b->items; item < end; item++)
+		if (item->lane == LANE_PARSE)
+			parse_item(w, b, item);
 }

@@ -65,7 +65,11 @@ static void punt_item(struct worker *w, struct burst_item *item)
 
 void punt_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++)
-		if (b->items[i].lane == LANE_PUNT)
-			punt_item(w, &b->items[i]);
+	const struct burst_item *end = b->items + b->n;
+
+	if (!burst_has(b, 1u << LANE_PUNT))
+		return;
+	for (struct burst_item *item = b->items; item < end; item++)
+		if (item->lane == LANE_PUNT)
+			punt_item(w, item);
 }

@@ -305,9 +305,11 @@ static __attribute__((noinline)) void relay_ipv6(struct worker *w, struct burst_
 
 void relay_burst(struct worker *w, struct burst *b)
 {
-	for (unsigned i = 0; i < b->n; i++) {
-		struct burst_item *item = &b->items[i];
+	const struct burst_item *end = b->items + b->n;
 
+	if (!burst_has(b, LANES_RELAYED))
+		return;
+	for (struct burst_item *item = b->items; item < end; item++) {
 		if (item->lane > LANE_DOWN || item->lane < LANE_UP_CHANNEL)
 			continue;
 		if (item->pkt.family == FAMILY_IPV4 && item->flow.to->family == FAMILY_IPV4)

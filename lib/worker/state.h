@@ -35,6 +35,8 @@ enum lane {
 	LANE_DROP,
 };
 
+#define LANES_RELAYED (1u << LANE_UP_CHANNEL | 1u << LANE_UP_SEND | 1u << LANE_DOWN)
+
 // What a Send indication says.
 struct send_request {
 	uint8_t peer_ip[IPV6_BYTES]; // of IPv4 the first four
@@ -77,6 +79,7 @@ struct burst {
 	unsigned n; // of the items: what the express lane left
 	uint8_t port_idx; // where it came in
 	bool looped; // from another allocation of this box, not from a wire
+	uint32_t lanes; // that items came to, a bit each, from classify on
 	struct rte_mbuf *rx[WORKER_BURST_MAX];
 	struct burst_item items[WORKER_BURST_MAX];
 };
@@ -212,6 +215,12 @@ static inline struct burst_item *burst_leave(struct burst *b, struct rte_mbuf *m
 	item->split_bytes = 0;
 	item->missed = false;
 	return item;
+}
+
+// Most bursts have no use for some of the stages.
+static inline bool burst_has(const struct burst *b, uint32_t lanes)
+{
+	return b->lanes & lanes;
 }
 
 static inline void item_drop(struct burst_item *item, enum drop drop)

@@ -331,3 +331,29 @@ Test(stun_write, values_and_messages_end_where_the_length_fields_do)
 	free(value);
 	free(buf);
 }
+
+// The answer in the place of its request is the one that the parts would make.
+Test(stun_write, mapped_answer_is_what_its_parts_make)
+{
+	static const char *const clients[] = {"203.0.113.9:54321", "[2001:db8:1::9:ff]:1"};
+
+	for (size_t i = 0; i < N_ELEMENTS(clients); i++) {
+		const struct endpoint client = endpoint_of(clients[i]);
+		uint8_t expected[48] = {0};
+		uint8_t buf[48] = {0};
+		struct stun_writer parts;
+		struct stun_writer w = {.buf = buf, .capacity_bytes = 44};
+
+		stun_writer_init(
+			&parts, expected, sizeof(expected), STUN_SUCCESS, STUN_BINDING, id);
+		stun_put_xor_address(&parts, STUN_ATTR_XOR_MAPPED_ADDRESS, &client);
+		stun_writer_init(
+			&(struct stun_writer){0}, buf, sizeof(buf), STUN_REQUEST, STUN_BINDING, id);
+		stun_put_mapped(&w, (enum family)client.ip.family, client.ip.bytes,
+			__builtin_bswap16(client.port));
+		cr_expect_eq(stun_writer_end(&w), stun_writer_end(&parts), "%s", clients[i]);
+		cr_expect_arr_eq(buf, expected, sizeof(buf), "%s", clients[i]);
+		stun_put_u32(&w, STUN_ATTR_LIFETIME, 1);
+		cr_expect_eq(stun_writer_end(&w), i == 0 ? 40 : 0, "what is put next");
+	}
+}
