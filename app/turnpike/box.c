@@ -204,9 +204,9 @@ static int open_control(
 	struct control_worker workers[CONF_WORKERS_MAX];
 	struct control_config config = policy->control;
 	struct turn_config turn = policy->turn;
-	int rc = box->conf->has_redis ? redis_open(&box->redis, &policy->redis) : 0;
+	int rc = 0;
 
-	turn.watcher = events_watcher(&box->events);
+	turn.watcher = records_watcher(box->records, events_watcher(&box->events));
 	turn.first_id = (uint64_t)time(NULL) << 32 | 1;
 	if (box->redis)
 		turn.source = redis_source(box->redis);
@@ -221,6 +221,7 @@ static int open_control(
 		};
 	config.turn = box->turn;
 	config.route = box->route;
+	config.ended = records_taker(box->records);
 	config.workers = workers;
 	config.n_workers = box->n_workers;
 	config.pool = box->pool;
@@ -231,6 +232,23 @@ static int open_control(
 		snprintf(error, BOX_ERROR_BYTES, "the control core cannot be set up: %s",
 			strerror(-rc));
 	return rc ? EXIT_RESOURCE : 0;
+}
+
+// What the control core tells things to.
+static int open_sinks(
+	struct box *box, const struct policy *policy, char error[static BOX_ERROR_BYTES])
+{
+	int rc = box->conf->has_redis ? redis_open(&box->redis, &policy->redis) : 0;
+
+	if (rc) {
+		snprintf(error, BOX_ERROR_BYTES, "no memory for Redis");
+		return EXIT_RESOURCE;
+	}
+	rc = records_open(&box->records, box->conf, box->redis);
+	if (rc)
+		snprintf(error, BOX_ERROR_BYTES, "records.file %s cannot be opened: %s",
+			box->conf->records.file ? box->conf->records.file : "", strerror(-rc));
+	return rc ? exit_status_of(rc) : 0;
 }
 
 // The cores, by one reading of the configuration: keys are made once.
@@ -246,6 +264,7 @@ static int open_cores(struct box *box, char error[static BOX_ERROR_BYTES])
 	for (size_t i = 0; i < box->n_mirrors; i++)
 		policy.control_ports[i].mirror = &box->mirrors[i];
 	status = status ? status : open_workers(box, &policy, error);
+	status = status ? status : open_sinks(box, &policy, error);
 	status = status ? status : open_control(box, &policy, error);
 	policy_free(&policy);
 	return status;
@@ -291,6 +310,7 @@ void box_close(struct box *box)
 
 	control_destroy(box->control);
 	turn_destroy(box->turn);
+	records_close(box->records);
 	redis_close(box->redis);
 	for (size_t i = 0; i < N_ELEMENTS(box->workers); i++) {
 		worker_destroy(box->workers[i].worker);

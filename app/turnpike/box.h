@@ -10,6 +10,7 @@
 #include "events.h"
 #include "msg/msg.h"
 #include "privileges.h"
+#include "records.h"
 #include "redis/redis.h"
 #include "route/route.h"
 #include "turn/turn.h"
@@ -43,6 +44,7 @@ struct box {
 	int kernel_fd;
 	struct redis *redis; // NULL: none is configured
 	int kernel6_fd;
+	struct records *records; // NULL: none are written
 	struct turn *turn;
 	struct events events;
 	struct doorbell doorbell;

@@ -21,6 +21,7 @@
 #define HEALTH_MS 500 // between two judgements
 #define POLLS_PER_EVENTS 16 // busy rounds of the control core between two looks at its descriptors
 #define TIMER_SLACK_NS 1000
+#define STOP_MS 5000 // for the records of what lives at the end, at most
 
 // An idle worker polls on for a while, then sleeps: shortly at first, since traffic often comes in
 // trains.
@@ -149,6 +150,7 @@ static void on_second(evutil_socket_t fd, short what, void *argument)
 	(void)what;
 	log_tick();
 	service_tick(&loop->service);
+	records_tick(loop->box->records);
 }
 
 // The loop itself does the work; an event only ends its sleep.
@@ -265,6 +267,42 @@ static int drop_privileges(const struct box *box)
 	return rc;
 }
 
+// What stands in Redis's outbox goes, as far as Redis takes it by then.
+static void empty_outbox(struct loop *loop, uint64_t until_ms)
+{
+	struct redis_stats stats;
+
+	if (!loop->box->redis)
+		return;
+	for (;;) {
+		redis_stats_get(loop->box->redis, &stats);
+		if (!stats.is_up || stats.n_untold == 0 || time_now().now_ms >= until_ms)
+			return;
+		event_base_loop(loop->base, EVLOOP_ONCE);
+	}
+}
+
+// Every allocation that still lives ends with a record of its own. The workers' threads have ended:
+// their part is done here.
+static void end_allocations(struct loop *loop)
+{
+	struct turn_kick all = {.reason = TURN_STOPPED};
+	const struct box *box = loop->box;
+	struct turn_time now = time_now();
+	const uint64_t until_ms = now.now_ms + STOP_MS;
+	bool more = true;
+
+	while (box->records && (more || control_n_cooling(box->control) > 0) &&
+		now.now_ms < until_ms) {
+		more = control_user_end(box->control, &now, &all);
+		control_poll(box->control, &now);
+		for (size_t i = 0; i < box->n_workers; i++)
+			worker_poll(box->workers[i].worker);
+		now = time_now();
+	}
+	empty_outbox(loop, until_ms);
+}
+
 int run(struct box *box)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
@@ -284,8 +322,10 @@ int run(struct box *box)
 	}
 	atomic_store(&loop->stop, true);
 	rte_eal_mp_wait_lcore();
-	if (!rc)
+	if (!rc) {
+		end_allocations(loop);
 		report_log(&loop->report, box, &loop->clock, true);
+	}
 	redis_close(box->redis); // its events are in the loop
 	box->redis = NULL;
 	web_close(loop->web);

@@ -153,5 +153,7 @@ void conf_destroy(struct conf *conf)
 	free(conf->group);
 	free(conf->worker_cpus);
 	free(conf->http.listen);
+	free(conf->records.file);
+	free(conf->records.redis);
 	free(conf);
 }

@@ -151,6 +151,13 @@ struct conf_http {
 	bool coturn_names; // metrics also under coturn's names
 };
 
+// One record for each allocation that has ended; neither set: none are written.
+struct conf_records {
+	char *file; // an absolute path; NULL: none
+	char *redis; // the key of a list; NULL: none
+	bool coturn_status; // coturn's keys and messages about allocations, in Redis
+};
+
 struct conf {
 	struct conf_port *ports;
 	size_t n_ports; // 1..CONF_PORTS_MAX
@@ -200,6 +207,7 @@ struct conf {
 	uint32_t n_mbufs; // 0: computed from ports and workers
 
 	struct conf_http http;
+	struct conf_records records;
 	struct log_config log; // default: info, auto, plain
 	uint32_t stats_interval_s; // 0: only at the end; default 60
 

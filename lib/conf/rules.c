@@ -408,9 +408,11 @@ static int check_redis(const struct conf *conf, struct source *source)
 				"redis: {server: ...}");
 		is_used = is_used || conf->realms[i].uses_redis;
 	}
+	is_used = is_used || conf->records.redis || conf->records.coturn_status;
 	if (conf->has_redis && !is_used)
 		return source_fail(source, &redis, NULL,
-			"no realm uses it; allowed: redis: on in auth or in one of realms");
+			"nothing uses it; allowed: redis: on in auth or in one of realms, "
+			"or records");
 	return 0;
 }
 

@@ -307,6 +307,14 @@ static const cyaml_schema_field_t http_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t records_fields[] = {
+	FIELD_TEXT_OPTIONAL("file", struct raw_records, file, 4000),
+	FIELD_TEXT_OPTIONAL("redis", struct raw_records, redis, 256),
+	CYAML_FIELD_ENUM("coturn-status", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,
+		struct raw_records, coturn_status, switches, N_ELEMENTS(switches)),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_ENUM_PTR("level", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, struct raw_log,
 		level, levels, N_ELEMENTS(levels)),
@@ -334,6 +342,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	CYAML_FIELD_MAPPING("workers", CYAML_FLAG_OPTIONAL, struct raw, workers, workers_fields),
 	CYAML_FIELD_MAPPING("memory", CYAML_FLAG_OPTIONAL, struct raw, memory, memory_fields),
 	CYAML_FIELD_MAPPING("http", CYAML_FLAG_OPTIONAL, struct raw, http, http_fields),
+	CYAML_FIELD_MAPPING("records", CYAML_FLAG_OPTIONAL, struct raw, records, records_fields),
 	CYAML_FIELD_MAPPING("log", CYAML_FLAG_OPTIONAL, struct raw, log, log_fields),
 	FIELD_TEXT_OPTIONAL("user", struct raw, user, ACCOUNT_BYTES_MAX),
 	FIELD_TEXT_OPTIONAL("group", struct raw, group, ACCOUNT_BYTES_MAX),

@@ -183,6 +183,12 @@ struct raw_http {
 	enum raw_switch coturn_names;
 };
 
+struct raw_records {
+	char *file;
+	char *redis;
+	enum raw_switch coturn_status;
+};
+
 struct raw_log {
 	enum log_level *level;
 	enum log_format format;
@@ -209,6 +215,7 @@ struct raw {
 	struct raw_workers workers;
 	struct raw_memory memory;
 	struct raw_http http;
+	struct raw_records records;
 	struct raw_log log;
 	char *user;
 	char *group;

@@ -22,6 +22,9 @@ int values_take_redis(struct conf *conf, struct raw *raw, struct source *source)
 // The mapping `http`. For values_take().
 int values_take_http(struct conf *conf, struct raw *raw, struct source *source);
 
+// The mapping `records`. For values_take().
+int values_take_records(struct conf *conf, struct raw *raw, struct source *source);
+
 // The text, which is then no longer there.
 char *values_steal(char **text);
 // The number, or its default.

@@ -156,7 +156,10 @@ static void read_settings(struct redis *redis)
 
 static void on_up(void *owner)
 {
-	read_settings(owner);
+	struct redis *redis = owner;
+
+	read_settings(redis);
+	outbox_flush(&redis->outbox);
 }
 
 static void on_refresh(evutil_socket_t fd, short what, void *argument)
@@ -180,8 +183,10 @@ static int init(struct redis *redis, const struct redis_config *config)
 		if (settings_init(&redis->settings[redis->n_realms], redis, redis->n_realms,
 			    config->realms[redis->n_realms], &redis->hash_key))
 			return -ENOMEM;
-	rc = cache_init(&redis->cache, config->n_cached_max, config->cache_s * MS_IN_S,
-		config->unknown_cache_s * MS_IN_S);
+	rc = outbox_init(&redis->outbox, &redis->link);
+	rc = rc ? rc
+		: cache_init(&redis->cache, config->n_cached_max, config->cache_s * MS_IN_S,
+			  config->unknown_cache_s * MS_IN_S);
 	return rc ? rc : link_init(&redis->link, config, redis, on_up);
 }
 
@@ -222,11 +227,17 @@ void redis_close(struct redis *redis)
 	if (redis->refresh)
 		event_free(redis->refresh);
 	link_fini(&redis->link);
+	outbox_fini(&redis->outbox);
 	for (size_t i = 0; i < redis->n_realms; i++)
 		settings_fini(&redis->settings[i]);
 	free(redis->settings);
 	cache_fini(&redis->cache);
 	free(redis);
+}
+
+void redis_tell(struct redis *redis, const struct redis_word *words, size_t n)
+{
+	outbox_add(&redis->outbox, words, n);
 }
 
 void redis_stats_get(const struct redis *redis, struct redis_stats *out)
@@ -240,5 +251,9 @@ void redis_stats_get(const struct redis *redis, struct redis_stats *out)
 		.n_failed = redis->n_failed,
 		.n_full = redis->n_full,
 		.n_links = redis->link.n_ups,
+		.n_untold = (uint32_t)redis->outbox.n,
+		.n_told = redis->outbox.n_told,
+		.n_told_refused = redis->outbox.n_refused,
+		.n_told_lost = redis->outbox.n_lost,
 	};
 }

@@ -6,6 +6,8 @@
 //     turn/realm/REALM/total-quota, user-quota            allocations of the realm, of each user
 //     turn/realm/REALM/allowed-peer-ip, denied-peer-ip    sets of addresses, ranges and networks
 //
+// And the other way, whatever redis_tell() is given.
+//
 // Asynchronous in the caller's event loop; nothing here waits. What was read is cached within
 // bounds. While Redis cannot be reached, users that are cached stay good however old they are, and
 // so do the settings of realms; the link is tried again with growing pauses. One thread calls all
@@ -57,6 +59,18 @@ struct redis_stats {
 	uint64_t n_failed; // of them, without an answer that could be used
 	uint64_t n_full; // not asked for: too many were waiting
 	uint64_t n_links; // how often a link came up
+	uint32_t n_untold; // that wait for Redis
+	uint64_t n_told;
+	uint64_t n_told_refused; // Redis answered with an error
+	uint64_t n_told_lost; // the oldest, for want of room
+};
+
+#define REDIS_WORDS_MAX 6
+#define REDIS_OUTBOX_MAX 4096 // commands that wait
+
+struct redis_word {
+	const void *bytes;
+	size_t n_bytes;
 };
 
 struct redis;
@@ -69,6 +83,10 @@ int redis_start(struct redis *redis, struct event_base *base, const struct redis
 // No callback comes after it. NULL is fine.
 void redis_close(struct redis *redis);
 struct turn_source redis_source(struct redis *redis);
+// Tell Redis something: a command of up to REDIS_WORDS_MAX words, copied. It never waits. Commands
+// go out in their order, when Redis can be reached; those that were on their way when a link broke
+// go out again. Past REDIS_OUTBOX_MAX the oldest is lost and counted.
+void redis_tell(struct redis *redis, const struct redis_word *words, size_t n);
 void redis_stats_get(const struct redis *redis, struct redis_stats *out);
 
 #endif

@@ -4,11 +4,13 @@
 
 #include "cache.h"
 #include "link.h"
+#include "outbox.h"
 #include "redis.h"
 #include "settings.h"
 
 struct redis {
 	struct link link;
+	struct outbox outbox;
 	struct cache cache;
 	struct settings *settings; // of each realm
 	size_t n_realms;

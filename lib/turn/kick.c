@@ -28,6 +28,8 @@ static bool is_meant(const struct allocation *allocation, const struct turn_kick
 		return false;
 	if (kick->realm && strcmp(identity->realm->name, kick->realm) != 0)
 		return false;
+	if (!kick->name)
+		return true;
 	account = identity->account;
 	return identity_is(identity, kick->name, kick->n_bytes) ||
 		(!identity->keys.mac_key_bytes && account->n_bytes == kick->n_bytes &&
@@ -44,7 +46,8 @@ bool turn_user_end(struct turn *turn, const struct turn_time *time, struct turn_
 		kick->cursor++;
 		if (!is_meant(allocation_at(turn, kick->cursor), kick))
 			continue;
-		allocation_end(turn, kick->cursor, TURN_KICKED, effects);
+		allocation_end(
+			turn, kick->cursor, kick->reason ? kick->reason : TURN_KICKED, effects);
 		kick->n_ended++;
 	}
 	return true;

@@ -178,6 +178,7 @@ enum turn_reason {
 	TURN_EXPIRED,
 	TURN_RELEASED, // by its client
 	TURN_KICKED,
+	TURN_STOPPED, // with the relay
 };
 
 struct turn_event {
@@ -424,8 +425,10 @@ int turn_allocation_end(
 
 // A user whose allocations are to end, and how far that is.
 struct turn_kick {
+	enum turn_reason reason; // TURN_NO_REASON is TURN_KICKED
 	const char *realm; // NULL: in any realm
-	const void *name; // as clients write it, or of REST users what stands behind the time in it
+	// As clients write it, or of REST users what stands behind the time in it; NULL: everybody.
+	const void *name;
 	size_t n_bytes;
 	uint32_t cursor; // 0 first
 	uint32_t n_ended;

@@ -123,6 +123,7 @@ const char *turn_reason_name(enum turn_reason reason)
 		[TURN_EXPIRED] = "expired",
 		[TURN_RELEASED] = "released",
 		[TURN_KICKED] = "kicked",
+		[TURN_STOPPED] = "stopped",
 	};
 
 	return names[reason];

@@ -70,6 +70,7 @@ static const char base[] =
 	"workers: {count: 2, cpus: [0, 1], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: off, mbufs: 4096}\n"
 	"http: {listen: [\"127.0.0.1:9641\"], page: off, coturn-names: off}\n"
+	"records: {file: /run/records, redis: calls, coturn-status: off}\n"
 	"log: {level: info, format: auto, user-names: plain, stats-interval-s: 5}\n"
 	"user: relay\n"
 	"group: calls\n";
@@ -198,6 +199,9 @@ static const struct row rows[] = {
 	{"", "127.0.0.1:9641", "127.0.0.1:9642", "!http.listen: -127.0.0.1:9641 +127.0.0.1:9642"},
 	{"", "page: off", "page: on", "!http.page: off -> on"},
 	{"", "coturn-names: off", "coturn-names: on", "!http.coturn-names: off -> on"},
+	{"", "/run/records", "/run/others", "!records.file: /run/records -> /run/others"},
+	{"", "redis: calls", "redis: others", "!records.redis: calls -> others"},
+	{"", "coturn-status: off", "coturn-status: on", "!records.coturn-status: off -> on"},
 	{"", "level: info", "level: debug", "log.level: info -> debug"},
 	{"", "format: auto", "format: json", "log.format: auto -> json"},
 	{"", "user-names: plain", "user-names: off", "log.user-names: plain -> off"},

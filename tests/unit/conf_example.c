@@ -46,6 +46,7 @@ Test(conf_example, it_has_one_port_in_the_lab)
 	cr_expect_str_eq(prefix_format(&conf->ports[0].addresses[0], text), "198.18.0.2/24");
 	cr_expect_eq(conf->http.n_listen, 0);
 	cr_expect_not(conf->http.page || conf->http.coturn_names);
+	cr_expect_not(conf->records.file || conf->records.redis || conf->records.coturn_status);
 	cr_assert_eq(conf->n_listen, 1);
 	cr_expect_str_eq(endpoint_format(&conf->listen[0], text), "198.18.0.2:3478");
 	cr_assert_eq(conf->n_relay, 1);
@@ -109,7 +110,7 @@ static size_t check_allowed_keys(const char *text)
 
 Test(conf_example, every_key_is_in_it)
 {
-	cr_expect_eq(check_allowed_keys("x: 1"), 17);
+	cr_expect_eq(check_allowed_keys("x: 1"), 18);
 	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
@@ -130,6 +131,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
 	cr_expect_eq(check_allowed_keys("http: {x: 1}"), 3);
+	cr_expect_eq(check_allowed_keys("records: {x: 1}"), 3);
 	cr_expect_eq(check_allowed_keys("log: {x: 1}"), 4);
 }
 

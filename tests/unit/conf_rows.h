@@ -37,7 +37,7 @@ struct row {
 #define ROOT_KEYS                                                                            \
 	"ports, listen, relay, auth, realms, redis, limits, stun, mobility, tokens, peers, " \
 	"workers, "                                                                          \
-	"memory, http, log, user, group"
+	"memory, http, records, log, user, group"
 #define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
 #define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
 #define SOCKET                                                                                   \
@@ -398,7 +398,20 @@ static const struct row rows_realms[] = {
 		"t:18: http.page: nothing is served without a listener; allowed: off, or "
 		"http.listen"},
 	{"", "redis: {server: 127.0.0.1:6379}\n",
-		"t:18: redis: no realm uses it; allowed: redis: on in auth or in one of realms"},
+		"t:18: redis: nothing uses it; allowed: redis: on in auth or in one of realms, "
+		"or records"},
+	{"", "records: {file: records.jsonl}\n",
+		"t:18: records.file: records.jsonl is no absolute path of a file; allowed: one "
+		"like /var/log/turnpike/records.jsonl"},
+	{"", "records: {file: /var/log/}\n",
+		"t:18: records.file: /var/log/ is no absolute path of a file; allowed: one "
+		"like /var/log/turnpike/records.jsonl"},
+	{"", "records: {redis: calls}\n",
+		"t:18: records.redis: no redis at the top level says where it is; allowed: no "
+		"such key, or redis: {server: ...}"},
+	{"", "records: {coturn-status: on}\n",
+		"t:18: records.coturn-status: no redis at the top level says where it is; "
+		"allowed: off, or redis: {server: ...}"},
 	{"  users", "  redis: on\n  username-anonymity: on\n  users",
 		"t:15: auth.username-anonymity: users in Redis are found by name only; allowed: "
 		"off, or redis: off"},

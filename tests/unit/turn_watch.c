@@ -93,6 +93,20 @@ Test(turn_watch, a_kick)
 	cr_expect_str_eq(told, "created 1@0 ended/kicked 1@2");
 }
 
+Test(turn_watch, everybody_ends_with_the_relay)
+{
+	struct turn_kick all = {.reason = TURN_STOPPED};
+
+	cr_assert_eq(rig_allocate(&rig), 0);
+	rig.client.port++;
+	rig.user = &rig_other;
+	rig_challenge(&rig);
+	cr_assert_eq(rig_allocate(&rig), 0);
+	while (rig_kick_user(&rig, &all))
+		;
+	cr_expect_str_eq(told, "created 1@0 created 2@0 ended/stopped 1@0 ended/stopped 2@0");
+}
+
 Test(turn_watch, what_is_refused_is_no_event)
 {
 	cr_assert_eq(rig_allocate(&rig), 0);

@@ -1,0 +1,27 @@
+// Lines to a file, by a thread of its own: a disk that is full, slow or gone costs lines, which are
+// counted, and never a moment of whoever writes them.
+#ifndef TURNPIKE_SPOOL_H
+#define TURNPIKE_SPOOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPOOL_BYTES (4u << 20) // that wait for the disk; what comes on top is lost
+
+struct spool;
+
+struct spool_stats {
+	uint64_t n_lines; // written
+	uint64_t n_lost; // found no room, here or on the disk
+};
+
+// Append to that file, made where there is none. It is opened again when it was moved away or
+// removed. Returns 0; -ENOMEM; or why it cannot be opened.
+int spool_open(struct spool **out, const char *path);
+// Writes what waits, as far as the disk takes it. NULL is fine.
+void spool_close(struct spool *spool);
+// One line; the newline is put behind it.
+void spool_put(struct spool *spool, const char *line, size_t n_bytes);
+void spool_stats_get(struct spool *spool, struct spool_stats *out);
+
+#endif

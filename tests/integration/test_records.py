@@ -1,0 +1,130 @@
+"""Call records: what a file and Redis say of calls that have ended, and that a full disk stops nobody."""
+
+import json
+import os
+import re
+import time
+
+import uclient
+from lab import CLIENT, SERVICE, Lab, check, test, wait_until
+from redis_server import RedisServer
+from relay import PASSWORD, REALM, USER, configuration, start_relay
+from stunlib import LIFETIME, REFRESH, Client
+
+N = 50
+STAMP = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def with_records(lab, **records):
+    config = configuration(lab, workers=2)
+    config["records"] = records
+    return config
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def wait_records(path, n):
+    wait_until(lambda: os.path.exists(path) and len(read(path)) >= n, 10, f"{n} records")
+    return read(path)
+
+
+def live(lab, release=True):
+    """A client that says nothing. Returns where it was."""
+    with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+        client.allocate()
+        if release:
+            check(client.request(REFRESH, (LIFETIME, bytes(4))).error == 0, "no release")
+        return "%s:%d" % client.socket.getsockname()
+
+
+@test()
+def test_a_call_leaves_a_record():
+    with Lab() as lab:
+        path = lab.path("records.jsonl")
+        before = time.time()
+        relay = start_relay(lab, with_records(lab, file=path))
+        uclient.start_peer(lab)
+        client = uclient.start(lab, "-e", lab.peer_address, "-n", str(N), "-z", "10", "-l", "200")
+        uclient.check_no_loss(client, N)
+        record = next(record for record in wait_records(path, 1) if record["packets"]["up"])
+        check(re.fullmatch("[0-9a-f]{16}", record["id"]), f"no id: {record}")
+        check((record["realm"], record["user"]) == (REALM, USER), f"not who it was: {record}")
+        check(record["service"] == f"{SERVICE}:3478", f"not where it came: {record}")
+        check(record["client"].startswith(CLIENT + ":"), f"not from where: {record}")
+        check(record["relayed"][0].startswith(SERVICE + ":"), f"not by where: {record}")
+        check(record["reason"] in ("released", "expired"), f"not why: {record}")
+        for key in "start", "end":
+            check(re.fullmatch(STAMP, record[key]), f"no time: {record}")
+        check(record["start"] < record["end"], f"ended before it began: {record}")
+        began = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(before))
+        check(began <= record["start"], f"began before the test, at {began}: {record}")
+        check(record["packets"] == {"up": N, "down": N}, f"not {N} each way: {record}")
+        check(record["bytes"]["up"] == record["bytes"]["down"] >= 200 * N, f"bytes: {record}")
+        peers = record["peers"]
+        check([peer["peer"] for peer in peers] == [f"{lab.peer_address}:{uclient.PEER_PORT}"] and
+              peers[0]["packets"] == record["packets"], f"not with whom: {record}")
+        relay.stop()
+
+
+@test()
+def test_the_file_is_made_anew_and_the_stop_is_an_end():
+    with Lab() as lab:
+        path = lab.path("records.jsonl")
+        relay = start_relay(lab, with_records(lab, file=path))
+        live(lab)
+        check(wait_records(path, 1)[0]["reason"] == "released", "no release")
+        os.rename(path, path + ".1")
+        live(lab)
+        check(len(wait_records(path, 1)) == 1, "one record in the new file")
+        address = live(lab, release=False)
+        relay.stop()
+        last = read(path)[-1]
+        check(last["client"] == address and last["reason"] == "stopped", f"at the end: {last}")
+
+
+@test()
+def test_a_full_disk_stops_nobody():
+    with Lab() as lab:
+        relay = start_relay(lab, with_records(lab, file="/dev/full"))
+        for _ in range(3):
+            live(lab)
+        relay.process.wait_log(r"records\.lost n=\d+ written=0")
+        live(lab)
+        relay.stop()
+
+
+@test()
+def test_redis_has_records_and_coturns_status():
+    with Lab() as lab:
+        redis = RedisServer(lab).start()
+        config = with_records(lab, redis="calls", **{"coturn-status": "on"})
+        config["redis"] = redis.where()
+        relay = start_relay(lab, config)
+        relay.process.wait_log("redis.up")
+        heard = lab.start("relay", "redis-cli", "-s", redis.path, "PSUBSCRIBE", "turn/*",
+                          name="subscriber")
+        heard.wait_log("psubscribe")
+        address = live(lab, release=False)
+        pattern = f"turn/realm/{REALM}/user/{USER}/allocation/*/status"
+        wait_until(lambda: redis.cli("KEYS", pattern), 10, "a status key")
+        key = redis.cli("KEYS", pattern)
+        check(re.fullmatch(r".*/allocation/\d{18,}/status", key), f"not coturn's: {key}")
+        told = redis.cli("GET", key)
+        check(re.fullmatch(r"new lifetime=\d+, type=UDP, local=\S+, remote=\S+, ssl=NONE, "
+                           "cipher=NONE", told), f"not coturn's words: {told}")
+        check(f"local={SERVICE}:3478, remote={address}" in told, f"not where: {told}")
+        check(0 < int(redis.cli("TTL", key)) <= 700, "a key that stays for ever")
+        # Redis goes away and comes back with all it had: what was said meanwhile comes too.
+        redis.kill()
+        live(lab)
+        redis.start()
+        wait_until(lambda: redis.cli("LLEN", "calls") == "1", 20, "a record in Redis")
+        relay.stop()
+        records = [json.loads(redis.cli("LINDEX", "calls", i)) for i in range(2)]
+        check([record["reason"] for record in records] == ["released", "stopped"], records)
+        check(records[1]["client"] == address, "the one that was alive")
+        check(redis.cli("KEYS", "turn/*") == "", "keys of allocations that have ended")
+        check(told in heard.log(), "it was published")
