@@ -25,6 +25,7 @@ enum message_kind {
 	MESSAGE_HOLD, // carries the lock's descriptor
 	MESSAGE_NOTE,
 	MESSAGE_RELEASE,
+	MESSAGE_SEAL,
 	MESSAGE_GOODBYE,
 };
 
@@ -46,6 +47,7 @@ struct held_lock {
 
 // All the guard knows, in the order it was told.
 struct memory {
+	bool sealed; // it learns nothing more
 	size_t n_undos;
 	size_t n_locks;
 	struct held_undo undos[UNDOS_MAX];
@@ -86,6 +88,11 @@ void guard_note(struct guard *guard, uint32_t owner, const struct undo *undo)
 	send_message(guard, &message, -1);
 }
 
+void guard_seal(struct guard *guard)
+{
+	send_message(guard, &(struct message){.kind = MESSAGE_SEAL}, -1);
+}
+
 void guard_release(struct guard *guard, uint32_t owner)
 {
 	send_message(guard, &(struct message){.kind = MESSAGE_RELEASE, .owner = owner}, -1);
@@ -117,13 +124,17 @@ static bool receive(int fd, struct message *out, int *lock_fd)
 
 static void hold(struct memory *memory, uint32_t owner, int lock_fd)
 {
-	if (lock_fd >= 0 && memory->n_locks < LOCKS_MAX)
+	if (lock_fd < 0)
+		return;
+	if (memory->sealed)
+		close(lock_fd);
+	else if (memory->n_locks < LOCKS_MAX)
 		memory->locks[memory->n_locks++] = (struct held_lock){owner, lock_fd};
 }
 
 static void note(struct memory *memory, uint32_t owner, const struct undo *undo)
 {
-	if (memory->n_undos < UNDOS_MAX)
+	if (!memory->sealed && memory->n_undos < UNDOS_MAX)
 		memory->undos[memory->n_undos++] = (struct held_undo){owner, *undo};
 }
 
@@ -186,6 +197,9 @@ static void serve(int fd, int daemon_fd)
 			break;
 		case MESSAGE_RELEASE:
 			release(memory, message.owner);
+			break;
+		case MESSAGE_SEAL:
+			memory->sealed = true;
 			break;
 		case MESSAGE_GOODBYE:
 			_exit(0);

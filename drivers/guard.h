@@ -19,6 +19,9 @@ struct guard {
 //
 // Returns 0; -errno where there are no descriptors or processes left.
 int guard_start(struct guard *out, const char *process_name);
+// All ports are open: the guard is told of nothing more to undo. It may write to files as root, and
+// whoever takes over the daemon later must not have it write what he likes.
+void guard_seal(struct guard *guard);
 // Say goodbye, after the last port_close(): the guard ends and is reaped, nothing is undone.
 // Harmless on a zeroed struct.
 void guard_stop(struct guard *guard);

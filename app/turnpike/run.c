@@ -257,10 +257,12 @@ static int launch_workers(struct loop *loop)
 	return 0;
 }
 
-static int drop_privileges(const struct box *box)
+static int drop_privileges(struct box *box)
 {
-	const int rc = privileges_drop(&box->privileges);
+	int rc;
 
+	guard_seal(&box->guard);
+	rc = privileges_drop(&box->privileges);
 	if (rc)
 		log_event(LOG_ERROR, "privileges.kept", "user=\"%s\" reason=\"%s\"",
 			box->conf->user, strerror(-rc));

@@ -1,12 +1,14 @@
 // The guard: how it lives and how it ends. What it undoes is seen on real wires, in
 // drivers_wire.py.
 #include "drivers/drivers.h"
+#include "drivers/undo.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -99,6 +101,45 @@ Test(drivers_guard, ends_with_a_daemon_that_says_nothing)
 	cr_assert_eq(read(ends[0], &guard_pid, sizeof(guard_pid)), (ssize_t)sizeof(guard_pid));
 	cr_expect_eq(waitpid(daemon_pid, NULL, 0), daemon_pid);
 	cr_expect_eq(waitpid(guard_pid, NULL, 0), guard_pid);
+}
+
+static void make_file(char *path)
+{
+	const int fd = mkstemp(path);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+}
+
+Test(drivers_guard, undoes_what_it_was_told_before_it_was_sealed)
+{
+	struct undo before = {.kind = UNDO_UNLINK,
+		.path = "/tmp/guard-a-XX"
+			"XXXX"};
+	struct undo after = {.kind = UNDO_UNLINK,
+		.path = "/tmp/guard-b-XX"
+			"XXXX"};
+	pid_t daemon_pid;
+
+	make_file(before.path);
+	make_file(after.path);
+	cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	daemon_pid = fork();
+	if (daemon_pid == 0) {
+		struct guard guard;
+
+		if (guard_start(&guard, "some-guard"))
+			_exit(1);
+		guard_note(&guard, 1, &before);
+		guard_seal(&guard);
+		guard_note(&guard, 1, &after);
+		raise(SIGKILL);
+	}
+	cr_expect_eq(waitpid(daemon_pid, NULL, 0), daemon_pid);
+	cr_expect_gt(waitpid(-1, NULL, 0), 0); // the guard
+	cr_expect_eq(access(before.path, F_OK), -1, "what was told in time is undone");
+	cr_expect_eq(access(after.path, F_OK), 0, "what was told later is not");
+	unlink(after.path);
 }
 
 // A dying process closes its files one by one, and the guard's socket is among the first.
