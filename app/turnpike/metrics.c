@@ -86,6 +86,9 @@ static void write_troubles(struct exposition *out, const struct readings *r)
 		"How often the wall clock was set, by 2 s or more", r->clock->n_steps);
 	counter(out, "turnpike_control_stalls_total",
 		"How often the control core stood still, for 3 s or longer", r->clock->n_stalls);
+	counter(out, "turnpike_log_lines_total", "Lines of the log", r->log.n_lines);
+	counter(out, "turnpike_log_held_back_lines_total",
+		"Lines above what one place may write in a second", r->log.n_held_back);
 	counter(out, "turnpike_log_lost_lines_total", "Lines that standard error did not take",
 		r->log.n_lost);
 }

@@ -240,3 +240,24 @@ def test_systemd_takes_the_unit_file():
         told = re.search(r"Overall exposure level for turnpike\.service: ([0-9.]+)", done.stdout)
         check(told, f"security: {done.stdout[-300:]} {done.stderr}")
         check(float(told[1]) <= EXPOSURE_MAX, f"exposure {told[1]}")
+
+
+@test()
+def test_account_and_directories_come_from_systemd():
+    with Lab() as lab:
+        root = lab.path("root")
+        os.makedirs(f"{root}/etc/turnpike")
+        with open(f"{root}/etc/turnpike/turnpike.yaml", "w", encoding="utf-8"):
+            pass
+        for program, kind, *options in (("systemd-sysusers", "sysusers"),
+                                        ("systemd-tmpfiles", "tmpfiles", "--create")):
+            file = os.path.join(TOP, f"config/systemd/turnpike.{kind}")
+            done = lab.attempt("relay", program, f"--root={root}", *options, file)
+            check(done.returncode == 0 and "ailed" not in done.stderr, f"{program}: {done.stderr}")
+        with open(f"{root}/etc/passwd", encoding="utf-8") as passwd:
+            uid, gid = map(int, re.search(r"^turnpike:[^:]*:(\d+):(\d+):", passwd.read(), re.M).groups())
+        for path, mode, owner in (("etc/turnpike", 0o750, 0), ("etc/turnpike/turnpike.yaml", 0o640, 0),
+                                  ("var/log/turnpike", 0o750, uid)):
+            there = os.stat(f"{root}/{path}")
+            check((there.st_mode & 0o777, there.st_uid, there.st_gid) == (mode, owner, gid),
+                  f"{path}: {there}")

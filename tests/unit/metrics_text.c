@@ -175,11 +175,13 @@ Test(metrics, troubles_are_counted)
 {
 	watch.n_steps = 2;
 	watch.n_stalls = 3;
-	readings.log.n_lost = 4;
+	readings.log = (struct log_stats){.n_lines = 5, .n_held_back = 6, .n_lost = 4};
 	write_text();
 	cr_expect_str_eq(value_of("turnpike_clock_steps_total"), "2");
 	cr_expect_str_eq(value_of("turnpike_control_stalls_total"), "3");
 	cr_expect_str_eq(value_of("turnpike_log_lost_lines_total"), "4");
+	cr_expect_str_eq(value_of("turnpike_log_lines_total"), "5");
+	cr_expect_str_eq(value_of("turnpike_log_held_back_lines_total"), "6");
 }
 
 Test(metrics, every_drop_and_sign_is_there)
