@@ -246,7 +246,7 @@ static uint16_t draw_method(struct draw *draw, const struct request *request)
 	return methods[draw_below(draw, N_ELEMENTS(methods))];
 }
 
-// The same request again, or one that only has its number. Only those that may be told by it.
+// The same request again, or one that only has its number: where a server must tell the two apart.
 static void repeat(struct draw *draw, struct request *request)
 {
 	const struct request *before = &draw->before[request->tuple];

@@ -49,7 +49,7 @@ int model_find_channel(const struct model *model, const struct request *request,
 // An Allocate succeeded. NULL, or what is wrong with the answer.
 const char *model_take_allocate(struct model *model, const struct turn_time *time,
 	const struct request *request, const struct answer *answer);
-// An allocation is its who sent this request, with the token that he showed.
+// The allocation belongs to who sent this request, with the token that he showed.
 void model_set_owner(struct model *model, const struct turn_time *time,
 	const struct request *request, struct model_allocation *a);
 void model_end_reservation(struct model *model, int i, enum model_port state);
