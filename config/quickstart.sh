@@ -13,7 +13,6 @@ readonly families=(ipv4 ipv6)
 readonly -A relay=([ipv4]=198.18.0.2 [ipv6]=2001:db8:18::2)
 readonly -A client=([ipv4]=198.18.0.10 [ipv6]=2001:db8:18::10)
 readonly -A peer=([ipv4]=198.18.0.20 [ipv6]=2001:db8:18::20)
-readonly -A options=([ipv4]="" [ipv6]=-x) # of turnutils_uclient: which relayed address
 # Calls with G.711 sound of each family, for 6 s.
 readonly n_calls=20 n_packets=300 every_ms=20 packet_bytes=172
 readonly lab=/run/turnpike-lab # logs, process ids and the configuration
@@ -178,10 +177,10 @@ run_media()
 	for family in "${families[@]}"; do
 		say "  from ${client[$family]} by ${relay[$family]} to ${peer[$family]}"
 		start peer "peer-$family" turnutils_peer -L "${peer[$family]}"
-		# shellcheck disable=SC2086
+		# It asks for a relayed address of the peer's family.
 		start client "client-$family" turnutils_uclient -c -u $user -w $password \
-			${options[$family]} -e "${peer[$family]}" -m $n_calls -n $n_packets \
-			-z $every_ms -l $packet_bytes "${relay[$family]}"
+			-e "${peer[$family]}" -m $n_calls -n $n_packets -z $every_ms \
+			-l $packet_bytes "${relay[$family]}"
 	done
 	for family in "${families[@]}"; do
 		wait "$(<"$lab/client-$family.pid")" ||
