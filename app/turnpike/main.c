@@ -81,6 +81,14 @@ static int parse_options(struct options *out, int argc, char **argv)
 	return -1;
 }
 
+// Why it does not start, in the form of the log: as an error for the journal, as an object of JSON.
+static void complain(char *error)
+{
+	for (char *at = error; (at = strchr(at, '"')) != NULL;)
+		*at = '\'';
+	log_event(LOG_ERROR, "start.failed", "reason=\"%s\"", error);
+}
+
 static int relay(const struct conf *conf, const struct options *options)
 {
 	struct box box = {.conf = conf};
@@ -91,12 +99,12 @@ static int relay(const struct conf *conf, const struct options *options)
 	status = privileges_find(&box.privileges, conf->user, conf->group, error);
 	status = status ? status : privileges_seal(error);
 	if (status) {
-		fprintf(stderr, "turnpike: %s\n", error);
+		complain(error);
 		return exit_status_of(status);
 	}
 	status = box_open(&box, options->eal_arguments, options->n_eal_arguments, error);
 	if (status)
-		fprintf(stderr, "turnpike: %s\n", error);
+		complain(error);
 	else
 		status = run(&box);
 	box_close(&box);
@@ -128,7 +136,10 @@ int main(int argc, char **argv)
 		return status;
 	hold_streams();
 	if (conf_load(&conf, options.config_path, error)) {
-		fprintf(stderr, "turnpike: %s\n", error);
+		if (options.check_only)
+			fprintf(stderr, "turnpike: %s\n", error);
+		else
+			complain(error);
 		return EXIT_CONFIG;
 	}
 	if (options.check_only) {

@@ -193,6 +193,18 @@ def test_json_tells_the_same_and_users_are_hashed():
 
 
 @test()
+def test_a_start_that_fails_says_why_in_the_same_form():
+    with Lab() as lab:
+        config = configured(lab, format="json")
+        config["ports"][0]["device"] = "af_packet:nowhere0"
+        relay = start(lab, config, ready=None)
+        check(relay.process.wait(10) == 69, "it started")
+        told = objects(relay)[-1]
+        check((told["level"], told["event"]) == ("error", "start.failed"), f"{told}")
+        check("nowhere0" in told["reason"], f"{told}")
+
+
+@test()
 def test_users_can_be_left_out():
     with Lab() as lab:
         relay = start(lab, configured(lab, level="debug", **{"user-names": "off"}))
