@@ -147,7 +147,7 @@ for suite in "${suites[@]}"; do
 		exit 64
 	fi
 done
-packages_install "${packages_build[@]}" "${packages_lab[@]}" "${packages_test[@]}" || {
+packages_install "${packages_build[@]}" "${packages_lab[@]}" "${packages_deb[@]}" "${packages_test[@]}" || {
 	echo "0 passed, 1 failed"
 	exit 1
 }
