@@ -7,7 +7,9 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import uclient
 import web
@@ -184,6 +186,38 @@ def test_who_holds_every_connection_stops_no_client():
         allocate(lab)
         wait_until(lambda: len(os.listdir(f"/proc/{relay.process.pid}/fd")) < 60, 5,
                    "descriptors are closed")
+        relay.stop()
+
+
+@test()
+def test_who_asks_without_pause_stops_no_client():
+    """Eight at once, of the largest answer there is, for as long as clients come and go."""
+    with Lab() as lab, ThreadPoolExecutor() as pool:
+        relay = start_relay(lab, with_http(lab))
+        done = threading.Event()
+
+        def keep_asking():
+            n = 0
+            while not done.is_set():
+                n += web.get(lab, "/metrics", timeout_s=20)[0] == 200
+            return n
+
+        asking = [pool.submit(keep_asking) for _ in range(8)]
+        took = []
+        try:
+            for _ in range(30):
+                begun = time.monotonic()
+                allocate(lab)
+                took.append(time.monotonic() - begun)
+        finally:
+            done.set()
+        n_answers = sum(one.result() for one in asking)
+        check(n_answers > 50, f"only {n_answers} were answered")
+        check(sorted(took)[len(took) // 2] < 0.3, f"seconds of an Allocate: {took}")
+        latency = web.settled(lab)
+        n = latency["turnpike_control_latency_seconds_count"]
+        slow = n - latency['turnpike_control_latency_seconds_bucket{le="0.100663296"}']
+        check(slow <= n / 10, f"{slow} of {n} answers took more than 0.1 s")
         relay.stop()
 
 
