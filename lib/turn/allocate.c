@@ -348,6 +348,8 @@ enum stun_code allocate_handle(struct call *call)
 	code = check_wish(turn, call->request->view, &wish);
 	if (code)
 		return code;
+	if (turn->drain_code && !wish.token)
+		return turn->drain_code == STUN_TRY_ALTERNATE ? when_full(call) : turn->drain_code;
 	if (turn->allocations.n_used >= turn->n_allocations_max)
 		return when_full(call);
 	if (!effects_fit(call->effects) || pool_reserve(&turn->allocations, 1) ||

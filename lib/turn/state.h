@@ -118,6 +118,7 @@ struct turn {
 	uint16_t channel_max;
 	struct services services;
 	struct endpoint alternates[2];
+	enum stun_code drain_code; // of new allocations; none: they are welcome
 	struct stun_discovery discovery;
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
 

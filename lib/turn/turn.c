@@ -34,6 +34,11 @@ static const uint16_t known[] = {
 };
 #define N_KNOWN_OF_DISCOVERY 3
 
+void turn_drain(struct turn *turn, enum stun_code answer)
+{
+	turn->drain_code = answer;
+}
+
 static bool is_answered(const struct turn *turn, const struct stun_view *view)
 {
 	if (view->class != STUN_REQUEST)

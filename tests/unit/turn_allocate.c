@@ -303,6 +303,32 @@ Test(turn_allocate, where_ports_are_out_the_alternate_server_is_told)
 	expect_sent_to("203.0.113.9:3478");
 }
 
+static void expect_drained(enum stun_code asked, int code)
+{
+	turn_drain(rig.turn, asked);
+	cr_expect_eq(allocate_from(2), code, "asked for %d", asked);
+}
+
+Test(turn_allocate, a_drained_server_lets_none_in_and_keeps_what_it_has)
+{
+	cr_assert_eq(allocate_from(1), 0);
+	turn_drain(rig.turn, STUN_ALLOCATION_QUOTA_REACHED);
+	cr_expect_eq(rig_refresh(&rig, 600), 0);
+	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 0);
+	expect_drained(STUN_ALLOCATION_QUOTA_REACHED, 486);
+	expect_drained(STUN_INSUFFICIENT_CAPACITY, 508);
+	expect_drained(STUN_TRY_ALTERNATE, 508); // there is none
+	expect_drained(STUN_CODE_NONE, 0);
+}
+
+Test(turn_allocate, a_drained_server_names_its_alternate)
+{
+	open_with_alternate(rig_config());
+	cr_assert_eq(allocate_from(1), 0);
+	expect_drained(STUN_TRY_ALTERNATE, 300);
+	expect_sent_to("203.0.113.9:3478");
+}
+
 Test(turn_allocate, a_token_that_is_good_nowhere_is_508_not_300)
 {
 	open_with_alternate(rig_config());
