@@ -30,6 +30,20 @@ static const char *const urgency_names[] = {
 	[URGENCY_REFRESH] = "shed_refresh",
 };
 
+static const struct stats_counter counters[] = {
+#define COUNTER(member, name, text) {name, text, offsetof(struct worker_stats, member)},
+#include "counters.def"
+#undef COUNTER
+};
+
+bool stats_counter_get(size_t idx, struct stats_counter *out)
+{
+	if (idx >= N_ELEMENTS(counters))
+		return false;
+	*out = counters[idx];
+	return true;
+}
+
 const char *urgency_name(enum urgency urgency)
 {
 	return urgency_names[urgency];

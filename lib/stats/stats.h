@@ -7,6 +7,8 @@
 
 #include "base/base.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum drop {
@@ -94,6 +96,22 @@ struct worker_stats {
 	uint64_t n_busy_ticks; // of the CPU's counter, in them
 	struct latency relay; // of bursts, sampled: from their port to the last frame's port
 };
+
+// Those of a worker that are one number each, for whoever shows all of them.
+struct stats_counter {
+	const char *name; // "rx"
+	const char *text; // what it counts
+	size_t offset; // of the uint64_t in struct worker_stats
+};
+
+// False past the last.
+bool stats_counter_get(size_t idx, struct stats_counter *out);
+
+static inline uint64_t stats_counter_read(
+	const struct worker_stats *stats, const struct stats_counter *counter)
+{
+	return *(const uint64_t *)((const char *)stats + counter->offset);
+}
 
 struct control_stats {
 	uint64_t n_punts;

@@ -33,3 +33,22 @@ Test(stats, sums_add_every_counter)
 	part = (struct worker_stats){.n_drops[DROP_NO_ROUTE] = 3, .n_drops[DROP_TX_FULL] = 4};
 	cr_expect_eq(worker_stats_drops(&part), 7);
 }
+
+// Every counter but the arrays, which have names of their own, is in the table once.
+Test(stats, every_single_counter_is_listed_once)
+{
+	static struct worker_stats stats; // counts how often each word is listed
+	const size_t n_arrays = N_RELAY_PATHS * 2 + N_DROPS + URGENCIES;
+	uint64_t *words = (uint64_t *)&stats;
+	struct stats_counter counter;
+	size_t n = 0;
+
+	for (; stats_counter_get(n, &counter); n++) {
+		cr_expect_eq(stats_counter_read(&stats, &counter), 0, "%s", counter.name);
+		words[counter.offset / sizeof(uint64_t)]++;
+		cr_expect_gt(strlen(counter.text), 10);
+	}
+	cr_expect_eq(n + n_arrays, sizeof(stats) / sizeof(uint64_t));
+	for (size_t i = 0; i < N_DROPS; i++)
+		cr_expect_eq(stats.n_drops[i], 0);
+}
