@@ -3,7 +3,8 @@
 set -u
 
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libcyaml-dev libyaml-dev
-	libcap-ng-dev libmnl-dev libnuma-dev libssl-dev libevent-dev libhiredis-dev libjansson-dev libunistring-dev)
+	libcap-ng-dev libmnl-dev libnuma-dev libssl-dev libevent-dev libhiredis-dev libjansson-dev libunistring-dev
+	libncurses-dev)
 # The lab, and coturn's TURN client and peer.
 packages_lab=(iproute2 ethtool procps coturn)
 # For config/build-deb.sh.

@@ -28,6 +28,7 @@ struct vitals {
 	uint32_t n_relay_ports;
 	uint32_t n_buffers_free; // and in no thread's own cache
 	uint32_t n_buffers;
+	uint32_t n_allocations;
 	bool needs_redis; // somebody can only be known from there
 	bool redis_up;
 	uint32_t n_redis_cached;

@@ -7,12 +7,14 @@
 
 #include "box.h"
 #include "clock.h"
+#include "drain.h"
 #include "health.h"
 #include "report.h"
 #include "service.h"
 
 #include <stdatomic.h>
 
+struct admin;
 struct event;
 struct event_base;
 struct web;
@@ -35,6 +37,13 @@ struct loop {
 	struct web *web; // NULL: nothing is served
 	struct clock clock; // looked at when health is judged
 	struct health health; // judged anew every HEALTH_MS
+	struct drain drain;
+	struct admin *admin; // NULL: none is configured
+	uint64_t started_ms;
 };
+
+uint64_t loop_now_ms(void); // monotonic
+// In all threads' good time.
+void loop_stop(struct loop *loop);
 
 #endif

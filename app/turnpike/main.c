@@ -102,6 +102,7 @@ static int relay(const struct conf *conf, const struct options *options)
 		complain(error);
 		return exit_status_of(status);
 	}
+	signal(SIGPIPE, SIG_IGN); // who has hung up is seen by what write() says
 	status = box_open(&box, options->eal_arguments, options->n_eal_arguments, error);
 	if (status)
 		complain(error);

@@ -208,15 +208,20 @@ static void log_redis(const struct box *box, bool last)
 		redis.n_failed, redis.n_full, redis.n_links);
 }
 
+void report_take(struct report *report, const struct box *box)
+{
+	report->sum = (struct worker_stats){0};
+	for (size_t i = 0; i < box->n_workers; i++)
+		worker_stats_add(&report->sum, &worker_public(box->workers[i].worker)->stats);
+	turn_stats_get(box->turn, &report->turn);
+}
+
 void report_log(struct report *report, const struct box *box, const struct clock *clock, bool last)
 {
 	struct turn_realm_stats realm;
 	struct text text = {0};
 
-	report->sum = (struct worker_stats){0};
-	for (size_t i = 0; i < box->n_workers; i++)
-		worker_stats_add(&report->sum, &worker_public(box->workers[i].worker)->stats);
-	turn_stats_get(box->turn, &report->turn);
+	report_take(report, box);
 	add_turn(&text, &report->turn);
 	add_workers(&text, &report->sum);
 	add_control(&text, control_stats_get(box->control));

@@ -14,6 +14,9 @@ struct report {
 	struct log_site peer_sites[TURN_REALMS_MAX];
 };
 
+// Fill `turn` and `sum` with what holds now.
+void report_take(struct report *report, const struct box *box);
+
 void report_ready(const struct box *box);
 // The signs that health_judge() says have changed, a line each.
 void report_health(const struct health *health, unsigned changed);

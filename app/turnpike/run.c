@@ -2,6 +2,7 @@
 
 #include "exit.h"
 #include "loop.h"
+#include "verbs.h"
 #include "vitals.h"
 #include "web.h"
 
@@ -70,6 +71,16 @@ static struct turn_time time_now(void)
 	};
 }
 
+uint64_t loop_now_ms(void)
+{
+	return time_now().now_ms;
+}
+
+void loop_stop(struct loop *loop)
+{
+	atomic_store(&loop->stop, true);
+}
+
 static void on_signal(evutil_socket_t signal_number, short what, void *argument)
 {
 	struct loop *loop = argument;
@@ -77,7 +88,7 @@ static void on_signal(evutil_socket_t signal_number, short what, void *argument)
 	(void)what;
 	log_event(LOG_INFO, "stopping", "signal=%d", (int)signal_number);
 	service_stopping(&loop->service);
-	atomic_store(&loop->stop, true);
+	loop_stop(loop);
 }
 
 static void on_mirror(evutil_socket_t fd, short what, void *argument)
@@ -127,6 +138,7 @@ static void on_report(evutil_socket_t fd, short what, void *argument)
 	report_log(&loop->report, loop->box, &loop->clock, false);
 }
 
+// And whether a drain is over.
 static void on_health(evutil_socket_t fd, short what, void *argument)
 {
 	struct loop *loop = argument;
@@ -140,6 +152,11 @@ static void on_health(evutil_socket_t fd, short what, void *argument)
 	report_clock(&news);
 	vitals_take(&vitals, loop->box, now.now_ms);
 	report_health(&loop->health, health_judge(&loop->health, &vitals));
+	if (drain_is_over(&loop->drain, vitals.n_allocations, vitals.now_ms)) {
+		log_event(LOG_INFO, "stopping", "drained=%u left=%u", loop->drain.n_at_start,
+			vitals.n_allocations);
+		loop_stop(loop);
+	}
 }
 
 static void on_second(evutil_socket_t fd, short what, void *argument)
@@ -308,31 +325,33 @@ static void end_allocations(struct loop *loop)
 int run(struct box *box)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
-	int rc;
+	int status;
 
 	if (!loop)
 		return EXIT_RESOURCE;
 	loop->box = box;
 	loop->service.notify.fd = -1;
-	rc = open_events(loop);
-	rc = rc ? rc : drop_privileges(box);
-	rc = rc ? rc : launch_workers(loop);
-	if (!rc) {
+	loop->started_ms = loop_now_ms();
+	status = open_events(loop) ? EXIT_RESOURCE : verbs_open(loop);
+	if (status == EXIT_OK && (drop_privileges(box) || launch_workers(loop)))
+		status = EXIT_RESOURCE;
+	if (status == EXIT_OK) {
 		report_ready(box);
 		service_ready(&loop->service);
 		control_main(loop);
 	}
-	atomic_store(&loop->stop, true);
+	loop_stop(loop);
 	rte_eal_mp_wait_lcore();
-	if (!rc) {
+	if (status == EXIT_OK) {
 		end_allocations(loop);
 		report_log(&loop->report, box, &loop->clock, true);
 	}
-	redis_close(box->redis); // its events are in the loop
+	redis_close(box->redis); // its events are in the loop, as the admin socket's
 	box->redis = NULL;
 	web_close(loop->web);
+	admin_close(loop->admin);
 	close_events(loop);
 	log_flush(); // sites are in the loop, too
 	free(loop);
-	return rc ? EXIT_RESOURCE : EXIT_OK;
+	return status;
 }

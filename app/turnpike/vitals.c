@@ -38,6 +38,7 @@ void vitals_take(struct vitals *out, const struct box *box, uint64_t now_ms)
 		.now_ms = now_ms,
 		.n_workers = box->n_workers,
 		.n_ports = box->n_ports,
+		.n_allocations = turn.n_allocations,
 		.n_relay_ports_free = turn.n_ports_free,
 		.n_relay_ports = turn.n_ports_free + turn.n_ports_used + turn.n_ports_reserved +
 			turn.n_ports_cooling,

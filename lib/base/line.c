@@ -17,7 +17,7 @@ struct text {
 	bool full; // what did not fit is left out, and all behind it
 };
 
-static const char *level_name(enum log_level level)
+const char *log_level_name(enum log_level level)
 {
 	static const char *const names[] = {"error", "warning", "info", "debug"};
 
@@ -71,7 +71,7 @@ static void put_text(struct text *text, const struct line *line, bool with_stamp
 		put(text, stamp);
 		put(text, " ");
 	}
-	put(text, level_name(line->level));
+	put(text, log_level_name(line->level));
 	put(text, " ");
 	put(text, line->event);
 	if (line->fields[0])
@@ -172,7 +172,7 @@ static void put_json(struct text *text, const struct line *line)
 	put(text, "{\"time\":\"");
 	put(text, stamp);
 	put(text, "\",\"level\":\"");
-	put(text, level_name(line->level));
+	put(text, log_level_name(line->level));
 	put(text, "\",\"event\":");
 	put_string(text, line->event, strlen(line->event));
 	put_members(text, line->fields);

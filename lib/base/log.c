@@ -84,6 +84,22 @@ bool log_enabled(enum log_level level)
 	return level <= __atomic_load_n(&state.level, __ATOMIC_RELAXED);
 }
 
+enum log_level log_level(void)
+{
+	return __atomic_load_n(&state.level, __ATOMIC_RELAXED);
+}
+
+bool log_level_parse(enum log_level *out, const char *name)
+{
+	for (int level = LOG_ERROR; level <= LOG_DEBUG; level++) {
+		if (strcmp(log_level_name((enum log_level)level), name) != 0)
+			continue;
+		*out = (enum log_level)level;
+		return true;
+	}
+	return false;
+}
+
 static int64_t second_now(void)
 {
 	struct timespec now;

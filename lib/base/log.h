@@ -53,6 +53,10 @@ void log_reopen(void);
 // Lines above `level` are left out.
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
+enum log_level log_level(void);
+const char *log_level_name(enum log_level level); // "error", "warning", "info", "debug"
+// False for any other word.
+bool log_level_parse(enum log_level *out, const char *name);
 
 #define LOG_SITE_BURST 20
 

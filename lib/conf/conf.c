@@ -155,5 +155,7 @@ void conf_destroy(struct conf *conf)
 	free(conf->http.listen);
 	free(conf->records.file);
 	free(conf->records.redis);
+	free(conf->admin.socket);
+	free(conf->admin.group);
 	free(conf);
 }

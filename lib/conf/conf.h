@@ -7,6 +7,7 @@
 #define CONF_H
 
 #include "base/base.h"
+#include "opaque.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 #define CONF_HTTP_LISTEN_MAX 8
 #define CONF_NAME_BYTES 16 // an interface name: 15 characters
 #define CONF_ERROR_BYTES 512
+#define CONF_ADMIN_SOCKET "/run/turnpike/admin.sock" // the default
 
 enum conf_device_kind {
 	CONF_AF_PACKET, // af_packet:INTERFACE
@@ -158,6 +160,12 @@ struct conf_records {
 	bool coturn_status; // coturn's keys and messages about allocations, in Redis
 };
 
+// For turnpikectl.
+struct conf_admin {
+	char *socket; // NULL: none
+	char *group; // may use it beside the owner; NULL: nobody
+};
+
 struct conf {
 	struct conf_port *ports;
 	size_t n_ports; // 1..CONF_PORTS_MAX
@@ -210,6 +218,7 @@ struct conf {
 	struct conf_records records;
 	struct log_config log; // default: info, auto, plain
 	uint32_t stats_interval_s; // 0: only at the end; default 60
+	struct conf_admin admin;
 
 	char *user; // whom the process becomes once all is open; NULL: it stays who it is
 	char *group; // NULL: that user's

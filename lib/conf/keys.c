@@ -306,6 +306,8 @@ static const struct key file_keys[] = {
 	U32("log.stats-interval-s", conf, stats_interval_s, KEY_NOW),
 	STRING("user", conf, user, KEY_RESTART),
 	STRING("group", conf, group, KEY_RESTART),
+	STRING("admin.socket", conf, admin.socket, KEY_RESTART),
+	STRING("admin.group", conf, admin.group, KEY_RESTART),
 };
 
 const struct key_table keys_of_file = {file_keys, N_ELEMENTS(file_keys)};

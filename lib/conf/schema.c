@@ -326,6 +326,12 @@ static const cyaml_schema_field_t log_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t admin_fields[] = {
+	FIELD_TEXT_OPTIONAL("socket", struct raw_admin, socket, 256),
+	FIELD_TEXT_OPTIONAL("group", struct raw_admin, group, 32),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t root_fields[] = {
 	FIELD_LIST("ports", CYAML_FLAG_POINTER, struct raw, ports, &port_entry, 1, CONF_PORTS_MAX),
 	FIELD_LIST("listen", CYAML_FLAG_POINTER, struct raw, listen, &text_entry, 1, ENDPOINTS_MAX),
@@ -346,6 +352,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	CYAML_FIELD_MAPPING("log", CYAML_FLAG_OPTIONAL, struct raw, log, log_fields),
 	FIELD_TEXT_OPTIONAL("user", struct raw, user, ACCOUNT_BYTES_MAX),
 	FIELD_TEXT_OPTIONAL("group", struct raw, group, ACCOUNT_BYTES_MAX),
+	CYAML_FIELD_MAPPING("admin", CYAML_FLAG_OPTIONAL, struct raw, admin, admin_fields),
 	CYAML_FIELD_END,
 };
 

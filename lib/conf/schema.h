@@ -163,6 +163,11 @@ struct raw_stun {
 	enum raw_switch rfc3489;
 };
 
+struct raw_admin {
+	char *socket;
+	char *group;
+};
+
 struct raw_workers {
 	uint32_t *count;
 	uint16_t *cpus;
@@ -219,6 +224,7 @@ struct raw {
 	struct raw_log log;
 	char *user;
 	char *group;
+	struct raw_admin admin;
 };
 
 struct number {

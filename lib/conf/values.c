@@ -449,7 +449,7 @@ int values_take(struct conf *conf, struct raw *raw, struct source *source)
 	static int (*const takes[])(struct conf *, struct raw *, struct source *) = {take_ports,
 		take_listen, take_relay, take_auth, take_realms, values_take_redis, take_limits,
 		take_stun, take_tokens, take_workers, take_accounts, values_take_http,
-		values_take_records, take_rest};
+		values_take_records, values_take_admin, take_rest};
 
 	for (size_t i = 0; i < N_ELEMENTS(takes); i++) {
 		const int rc = takes[i](conf, raw, source);

@@ -24,6 +24,11 @@ int values_take_http(struct conf *conf, struct raw *raw, struct source *source);
 
 // The mapping `records`. For values_take().
 int values_take_records(struct conf *conf, struct raw *raw, struct source *source);
+// The mapping `admin`. For values_take().
+int values_take_admin(struct conf *conf, struct raw *raw, struct source *source);
+
+// The mapping `admin`. For values_take().
+int values_take_admin(struct conf *conf, struct raw *raw, struct source *source);
 
 // The text, which is then no longer there.
 char *values_steal(char **text);

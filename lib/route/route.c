@@ -195,6 +195,11 @@ uint16_t route_find(
 	return hop_idx;
 }
 
+uint16_t route_n_hops(const struct route *route)
+{
+	return route->hops.n_hops;
+}
+
 const struct hop *route_hop(const struct route *route, uint16_t hop_idx)
 {
 	return &route->hops.hops[hop_idx];

@@ -65,6 +65,7 @@ int route_pin(struct route *route, const struct ip_addr *destination, uint8_t po
 // no way or no room.
 uint16_t route_find(
 	struct route *route, const struct ip_addr *destination, const struct ip_addr *source);
+uint16_t route_n_hops(const struct route *route); // hop 0 is one of them
 const struct hop *route_hop(const struct route *route, uint16_t hop_idx);
 
 struct route_stats {

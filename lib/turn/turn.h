@@ -378,16 +378,14 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 	const struct turn_request *request, struct turn_answer *answer,
 	struct turn_effects *effects);
 
-// Take what a source says about a realm, by its number at the start (nothing where it is no longer
-// configured): a copy that replaces what it said before. What was allowed
-
 // Refuse new allocations from now on, so that this server empties: with STUN_TRY_ALTERNATE where
 // an alternate of the client's family is configured (else STUN_INSUFFICIENT_CAPACITY), or with
 // STUN_ALLOCATION_QUOTA_REACHED or STUN_INSUFFICIENT_CAPACITY; STUN_CODE_NONE ends it. What lives
 // is refreshed as ever, and a reserved port is still handed out.
 void turn_drain(struct turn *turn, enum stun_code answer);
 
-// Take what a source says about a realm: a copy that replaces what it said before. What was allowed
+// Take what a source says about a realm, by its number at the start (nothing where it is no longer
+// configured): a copy that replaces what it said before. What was allowed
 // before stays as long as it would have. Returns 0; -ENOMEM where not all was taken.
 int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update);
 

@@ -57,6 +57,7 @@ def configuration(lab, device="af_packet", workers=1):
         "peers": {"profile": "lan", "allow": ["198.18.0.0/15", "2001:db8:18::/47"]},
         "workers": {"count": workers},
         "log": {"stats-interval-s": 1},
+        "admin": {"socket": lab.path("admin.sock")},
     }
 
 

@@ -73,7 +73,8 @@ static const char base[] =
 	"records: {file: /run/records, redis: calls, coturn-status: off}\n"
 	"log: {level: info, format: auto, user-names: plain, stats-interval-s: 5}\n"
 	"user: relay\n"
-	"group: calls\n";
+	"group: calls\n"
+	"admin: {socket: /run/one.sock, group: adm}\n";
 
 static struct conf *load(const char *text)
 {
@@ -208,6 +209,8 @@ static const struct row rows[] = {
 	{"", "stats-interval-s: 5", "stats-interval-s: 6", "log.stats-interval-s: 5 -> 6"},
 	{"", "user: relay", "user: nobody", "!user: relay -> nobody"},
 	{"", "group: calls\n", "", "!group: calls -> none"},
+	{"", "/run/one.sock", "/run/two.sock", "!admin.socket: /run/one.sock -> /run/two.sock"},
+	{"", "group: adm", "group: staff", "!admin.group: adm -> staff"},
 	{"auth:", "example.org", "example.net", "auth.realm: example.org -> example.net"},
 	{"auth:", "very-hush", "other-hush", "auth.users: 0 added, 0 removed, 1 changed"},
 	{"auth:", "name: bob", "name: cat", "auth.users: 1 added, 1 removed, 0 changed"},

@@ -110,7 +110,7 @@ static size_t check_allowed_keys(const char *text)
 
 Test(conf_example, every_key_is_in_it)
 {
-	cr_expect_eq(check_allowed_keys("x: 1"), 18);
+	cr_expect_eq(check_allowed_keys("x: 1"), 19);
 	cr_expect_eq(check_allowed_keys("ports: [{x: 1}]"), 10);
 	cr_expect_eq(check_allowed_keys("ports: [{routes: [{x: 1}]}]"), 2);
 	cr_expect_eq(check_allowed_keys("ports: [{neighbours: [{x: 1}]}]"), 2);
@@ -133,6 +133,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("http: {x: 1}"), 3);
 	cr_expect_eq(check_allowed_keys("records: {x: 1}"), 3);
 	cr_expect_eq(check_allowed_keys("log: {x: 1}"), 4);
+	cr_expect_eq(check_allowed_keys("admin: {x: 1}"), 2);
 }
 
 // Take the "# " from the line of `key`.

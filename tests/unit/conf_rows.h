@@ -37,7 +37,7 @@ struct row {
 #define ROOT_KEYS                                                                            \
 	"ports, listen, relay, auth, realms, redis, limits, stun, mobility, tokens, peers, " \
 	"workers, "                                                                          \
-	"memory, http, records, log, user, group"
+	"memory, http, records, log, user, group, admin"
 #define PORT_KEYS "name, device, role, mirror, mac, mtu, vlan, addresses, routes, neighbours"
 #define INTERFACE "is not an interface name; allowed: 1..15 letters, digits, _ . and -"
 #define SOCKET                                                                                   \

@@ -1,0 +1,59 @@
+#include "verbs.h"
+
+#include "exit.h"
+
+static const struct admin_verb verbs[] = {
+	{"status", verb_status, NULL},
+	{"workers", verb_workers, NULL},
+	{"ports", verb_ports, NULL},
+	{"routes", verb_routes, NULL},
+	{"peers", verb_peers, NULL},
+	{"realms", verb_realms, NULL},
+	{"drain", verb_drain, NULL},
+	{"log", verb_log, NULL},
+};
+
+int verbs_open(struct loop *loop)
+{
+	const struct conf_admin *conf = &loop->box->conf->admin;
+	const struct admin_config config = {
+		.path = conf->socket,
+		.group = conf->group,
+		.verbs = verbs,
+		.n_verbs = N_ELEMENTS(verbs),
+		.context = loop,
+	};
+	char error[ADMIN_ERROR_BYTES];
+	int rc;
+
+	if (!conf->socket)
+		return 0;
+	rc = admin_open(&loop->admin, loop->base, &config, error);
+	if (rc)
+		log_event(LOG_ERROR, "admin.failed", "reason=\"%s\"", error);
+	return rc ? exit_status_of(rc) : 0;
+}
+
+const char *verb_text(const struct admin_call *call, const char *key)
+{
+	return json_string_value(json_object_get(admin_arguments(call), key));
+}
+
+void verb_set_count(json_t *object, const char *key, uint64_t value)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+json_t *verb_ip(const struct ip_addr *ip)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	return json_string(ip_format(ip, text));
+}
+
+json_t *verb_endpoint(const struct endpoint *endpoint)
+{
+	char text[ADDR_TEXT_BYTES];
+
+	return json_string(endpoint_format(endpoint, text));
+}

@@ -1,0 +1,29 @@
+// What the daemon answers turnpikectl: a function for each verb, in verb_*.c. `context` is the
+// struct loop.
+#ifndef TURNPIKE_VERBS_H
+#define TURNPIKE_VERBS_H
+
+#include "admin/admin.h"
+#include "loop.h"
+
+// Open the socket, where the configuration has one. Returns 0, or an exit status with the error
+// logged.
+int verbs_open(struct loop *loop);
+
+void verb_status(struct admin_call *call, void *context);
+void verb_workers(struct admin_call *call, void *context);
+void verb_ports(struct admin_call *call, void *context);
+void verb_routes(struct admin_call *call, void *context);
+void verb_peers(struct admin_call *call, void *context);
+void verb_realms(struct admin_call *call, void *context);
+void verb_drain(struct admin_call *call, void *context);
+void verb_log(struct admin_call *call, void *context);
+
+// An argument that is a text, or NULL.
+const char *verb_text(const struct admin_call *call, const char *key);
+// For what counts: json_int_t has 63 bits, and no counter comes near.
+void verb_set_count(json_t *object, const char *key, uint64_t value);
+json_t *verb_ip(const struct ip_addr *ip);
+json_t *verb_endpoint(const struct endpoint *endpoint);
+
+#endif

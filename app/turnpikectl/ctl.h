@@ -1,0 +1,57 @@
+// What the verbs of turnpikectl share: the daemon's answers and how they are shown.
+#ifndef TURNPIKECTL_CTL_H
+#define TURNPIKECTL_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+// After sysexits.h, as the daemon's.
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_USAGE = 64,
+	EXIT_UNAVAILABLE = 69, // no daemon answers
+	EXIT_FAULT = 70,
+	EXIT_RESOURCE = 71,
+	EXIT_PERMISSION = 77,
+	EXIT_CONFIG = 78,
+};
+
+struct ctl {
+	const char *socket_path;
+	const char *config_path;
+	bool json; // lines of JSON instead of text for people
+	int fd; // -1: not connected yet
+	FILE *in;
+};
+
+struct verb {
+	const char *name;
+	const char *arguments; // "on|off|status [--answer CODE]", for the usage
+	const char *text; // what it does, one sentence
+	const char *help; // its options, whole lines; NULL: none
+	// `argv[0]` is the verb. Returns an exit status.
+	int (*run)(struct ctl *ctl, int argc, char **argv);
+};
+
+int verb_status(struct ctl *ctl, int argc, char **argv);
+int verb_show(struct ctl *ctl, int argc, char **argv);
+int verb_top(struct ctl *ctl, int argc, char **argv);
+int verb_drain(struct ctl *ctl, int argc, char **argv);
+int verb_log(struct ctl *ctl, int argc, char **argv);
+int verb_credential(struct ctl *ctl, int argc, char **argv);
+int verb_key(struct ctl *ctl, int argc, char **argv);
+
+// A line on standard error that sends to the help of the verb. Returns EXIT_USAGE.
+int ctl_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// Ask the daemon; each line of data goes to `on_data`, which must not keep it. Takes over
+// `request`. Returns the status of the answer; what went wrong is said on standard error.
+int ctl_ask(struct ctl *ctl, json_t *request, void (*on_data)(const json_t *data, void *context),
+	void *context);
+// The same, all lines of data in an array that the caller frees; NULL on failure.
+json_t *ctl_ask_all(struct ctl *ctl, json_t *request, int *status);
+void ctl_close(struct ctl *ctl);
+
+#endif

@@ -1,0 +1,139 @@
+// turnpikectl: sees and steers a running turnpike.
+#include "ctl.h"
+
+#include "conf/conf.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#define DEFAULT_CONFIG "/etc/turnpike/turnpike.yaml"
+
+static const struct verb verbs[] = {
+	{"status", "", "what the relay is and does, in one look", NULL, verb_status},
+	{"show", "workers|ports|routes|peers|realms", "all there is of each", NULL, verb_show},
+	{"top", "[--interval S] [--rounds N]", "the same, live, as rates",
+		"  --interval S  seconds between two looks: 1..60, default 1\n"
+		"  --rounds N    end after so many; without a terminal default 1\n",
+		verb_top},
+	{"drain", "on|off|status [--answer CODE] [--deadline S] [--exit] [--wait]",
+		"let no new allocations in, so that the relay empties",
+		"  --answer CODE  to new allocations: 300 (try an alternate server), 486 (quota) "
+		"or\n"
+		"                 508 (no capacity); default 300 where limits.alternate-servers "
+		"are\n"
+		"                 configured, else 508\n"
+		"  --deadline S   seconds until it is over, whatever is left\n"
+		"  --exit         then the daemon ends; also as soon as it is empty\n"
+		"  --wait         show the progress until it is empty or over\n",
+		verb_drain},
+	{"log", "level [error|warning|info|debug]", "how much the daemon writes, until it ends",
+		NULL, verb_log},
+	{"credential", "[--realm R] [--user NAME] [--lifetime S]",
+		"a short-lived user by a REST secret of the configuration, with its turn: URIs",
+		"  --realm R     of which realm; default: the first\n"
+		"  --user NAME   what stands behind the expiry; default: none\n"
+		"  --lifetime S  seconds: 1..31536000, default 86400\n",
+		verb_credential},
+	{"key", "USER REALM", "the keys of a password, which is read from standard input", NULL,
+		verb_key},
+};
+
+static void print_help(void)
+{
+	puts("turnpikectl: see and steer a running turnpike\n"
+	     "\n"
+	     "usage: turnpikectl [-s SOCKET] [-c FILE] [--json] VERB [ARGUMENTS]\n"
+	     "\n"
+	     "  -s, --socket PATH   of the daemon; default: " CONF_ADMIN_SOCKET "\n"
+	     "  -c, --config FILE   what is read from the configuration; default\n"
+	     "                      " DEFAULT_CONFIG "\n"
+	     "      --json          lines of JSON instead of text\n"
+	     "      --version       print the version and end\n"
+	     "      --help          print this and end; behind a verb, its options\n"
+	     "\n"
+	     "verbs:");
+	for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+		printf("  %s %s\n      %s\n", verbs[i].name, verbs[i].arguments, verbs[i].text);
+	puts("\n"
+	     "exit status: 0 done, 64 usage, 69 no daemon answers, 71 the daemon lacks memory,\n"
+	     "77 no permission, 78 the configuration does not allow it");
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static int run_verb(struct ctl *ctl, int argc, char **argv)
+{
+	const struct verb *verb = find_verb(argv[0]);
+	int status;
+
+	if (!verb) {
+		fprintf(stderr, "turnpikectl: %s: no such verb; see turnpikectl --help\n", argv[0]);
+		return EXIT_USAGE;
+	}
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") != 0)
+			continue;
+		printf("turnpikectl %s %s\n\n%s\n", verb->name, verb->arguments, verb->text);
+		if (verb->help)
+			printf("\n%s", verb->help);
+		return EXIT_OK;
+	}
+	optind = 0; // glibc: begin anew, options behind words too
+	status = verb->run(ctl, argc, argv);
+	ctl_close(ctl);
+	return status;
+}
+
+enum { OPTION_JSON = 256, OPTION_VERSION, OPTION_HELP };
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"socket", required_argument, NULL, 's'},
+		{"config", required_argument, NULL, 'c'},
+		{"json", no_argument, NULL, OPTION_JSON},
+		{"version", no_argument, NULL, OPTION_VERSION},
+		{"help", no_argument, NULL, OPTION_HELP},
+		{0},
+	};
+	struct ctl ctl = {
+		.socket_path = CONF_ADMIN_SOCKET,
+		.config_path = DEFAULT_CONFIG,
+		.fd = -1,
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+s:c:", options, NULL)) != -1) {
+		switch (option) {
+		case 's':
+			ctl.socket_path = optarg;
+			break;
+		case 'c':
+			ctl.config_path = optarg;
+			break;
+		case OPTION_JSON:
+			ctl.json = true;
+			break;
+		case OPTION_VERSION:
+			puts("turnpikectl " TURNPIKE_VERSION);
+			return EXIT_OK;
+		case OPTION_HELP:
+			print_help();
+			return EXIT_OK;
+		default:
+			fputs("turnpikectl: see --help\n", stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind == argc) {
+		fputs("turnpikectl: a verb is needed; see --help\n", stderr);
+		return EXIT_USAGE;
+	}
+	return run_verb(&ctl, argc - optind, argv + optind);
+}

@@ -1,0 +1,360 @@
+// top: two looks at all counters, and what lies between them, as rates.
+#include "ctl.h"
+#include "view.h"
+
+#include "base/base.h"
+
+#include <curses.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+// After curses, whose macros are many.
+#define BITS 8
+#define NS_PER_S 1e9
+
+struct look {
+	double at_s;
+	json_t *status;
+	json_t *workers;
+	json_t *ports;
+};
+
+static void look_free(struct look *look)
+{
+	json_decref(look->status);
+	json_decref(look->workers);
+	json_decref(look->ports);
+	*look = (struct look){0};
+}
+
+static int look_take(struct ctl *ctl, struct look *out)
+{
+	struct timespec now;
+	int status;
+
+	*out = (struct look){0};
+	out->status = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "status"), &status);
+	if (out->status)
+		out->workers = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "workers"), &status);
+	if (out->workers)
+		out->ports = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "ports"), &status);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	out->at_s = (double)now.tv_sec + (double)now.tv_nsec / NS_PER_S;
+	if (!out->ports)
+		look_free(out);
+	return status;
+}
+
+static double count(const json_t *object, const char *path)
+{
+	return (double)json_integer_value(view_member(object, path));
+}
+
+// Of one counter, in a second.
+static double rate(const json_t *before, const json_t *after, const char *path, double seconds)
+{
+	return (count(after, path) - count(before, path)) / seconds;
+}
+
+// Of both framings of a direction together.
+static double rate_of(
+	const json_t *before, const json_t *after, const char *const paths[2], double seconds)
+{
+	return rate(before, after, paths[0], seconds) + rate(before, after, paths[1], seconds);
+}
+
+static const char *const up[] = {"relayed.up_channel", "relayed.up_send"};
+static const char *const down[] = {"relayed.down_channel", "relayed.down_data"};
+static const char *const up_bytes[] = {"relayed_bytes.up_channel", "relayed_bytes.up_send"};
+static const char *const down_bytes[] = {"relayed_bytes.down_channel", "relayed_bytes.down_data"};
+
+static double busy_percent(const json_t *before, const json_t *after)
+{
+	const double n_polls = count(after, "polls") - count(before, "polls");
+	const double n_busy = count(after, "busy_polls") - count(before, "busy_polls");
+
+	return n_polls > 0 ? 100 * n_busy / n_polls : 0;
+}
+
+static double drops_of(const json_t *worker)
+{
+	const char *name;
+	json_t *value;
+	double sum = 0;
+
+	json_object_foreach(json_object_get(worker, "drops"), name, value) sum +=
+		(double)json_integer_value(value);
+	return sum;
+}
+
+static json_t *scaled(double value)
+{
+	char text[16];
+
+	return json_string(view_scaled(value, text));
+}
+
+static json_t *worker_row(const json_t *before, const json_t *after, double seconds)
+{
+	return json_pack("{s:O,s:O,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "worker",
+		json_object_get(after, "worker"), "cpu", json_object_get(after, "cpu"), "busy",
+		busy_percent(before, after), "up", scaled(rate_of(before, after, up, seconds)),
+		"up_bits", scaled(BITS * rate_of(before, after, up_bytes, seconds)), "down",
+		scaled(rate_of(before, after, down, seconds)), "down_bits",
+		scaled(BITS * rate_of(before, after, down_bytes, seconds)), "bindings",
+		scaled(rate(before, after, "bindings", seconds)), "requests",
+		scaled(rate(before, after, "punted", seconds)), "drops",
+		scaled((drops_of(after) - drops_of(before)) / seconds));
+}
+
+static json_t *port_row(const json_t *before, const json_t *after, double seconds)
+{
+	return json_pack("{s:O,s:O,s:o,s:o,s:o,s:o,s:o}", "port", json_object_get(after, "port"),
+		"link", json_object_get(after, "link"), "rx",
+		scaled(rate(before, after, "rx_packets", seconds)), "rx_bits",
+		scaled(BITS * rate(before, after, "rx_bytes", seconds)), "tx",
+		scaled(rate(before, after, "tx_packets", seconds)), "tx_bits",
+		scaled(BITS * rate(before, after, "tx_bytes", seconds)), "missed",
+		scaled(rate(before, after, "rx_missed", seconds)));
+}
+
+static json_t *rows_of(const json_t *before, const json_t *after, double seconds,
+	json_t *(*row)(const json_t *before, const json_t *after, double seconds))
+{
+	json_t *rows = json_array();
+	json_t *value;
+	size_t i;
+
+	json_array_foreach((json_t *)after, i, value)
+		json_array_append_new(rows, row(json_array_get(before, i), value, seconds));
+	return rows;
+}
+
+// {name: drops a second of all workers}, those that drop at all.
+static json_t *drop_rates(const struct look *before, const struct look *after, double seconds)
+{
+	json_t *rates = json_object();
+	json_t *worker;
+	size_t i;
+
+	json_array_foreach(after->workers, i, worker)
+	{
+		const json_t *was = json_object_get(json_array_get(before->workers, i), "drops");
+		const char *name;
+		json_t *value;
+
+		json_object_foreach(json_object_get(worker, "drops"), name, value)
+		{
+			const double n = (double)json_integer_value(value) - count(was, name);
+
+			if (n > 0)
+				json_object_set_new(rates, name,
+					json_real(n / seconds +
+						json_real_value(json_object_get(rates, name))));
+		}
+	}
+	return rates;
+}
+
+static const struct column worker_columns[] = {
+	{"worker", "WORKER"},
+	{"cpu", "CPU"},
+	{"busy", "BUSY%"},
+	{"up", "UP pkt/s"},
+	{"up_bits", "bit/s"},
+	{"down", "DOWN pkt/s"},
+	{"down_bits", "bit/s"},
+	{"bindings", "BINDINGS/s"},
+	{"requests", "REQUESTS/s"},
+	{"drops", "DROPS/s"},
+};
+
+static const struct column port_columns[] = {
+	{"port", "PORT"},
+	{"link", "LINK"},
+	{"rx", "RX pkt/s"},
+	{"rx_bits", "bit/s"},
+	{"tx", "TX pkt/s"},
+	{"tx_bits", "bit/s"},
+	{"missed", "MISSED/s"},
+};
+
+static void render_head(
+	FILE *out, const struct look *before, const struct look *after, double seconds)
+{
+	const json_t *status = json_array_get(after->status, 0);
+	char text[16];
+	char bad[256] = "";
+	const char *name;
+	json_t *sign;
+
+	json_object_foreach(json_object_get(status, "health"), name,
+		sign) if (strcmp(json_string_value(sign), "good") != 0) snprintf(bad + strlen(bad),
+		sizeof(bad) - strlen(bad), "  %s: %s", name, json_string_value(sign));
+	fprintf(out, "turnpike %s  %s  up %.0f s  %s%s\n",
+		json_string_value(json_object_get(status, "version")),
+		json_string_value(json_object_get(status, "state")), count(status, "uptime_s"),
+		bad[0] ? "UNHEALTHY" : "healthy", bad);
+	fprintf(out,
+		"allocations %.0f (%s/s)  channels %.0f  permissions %.0f  relay ports free "
+		"%.0f\n\n",
+		count(status, "turn.allocations"),
+		view_scaled(rate(json_array_get(before->status, 0), status,
+				    "turn.allocations_created", seconds),
+			text),
+		count(status, "turn.channels"), count(status, "turn.permissions"),
+		count(status, "turn.relay_ports_free"));
+}
+
+static void render(FILE *out, const struct look *before, const struct look *after)
+{
+	const double seconds = after->at_s - before->at_s;
+	json_t *workers = rows_of(before->workers, after->workers, seconds, worker_row);
+	json_t *ports = rows_of(before->ports, after->ports, seconds, port_row);
+	json_t *drops = drop_rates(before, after, seconds);
+	char text[16];
+	const char *name;
+	json_t *value;
+
+	render_head(out, before, after, seconds);
+	view_table(out, workers, worker_columns, N_ELEMENTS(worker_columns));
+	fputc('\n', out);
+	view_table(out, ports, port_columns, N_ELEMENTS(port_columns));
+	fputs("\ndrops/s:", out);
+	json_object_foreach(drops, name, value)
+		fprintf(out, "  %s %s", name, view_scaled(json_real_value(value), text));
+	fputs(json_object_size(drops) ? "\n" : "  none\n", out);
+	json_decref(workers);
+	json_decref(ports);
+	json_decref(drops);
+}
+
+static void render_json(const struct look *before, const struct look *after)
+{
+	const double seconds = after->at_s - before->at_s;
+
+	json_t *all = json_pack("{s:f,s:O,s:o,s:o,s:o}", "seconds", seconds, "status",
+		json_array_get(after->status, 0), "workers",
+		rows_of(before->workers, after->workers, seconds, worker_row), "ports",
+		rows_of(before->ports, after->ports, seconds, port_row), "drops",
+		drop_rates(before, after, seconds));
+
+	view_json(all);
+	json_decref(all);
+}
+
+struct wish {
+	long interval_s;
+	long n_rounds; // 0: until somebody ends it
+	bool on_screen;
+};
+
+static void show(const struct ctl *ctl, const struct wish *wish, const struct look *before,
+	const struct look *after)
+{
+	char *text = NULL;
+	size_t n_bytes;
+	FILE *out;
+
+	if (ctl->json) {
+		render_json(before, after);
+		return;
+	}
+	if (!wish->on_screen) {
+		render(stdout, before, after);
+		fflush(stdout);
+		return;
+	}
+	out = open_memstream(&text, &n_bytes);
+	if (!out)
+		return;
+	render(out, before, after);
+	fclose(out);
+	erase();
+	mvaddstr(0, 0, text);
+	addstr("\nq: quit");
+	refresh();
+	free(text);
+}
+
+// Until the next look is due. Returns false where the user has had enough.
+static bool rest(const struct wish *wish)
+{
+	int key;
+
+	if (!wish->on_screen) {
+		sleep((unsigned)wish->interval_s);
+		return true;
+	}
+	timeout((int)wish->interval_s * 1000);
+	key = getch();
+	return key != 'q' && key != 'Q' && key != '\x1b';
+}
+
+static bool take_number(long *out, const char *text, long max)
+{
+	char *end;
+
+	*out = strtol(text, &end, 10);
+	return end != text && *end == 0 && *out > 0 && *out <= max;
+}
+
+static int take_options(struct wish *wish, const struct ctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"interval", required_argument, NULL, 'i'},
+		{"rounds", required_argument, NULL, 'n'},
+		{0},
+	};
+	int option;
+
+	*wish = (struct wish){.interval_s = 1};
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'i' && !take_number(&wish->interval_s, optarg, 60))
+			return ctl_usage("top", "--interval %s; allowed: 1..60", optarg);
+		if (option == 'n' && !take_number(&wish->n_rounds, optarg, 1000000))
+			return ctl_usage("top", "--rounds %s; allowed: 1..1000000", optarg);
+		if (option == '?')
+			return ctl_usage("top", "no such option");
+	}
+	if (optind != argc)
+		return ctl_usage("top", "%s: one word too many", argv[optind]);
+	wish->on_screen = !ctl->json && isatty(STDOUT_FILENO) && wish->n_rounds == 0;
+	if (!wish->on_screen && wish->n_rounds == 0)
+		wish->n_rounds = 1;
+	return EXIT_OK;
+}
+
+int verb_top(struct ctl *ctl, int argc, char **argv)
+{
+	struct look before;
+	struct look after;
+	struct wish wish;
+	int status = take_options(&wish, ctl, argc, argv);
+
+	if (status == EXIT_OK)
+		status = look_take(ctl, &before);
+	if (status != EXIT_OK)
+		return status;
+	if (wish.on_screen) {
+		initscr();
+		cbreak();
+		noecho();
+		curs_set(0);
+	}
+	for (long n = 0; (!wish.n_rounds || n < wish.n_rounds) && rest(&wish); n++) {
+		status = look_take(ctl, &after);
+		if (status != EXIT_OK)
+			break;
+		show(ctl, &wish, &before, &after);
+		look_free(&before);
+		before = after;
+	}
+	if (wish.on_screen)
+		endwin();
+	look_free(&before);
+	return status;
+}

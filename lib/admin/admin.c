@@ -1,0 +1,434 @@
+#include "admin.h"
+
+#include "base/base.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 128
+#define STREAM_BYTES_MAX (1U << 20) // that wait for the reader
+#define STATUS_USAGE 64
+
+struct admin_call {
+	struct client *client;
+	const struct admin_verb *verb; // NULL: nothing is being answered
+	json_t *request;
+	void *state;
+	uint64_t cursor;
+	bool ended;
+	bool streams;
+	bool waits; // for its timer
+};
+
+struct client {
+	struct admin *admin; // NULL: free
+	struct bufferevent *bev;
+	struct event *timer;
+	bool leaves; // it sends nothing more, and waits for what it asked
+	struct admin_call call;
+};
+
+struct admin {
+	struct evconnlistener *listener;
+	struct event_base *base;
+	const struct admin_verb *verbs;
+	size_t n_verbs;
+	void *context;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct client clients[ADMIN_CLIENTS_MAX];
+};
+
+static void say_line(struct bufferevent *bev, json_t *line)
+{
+	char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
+
+	if (text)
+		evbuffer_add_printf(bufferevent_get_output(bev), "%s\n", text);
+	free(text);
+	json_decref(line);
+}
+
+static void call_end(struct admin_call *call)
+{
+	if (call->verb && call->verb->end)
+		call->verb->end(call, call->client->admin->context);
+	json_decref(call->request);
+	*call = (struct admin_call){.client = call->client};
+}
+
+static void client_close(struct client *client)
+{
+	call_end(&client->call);
+	event_del(client->timer);
+	event_free(client->timer);
+	bufferevent_free(client->bev);
+	*client = (struct client){0};
+}
+
+static const struct admin_verb *find_verb(const struct admin *admin, const char *name)
+{
+	for (size_t i = 0; name && i < admin->n_verbs; i++)
+		if (strcmp(admin->verbs[i].name, name) == 0)
+			return &admin->verbs[i];
+	return NULL;
+}
+
+// One step; a stream that has ended closes once its bytes have left.
+static void step(struct client *client)
+{
+	struct admin_call *call = &client->call;
+	bool streamed;
+
+	call->waits = false;
+	call->verb->step(call, client->admin->context);
+	if (!call->ended)
+		return;
+	streamed = call->streams;
+	call_end(call);
+	if (streamed)
+		bufferevent_disable(client->bev, EV_READ);
+	call->streams = streamed;
+}
+
+// Take up the next request, if a whole one is there. Returns false where there is none.
+static bool take_request(struct client *client)
+{
+	struct evbuffer *in = bufferevent_get_input(client->bev);
+	struct admin_call *call = &client->call;
+	json_error_t error;
+	size_t n_bytes;
+	char *line = evbuffer_readln(in, &n_bytes, EVBUFFER_EOL_LF);
+
+	if (!line) {
+		if (evbuffer_get_length(in) < ADMIN_REQUEST_BYTES_MAX)
+			return false;
+		admin_fail(call, STATUS_USAGE, "a request has %d bytes at most",
+			ADMIN_REQUEST_BYTES_MAX);
+		evbuffer_drain(in, evbuffer_get_length(in));
+		call_end(call);
+		return true;
+	}
+	call->request = json_loadb(line, n_bytes, JSON_REJECT_DUPLICATES, &error);
+	free(line);
+	call->verb =
+		find_verb(client->admin, json_string_value(json_object_get(call->request, "verb")));
+	if (!json_is_object(call->request))
+		admin_fail(call, STATUS_USAGE, "a request is one JSON object on a line: %s",
+			call->request ? "this is another value" : error.text);
+	else if (!call->verb)
+		admin_fail(call, STATUS_USAGE, "no such verb");
+	if (call->ended)
+		call_end(call);
+	else
+		step(client);
+	return true;
+}
+
+// At most one request or one step at a time: the loop has others to serve.
+static void go_on(struct client *client)
+{
+	if (evbuffer_get_length(bufferevent_get_output(client->bev)) > 0)
+		return;
+	if (client->call.streams && !client->call.verb) {
+		client_close(client);
+		return;
+	}
+	if (client->call.waits)
+		return;
+	if (client->call.verb) {
+		step(client);
+	} else if (!take_request(client)) {
+		if (client->leaves)
+			client_close(client);
+		return;
+	}
+	// What said nothing, as the first piece of a stream may, is asked again.
+	if (evbuffer_get_length(bufferevent_get_output(client->bev)) == 0 && !client->call.waits)
+		admin_wait(&client->call, 0);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *argument)
+{
+	struct client *client = argument;
+
+	(void)fd;
+	(void)what;
+	client->call.waits = false;
+	go_on(client);
+}
+
+static void on_read(struct bufferevent *bev, void *argument)
+{
+	struct client *client = argument;
+
+	(void)bev;
+	if (!client->call.verb)
+		go_on(client);
+}
+
+static void on_written(struct bufferevent *bev, void *argument)
+{
+	(void)bev;
+	go_on(argument);
+}
+
+static void on_end(struct bufferevent *bev, short what, void *argument)
+{
+	struct client *client = argument;
+	const bool quiet = what == (BEV_EVENT_READING | BEV_EVENT_EOF) && !client->call.streams;
+
+	if (!quiet || client->leaves) {
+		client_close(client);
+		return;
+	}
+	client->leaves = true;
+	bufferevent_disable(bev, EV_READ);
+	go_on(client);
+}
+
+static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
+	struct sockaddr *address, int address_bytes, void *argument)
+{
+	static const char full[] = "{\"error\": \"too many clients\", \"status\": 75}\n";
+	struct admin *admin = argument;
+	struct client *client = NULL;
+
+	(void)listener;
+	(void)address;
+	(void)address_bytes;
+	for (size_t i = 0; i < ADMIN_CLIENTS_MAX && !client; i++)
+		if (!admin->clients[i].admin)
+			client = &admin->clients[i];
+	if (!client) {
+		(void)!write(fd, full, sizeof(full) - 1);
+		close(fd);
+		return;
+	}
+	client->bev = bufferevent_socket_new(admin->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	client->timer = event_new(admin->base, -1, 0, on_timer, client);
+	if (!client->bev || !client->timer) {
+		if (client->bev)
+			bufferevent_free(client->bev);
+		else
+			close(fd);
+		if (client->timer)
+			event_free(client->timer);
+		*client = (struct client){0};
+		return;
+	}
+	client->admin = admin;
+	client->call.client = client;
+	bufferevent_setcb(client->bev, on_read, on_written, on_end, client);
+	bufferevent_setwatermark(client->bev, EV_READ, 0, ADMIN_REQUEST_BYTES_MAX);
+	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
+}
+
+static int fail(char error[static ADMIN_ERROR_BYTES], const char *path, const char *why, int rc)
+{
+	snprintf(error, ADMIN_ERROR_BYTES, "the admin socket %.120s: %s", path, why);
+	return rc;
+}
+
+// True where a process listens at the path.
+static bool is_served(const struct sockaddr_un *address)
+{
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const bool served =
+		fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return served;
+}
+
+// The directory above the socket: made where it is missing, its parents are not.
+static void make_directory(const char *path)
+{
+	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	snprintf(directory, sizeof(directory), "%s", path);
+	slash = strrchr(directory, '/');
+	if (slash && slash != directory) {
+		*slash = 0;
+		mkdir(directory, 0755);
+	}
+}
+
+static int give_to_group(const struct admin_config *config, char error[static ADMIN_ERROR_BYTES])
+{
+	const struct group *group = config->group ? getgrnam(config->group) : NULL;
+
+	if (config->group && !group)
+		return fail(error, config->path, "there is no such group", -EINVAL);
+	if (group && chown(config->path, (uid_t)-1, group->gr_gid))
+		return fail(error, config->path, strerror(errno), -errno);
+	if (chmod(config->path, group ? 0660 : 0600))
+		return fail(error, config->path, strerror(errno), -errno);
+	return 0;
+}
+
+static int open_socket(const struct admin_config *config, char error[static ADMIN_ERROR_BYTES])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat status;
+	mode_t mask;
+	int fd;
+	int rc;
+
+	if (strlen(config->path) >= sizeof(address.sun_path))
+		return fail(error, config->path, "the path is too long", -ENAMETOOLONG);
+	strcpy(address.sun_path, config->path);
+	make_directory(config->path);
+	if (lstat(config->path, &status) == 0) {
+		if (!S_ISSOCK(status.st_mode))
+			return fail(error, config->path, "something else is there", -EEXIST);
+		if (is_served(&address))
+			return fail(error, config->path, "another process serves it", -EADDRINUSE);
+		unlink(config->path);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return fail(error, config->path, strerror(errno), -errno);
+	mask = umask(0177);
+	rc = bind(fd, (struct sockaddr *)&address, sizeof(address));
+	umask(mask);
+	rc = rc ? fail(error, config->path, strerror(errno), -errno) : give_to_group(config, error);
+	if (rc == 0)
+		return fd;
+	close(fd);
+	return rc;
+}
+
+int admin_open(struct admin **out, struct event_base *base, const struct admin_config *config,
+	char error[static ADMIN_ERROR_BYTES])
+{
+	struct admin *admin = calloc(1, sizeof(*admin));
+	int fd;
+
+	*out = NULL;
+	if (!admin)
+		return fail(error, config->path, strerror(ENOMEM), -ENOMEM);
+	fd = open_socket(config, error);
+	if (fd < 0) {
+		free(admin);
+		return fd;
+	}
+	admin->base = base;
+	admin->verbs = config->verbs;
+	admin->n_verbs = config->n_verbs;
+	admin->context = config->context;
+	strcpy(admin->path, config->path);
+	admin->listener =
+		evconnlistener_new(base, on_connection, admin, LEV_OPT_CLOSE_ON_FREE, BACKLOG, fd);
+	if (!admin->listener) {
+		close(fd);
+		unlink(admin->path);
+		free(admin);
+		return fail(error, config->path, strerror(ENOMEM), -ENOMEM);
+	}
+	*out = admin;
+	return 0;
+}
+
+void admin_close(struct admin *admin)
+{
+	if (!admin)
+		return;
+	evconnlistener_free(admin->listener);
+	for (size_t i = 0; i < ADMIN_CLIENTS_MAX; i++)
+		if (admin->clients[i].admin)
+			client_close(&admin->clients[i]);
+	unlink(admin->path);
+	free(admin);
+}
+
+const json_t *admin_arguments(const struct admin_call *call)
+{
+	return call->request;
+}
+
+void *admin_state(const struct admin_call *call)
+{
+	return call->state;
+}
+
+void admin_set_state(struct admin_call *call, void *state)
+{
+	call->state = state;
+}
+
+uint64_t *admin_cursor(struct admin_call *call)
+{
+	return &call->cursor;
+}
+
+void admin_say(struct admin_call *call, json_t *data)
+{
+	json_t *line = data ? json_pack("{s:o}", "data", data) : NULL;
+
+	if (line)
+		say_line(call->client->bev, line);
+	else
+		admin_fail(call, 71, "no memory for the answer");
+}
+
+void admin_done(struct admin_call *call)
+{
+	if (!call->ended && !call->streams)
+		say_line(call->client->bev, json_pack("{s:b}", "done", 1));
+	call->ended = true;
+}
+
+void admin_fail(struct admin_call *call, int status, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (!call->ended && !call->streams)
+		say_line(
+			call->client->bev, json_pack("{s:s,s:i}", "error", text, "status", status));
+	call->ended = true;
+}
+
+void admin_wait(struct admin_call *call, unsigned ms)
+{
+	const struct timeval interval = {ms / 1000, (ms % 1000) * 1000L};
+
+	call->waits = true;
+	event_add(call->client->timer, &interval);
+}
+
+void admin_begin_stream(struct admin_call *call, const char *kind)
+{
+	say_line(call->client->bev, json_pack("{s:s}", "stream", kind));
+	call->streams = true;
+}
+
+size_t admin_stream_room(const struct admin_call *call)
+{
+	const size_t n = evbuffer_get_length(bufferevent_get_output(call->client->bev));
+
+	return n < STREAM_BYTES_MAX ? STREAM_BYTES_MAX - n : 0;
+}
+
+void admin_stream(struct admin_call *call, const void *bytes, size_t n)
+{
+	evbuffer_add(bufferevent_get_output(call->client->bev), bytes, n);
+}

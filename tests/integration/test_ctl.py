@@ -1,0 +1,255 @@
+"""The operator's door: turnpikectl, and the socket behind it."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+
+import uclient
+from lab import SERVICE, Lab, check, test, wait_until
+from relay import BINARY, PASSWORD, REALM, SECRET, TOP, USER, Relay, configuration, start_relay
+from stunlib import (ALLOCATE, LIFETIME, REFRESH, SUCCESS, UDP_TRANSPORT, Client,
+                     channel_data)
+
+CTL = f"{TOP}/build/app/turnpikectl/turnpikectl"
+N = 50
+USAGE, UNAVAILABLE, CONFIG = 64, 69, 78
+
+
+def attempt(relay, *arguments, stdin=None):
+    return subprocess.run((CTL, "-s", relay.config["admin"]["socket"], "-c", relay.path, *arguments),
+                          capture_output=True, text=True, timeout=20, input=stdin, check=False)
+
+
+def ctl(relay, *arguments, stdin=None):
+    """What it prints; it must succeed."""
+    done = attempt(relay, *arguments, stdin=stdin)
+    check(done.returncode == 0 and not done.stderr, f"{arguments}: {done.returncode} {done.stderr}")
+    return done.stdout
+
+
+def rows(relay, *arguments):
+    return [json.loads(line) for line in ctl(relay, "--json", *arguments).splitlines()]
+
+
+@contextlib.contextmanager
+def raw(relay):
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect(relay.config["admin"]["socket"])  # waits for its place in the queue
+        door.settimeout(10)
+        yield door
+
+
+def lines(door, n):
+    """`n` lines of an answer; fewer where the daemon ends it."""
+    data = b""
+    while data.count(b"\n") < n:
+        more = door.recv(65536)
+        if not more:
+            break
+        data += more
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def refresh(client, lifetime_s):
+    return client.request(REFRESH, (LIFETIME, lifetime_s.to_bytes(4, "big")))
+
+
+def try_allocate(client):
+    return client.request(ALLOCATE, UDP_TRANSPORT)
+
+
+def call(lab, client):
+    """An allocation with a channel, and N messages each way."""
+    client.allocate()
+    answer = client.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
+    check(answer and answer.kind == SUCCESS, "no channel")
+    for i in range(N):
+        message = channel_data(0x4000, b"message %d" % i)
+        client.send(message)
+        check(client.receive() == message, "no echo")
+
+
+@test()
+def test_an_operator_sees_what_runs():
+    with Lab() as lab:
+        uclient.start_peer(lab)
+        relay = start_relay(lab, workers=2)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            call(lab, client)
+        status = rows(relay, "status")[0]
+        check(status["state"] == "running" and status["pid"] == relay.process.pid, f"{status}")
+        check(status["turn"]["allocations"] == 1 and status["turn"]["channels"] == 1, f"{status}")
+        check(status["traffic"]["relayed_up"] == N == status["traffic"]["relayed_down"], f"{status}")
+        check(set(status["health"].values()) == {"good"}, f"{status}")
+        check(re.search(r"^ +allocations +1$", ctl(relay, "status"), re.M), "no text for people")
+        workers = rows(relay, "show", "workers")
+        check([worker["worker"] for worker in workers] == [0, 1], f"{workers}")
+        check(sum(worker["relayed"]["up_channel"] for worker in workers) == N, f"{workers}")
+        check(sum(worker["relayed_bytes"]["up_channel"] for worker in workers) ==
+              sum(len(b"message %d" % i) for i in range(N)), f"{workers}")
+        ports = rows(relay, "show", "ports")
+        check(ports[0]["port"] == "wire" and ports[0]["link"] and
+              ports[0]["rx_packets"] >= 2 * N, f"{ports}")
+        check(any(hop["state"] == "resolved" for hop in rows(relay, "show", "routes")), "no hop")
+        check({"realm": REALM, "rule": "allow", "range": "198.18.0.0/15", "action": "allow"}.items()
+              <= [rule for rule in rows(relay, "show", "peers") if rule["hits"]][0].items(), "peers")
+        check(rows(relay, "show", "realms")[0]["allocations_created"] == 1, "realms")
+        for subject in ("workers", "ports", "routes", "peers", "realms"):
+            text = ctl(relay, "show", subject)
+            check(len(text.splitlines()) >= 2 and text.endswith("\n"), f"{subject}: {text}")
+        top = rows(relay, "top", "--rounds", "1")[0]
+        check(top["seconds"] > 0.9 and len(top["workers"]) == 2, f"{top}")
+        check("BUSY%" in ctl(relay, "top"), "no table")
+        relay.stop()
+        check(not os.path.exists(relay.config["admin"]["socket"]), "the socket is still there")
+
+
+@test()
+def test_a_drained_relay_keeps_its_calls_and_ends_when_empty():
+    with Lab() as lab:
+        uclient.start_peer(lab)
+        relay = start_relay(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client, \
+                Client((SERVICE, 3478), USER, PASSWORD) as late:
+            call(lab, client)
+            check(attempt(relay, "drain", "on", "--answer", "300").returncode == CONFIG,
+                  "300 without an alternate")
+            check(attempt(relay, "drain", "on", "--answer", "404").returncode == USAGE, "404")
+            drain = rows(relay, "drain", "on", "--answer", "486", "--deadline", "600")[0]
+            check(drain["drain"] == "on" and drain["allocations_at_start"] == 1, f"{drain}")
+            check(598 <= drain["left_s"] <= 600, f"{drain}")
+            check(rows(relay, "status")[0]["state"] == "draining", "status")
+            check(try_allocate(late).error == 486, "a new allocation came in")
+            ctl(relay, "drain", "off")
+            check(try_allocate(late).kind == SUCCESS, "no new allocation after the drain")
+            check(refresh(late, 0).kind == SUCCESS, "no end")
+            text = ctl(relay, "drain", "on", "--exit")
+            check("1 allocations of 1, new ones get 508" in text and "daemon ends" in text, text)
+            check(try_allocate(late).error == 508, "a new allocation came in")
+            call_goes_on = channel_data(0x4000, b"on it goes")
+            client.send(call_goes_on)
+            check(client.receive() == call_goes_on, "the call is gone")
+            check(refresh(client, 600).kind == SUCCESS, "no refresh")
+            check(refresh(client, 0).kind == SUCCESS, "no end")
+        check(relay.process.wait(10) == 0, "it did not end in order")
+        check("stopping drained=1 left=0" in relay.process.log(), "no word of it")
+
+
+@test()
+def test_a_drain_ends_at_its_deadline():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            client.allocate()
+            text = ctl(relay, "drain", "on", "--exit", "--deadline", "2", "--wait")
+        check(len(text.splitlines()) >= 2, f"no progress: {text}")
+        check(relay.process.wait(10) == 0, "it did not end in order")
+        check("stopping drained=1 left=1" in relay.process.log(), "no word of it")
+
+
+@test()
+def test_the_level_of_the_log_changes_at_once():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        check(rows(relay, "log", "level") == [{"level": "info"}], "level")
+        check(rows(relay, "log", "level", "error") == [{"level": "error"}], "level")
+        check(attempt(relay, "log", "level", "loud").returncode == USAGE, "loud")
+        check(relay.process.stop(signal.SIGTERM) == 0, "end")
+        check("info stopped" not in relay.process.log(), "it still writes info")
+
+
+@test()
+def test_a_credential_of_the_secret_lets_a_client_in():
+    with Lab() as lab:
+        config = configuration(lab)
+        config["auth"]["rest-secrets"] = ["old", SECRET]
+        relay = start_relay(lab, config)
+        made = rows(relay, "credential", "--user", "bob", "--lifetime", "60")[0]
+        check(made["ttl"] == 60 and made["username"].endswith(":bob"), f"{made}")
+        check(made["uris"] == [f"turn:{SERVICE}:3478?transport=udp"], f"{made}")
+        with lab.inside("client"), \
+                Client((SERVICE, 3478), made["username"], made["password"]) as client:
+            client.allocate()
+        check(attempt(relay, "credential", "--realm", "nowhere").returncode == CONFIG, "realm")
+        check(attempt(relay, "credential", "--lifetime", "0").returncode == USAGE, "lifetime")
+        relay.stop()
+
+
+@test()
+def test_a_key_is_that_of_the_name_realm_and_password():
+    with Lab() as lab:
+        relay = Relay(lab)
+        made = json.loads(ctl(relay, "--json", "key", USER, REALM, stdin=f"{PASSWORD}\n"))
+        text = f"{USER}:{REALM}:{PASSWORD}".encode()
+        check(made["key"] == hashlib.md5(text).hexdigest(), f"{made}")
+        check(made["key-sha256"] == hashlib.sha256(text).hexdigest(), f"{made}")
+        check(attempt(relay, "key", USER, REALM, stdin="\n").returncode == USAGE, "no password")
+
+
+@test()
+def test_nonsense_at_the_door_gets_a_clear_answer():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        for request, error in ((b"hello\n", "JSON"), (b"[1]\n", "another value"),
+                               (b"{}\n", "no such verb"), (b'{"verb":"fly"}\n', "no such verb"),
+                               (b'{"verb":"status","verb":"x"}\n', "duplicate"),
+                               (b'{"verb":7}\n', "no such verb"), (b"\xff\n", "JSON"),
+                               (b"x" * 70000, "65536 bytes at most")):
+            with raw(relay) as door:
+                door.sendall(request)
+                answer = lines(door, 1)[0]
+                check(error in answer["error"] and answer["status"] == USAGE, f"{request[:40]} {answer}")
+        # One after the other, and the answers to one who has said all.
+        with raw(relay) as door:
+            door.sendall(b'{"verb":"log"}\n{"verb":"fly"}\n{"verb":"drain"}\n')
+            door.shutdown(socket.SHUT_WR)
+            answers = lines(door, 99)
+            check([list(answer)[0] for answer in answers] ==
+                  ["data", "done", "error", "data", "done"], f"{answers}")
+        # Those who leave in the middle, and more than there is room for.
+        for _ in range(100):
+            with raw(relay) as door:
+                door.sendall(b'{"verb":"workers"}\n')
+        with contextlib.ExitStack() as stack:
+
+            def comes_in():
+                door = stack.enter_context(raw(relay))
+                door.sendall(b'{"verb":"log"}\n')
+                return "data" in lines(door, 1)[0]
+
+            for _ in range(32):
+                wait_until(comes_in, 5, "place for 32 clients, once the others have left")
+            with raw(relay) as door:
+                check("too many" in lines(door, 1)[0]["error"], "33 clients")
+        wait_until(lambda: attempt(relay, "log", "level").returncode == 0, 5, "room again")
+        for arguments in ((), ("fly",), ("show",), ("show", "all"), ("status", "x"), ("drain",),
+                          ("drain", "off", "--exit"), ("top", "--interval", "0"), ("log",),
+                          ("--fly",), ("key", "x")):
+            done = attempt(relay, *arguments)
+            check(done.returncode == USAGE and "see " in done.stderr, f"{arguments}: {done}")
+        relay.stop()
+
+
+@test()
+def test_the_socket_is_for_its_owner_and_group_and_for_one_relay():
+    with Lab() as lab:
+        relay = Relay(lab)
+        check(attempt(relay, "status").returncode == UNAVAILABLE, "no daemon")
+        path = relay.config["admin"]["socket"] = lab.path("deep/er.sock")
+        relay.config["admin"]["group"] = "daemon"
+        relay.start()
+        check(stat.S_IMODE(os.stat(path).st_mode) == 0o660, oct(os.stat(path).st_mode))
+        relay.process.kill()
+        check(os.path.exists(path), "a dead socket is the point of what follows")
+        relay.start()
+        ctl(relay, "status")
+        relay.stop()
+        os.makedirs(path)
+        other = lab.start("relay", BINARY, "-c", relay.path, name="other")
+        check(other.wait(20) == 69 and "something else is there" in other.log(), other.log())
