@@ -56,28 +56,69 @@ static void receive(unsigned n)
 		rig_receive(&rig, &frame);
 }
 
-// The wire's ring is filled from outside, so that the port takes nothing for a while.
+static void receive_numbered(uint16_t n)
+{
+	uint8_t data[] = "\x40\x01\x00\x05??llo";
+	const struct datagram in = {CLIENT, SERVICE, .payload = data, .n = sizeof(data) - 1};
+
+	for (uint16_t i = 0; i < n; i++) {
+		struct frame frame;
+
+		store_be16(data + 4, i);
+		frame = frame_udp(&in);
+		rig_receive(&rig, &frame);
+	}
+}
+
+// Those of receive_numbered(), from `first` on and in order.
+static void expect_numbered(uint16_t first, uint16_t n)
+{
+	struct datagram got;
+	struct frame out;
+	char from[64];
+	char to[64];
+
+	for (uint16_t i = first; i < first + n; i++) {
+		cr_assert(rig_sent(&rig, &out), "number %u", i);
+		cr_assert(frame_read(&out, &got, from, to));
+		cr_assert_eq(load_be16(got.payload), i, "number %u", i);
+	}
+	cr_expect_not(rig_sent(&rig, &out));
+}
+
+static void take(struct rte_ring *wire, unsigned n)
+{
+	void *taken;
+
+	while (n-- > 0)
+		cr_assert_eq(rte_ring_dequeue(wire, &taken), 0);
+}
+
+// The wire's ring is filled from outside, so that the port takes nothing for a while, and then
+// three frames.
 Test(full, a_port_that_takes_nothing_costs_what_its_queue_cannot_hold)
 {
 	struct rte_ring *wire = rig.port.memory_tx[0];
 	struct rte_mbuf *stopper = rte_pktmbuf_alloc(rig.pool);
 	const uint64_t *n_full = &rig_stats(&rig)->n_drops[DROP_TX_FULL];
-	unsigned n_stopped = 0;
-	void *taken;
+	unsigned n_stoppers = 0;
 
 	while (rte_ring_enqueue(wire, stopper) == 0)
-		n_stopped++;
-	receive(N_FRAMES);
+		n_stoppers++;
+	receive_numbered(N_FRAMES);
 	for (int i = 0; i < 40; i++)
 		worker_poll(rig.worker);
 	cr_expect_gt(*n_full, 0);
 	cr_expect_eq(rig_stats(&rig)->n_tx, 0);
-	while (n_stopped-- > 0)
-		cr_assert_eq(rte_ring_dequeue(wire, &taken), 0);
-	rte_pktmbuf_free(stopper);
-	cr_expect_eq(poll_and_count(4), N_FRAMES - *n_full, "what was held goes out");
+	take(wire, 3);
+	worker_poll(rig.worker);
+	take(wire, n_stoppers - 3);
+	expect_numbered(0, 3);
+	worker_poll(rig.worker);
+	expect_numbered(3, (uint16_t)(N_FRAMES - 3 - *n_full));
 	receive(1);
 	cr_expect_eq(poll_and_count(1), 1);
+	rte_pktmbuf_free(stopper);
 	expect_balance();
 }
 
