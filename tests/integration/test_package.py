@@ -148,8 +148,8 @@ def build(lab):
 def check_installed(root):
     version = root.run("turnpike", "--version")
     check(re.match(r"turnpike \d", version), version)
-    told = root.run("stat", "-c", "%a %U %G", CONFIG)
-    check(told == "640 root turnpike\n", f"the configuration is {told}")
+    told = root.run("stat", "-c", "%a %U %G", CONFIG, os.path.dirname(CONFIG), "/var/log/turnpike")
+    check(told == "640 root turnpike\n750 root turnpike\n750 turnpike turnpike\n", told)
     check(root.run("turnpike", "--check-config").endswith("can be used\n"), "the example is bad")
     for tool in ("turnpike-load", "turnpike-import-coturn"):
         root.run(tool, "--version")

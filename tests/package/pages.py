@@ -15,7 +15,7 @@ import unittest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MAN, COMPLETION = sys.argv[1:3]
 PROGRAMS = {os.path.basename(path): path for path in sys.argv[3:]}
-LONG = re.compile(r"(?<![\w-])--[a-z][\w-]*")
+LONG = re.compile(r"(?<![\w-])--[a-z0-9][\w-]*")
 SHORT = re.compile(r"(?:^|[\s,])(-[a-zA-Z])(?=,)", re.M)
 COMPLETE = """
 source "$1"
