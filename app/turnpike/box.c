@@ -164,6 +164,27 @@ static int open_kernel_side(struct box *box, char error[static BOX_ERROR_BYTES])
 	return exit_status_of(-errno);
 }
 
+struct worker_config box_worker_config(
+	struct box *box, const struct worker_config *common, size_t worker_idx)
+{
+	struct box_worker *own = &box->workers[worker_idx];
+	struct worker_config config = *common;
+	const unsigned lcore = EAL_WORKER_LCORE_FIRST + (unsigned)worker_idx;
+
+	config.idx = (uint16_t)worker_idx;
+	config.numa_node = (int)rte_lcore_to_socket_id(lcore);
+	config.try_huge = box->conf->hugepages != CONF_HUGEPAGES_OFF;
+	config.punts = &own->punts;
+	config.others = &own->others;
+	config.inbox = &own->inbox;
+	config.counts = &own->counts;
+	config.doorbell = &box->doorbell;
+	config.jumbo_pool = box->jumbo_pool;
+	config.frame_pool = box->pool;
+	random_secret(config.seed, sizeof(config.seed));
+	return config;
+}
+
 static int open_workers(
 	struct box *box, const struct policy *policy, char error[static BOX_ERROR_BYTES])
 {
@@ -171,27 +192,19 @@ static int open_workers(
 
 	for (; !rc && box->n_workers < box->conf->n_workers; box->n_workers++) {
 		struct box_worker *own = &box->workers[box->n_workers];
-		struct worker_config config = policy->worker;
-		const unsigned lcore = EAL_WORKER_LCORE_FIRST + (unsigned)box->n_workers;
-		const int node = (int)rte_lcore_to_socket_id(lcore);
+		const struct worker_config config =
+			box_worker_config(box, &policy->worker, box->n_workers);
 
-		config.idx = (uint16_t)box->n_workers;
-		config.numa_node = node;
-		config.try_huge = box->conf->hugepages != CONF_HUGEPAGES_OFF;
-		config.punts = &own->punts;
-		config.others = &own->others;
-		config.inbox = &own->inbox;
-		config.counts = &own->counts;
-		config.doorbell = &box->doorbell;
-		config.jumbo_pool = box->jumbo_pool;
-		config.frame_pool = box->pool;
-		random_secret(config.seed, sizeof(config.seed));
 		rc = msg_channel_create(&own->punts, PUNT_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : msg_channel_create(&own->others, OTHERS_RING, NUMA_NODE_ANY);
-		rc = rc ? rc : msg_channel_create(&own->inbox, INBOX_RING, node);
+		rc = rc ? rc : msg_channel_create(&own->inbox, INBOX_RING, config.numa_node);
 		rc = rc ? rc : msg_channel_create(&own->counts, COUNTS_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : worker_create(&own->worker, &config);
 	}
+	box->worker = policy->worker;
+	box->worker.services = NULL; // what these point to goes with the policy
+	box->worker.relays = NULL;
+	box->worker.ports = NULL;
 	if (rc)
 		snprintf(error, BOX_ERROR_BYTES, "worker %zu cannot be set up: %s", box->n_workers,
 			strerror(-rc));
@@ -312,6 +325,8 @@ void box_close(struct box *box)
 	turn_destroy(box->turn);
 	records_close(box->records);
 	redis_close(box->redis);
+	while (box->n_setups)
+		worker_setup_destroy(box->setups[--box->n_setups]);
 	for (size_t i = 0; i < N_ELEMENTS(box->workers); i++) {
 		worker_destroy(box->workers[i].worker);
 		msg_channel_destroy(&box->workers[i].punts);
@@ -336,4 +351,5 @@ void box_close(struct box *box)
 	rte_mempool_free(box->jumbo_pool);
 	eal_stop(&box->eal);
 	guard_stop(&box->guard);
+	conf_destroy(box->conf);
 }

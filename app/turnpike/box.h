@@ -30,7 +30,8 @@ struct box_worker {
 };
 
 struct box {
-	const struct conf *conf;
+	struct conf *conf; // the box's
+	const char *conf_path; // where it was read
 	struct privileges privileges; // to be dropped once all is open
 	struct guard guard;
 	struct eal eal;
@@ -50,13 +51,22 @@ struct box {
 	struct doorbell doorbell;
 	struct box_worker workers[CONF_WORKERS_MAX];
 	size_t n_workers; // created
+	struct worker_config worker; // what all of them run by; without its lists
+	struct worker_setup *setups[CONF_WORKERS_MAX]; // on their way to the workers and back
+	size_t n_setups;
+	uint64_t setups_seq; // when the control core has applied it, they are back
+	bool places_due; // workers serve what is no longer in use
 	struct control *control;
 };
 
-// `box->conf` and `privileges` are set, the rest is zero. Returns 0, or an exit status with a line
-// in `error`; box_close() is due in either case.
+// `box->conf`, `conf_path` and `privileges` are set, the rest is zero. Returns 0, or an exit status
+// with a line in `error`; box_close() is due in either case.
 int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
 	char error[static BOX_ERROR_BYTES]);
-void box_close(struct box *box);
+void box_close(struct box *box); // with its configuration
+
+// That of one worker, as far as it does not change while it runs: from what is the same for all.
+struct worker_config box_worker_config(
+	struct box *box, const struct worker_config *common, size_t worker_idx);
 
 #endif

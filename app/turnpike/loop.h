@@ -13,6 +13,7 @@
 #include "service.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 struct admin;
 struct event;
@@ -30,6 +31,9 @@ struct loop {
 	struct event_base *base;
 	struct event *events[2 * CONF_PORTS_MAX + 8];
 	size_t n_events;
+	struct event *reporting; // one of them: the statistics
+	time_t reporting_s; // how often
+	bool reload_due; // asked for by a signal
 	atomic_bool stop;
 	struct worker_thread threads[CONF_WORKERS_MAX];
 	struct report report;

@@ -25,7 +25,8 @@ static const char help[] =
 	"      --help          print this and end\n"
 	"\n"
 	"What follows -- goes to DPDK's EAL as it is, after turnpike's own choices.\n"
-	"SIGTERM and SIGINT end it and leave nothing behind.\n"
+	"SIGTERM and SIGINT end it and leave nothing behind; SIGHUP reads the configuration "
+	"again.\n"
 	"\n"
 	"exit status: 0 ended as asked, 64 usage, 69 a device cannot be used, 70 a fault of ours,\n"
 	"71 memory or another resource of the system is missing, 77 no permission, 78 "
@@ -89,9 +90,9 @@ static void complain(char *error)
 	log_event(LOG_ERROR, "start.failed", "reason=\"%s\"", error);
 }
 
-static int relay(const struct conf *conf, const struct options *options)
+static int relay(struct conf *conf, const struct options *options)
 {
-	struct box box = {.conf = conf};
+	struct box box = {.conf = conf, .conf_path = options->config_path};
 	char error[BOX_ERROR_BYTES];
 	int status;
 
@@ -100,6 +101,7 @@ static int relay(const struct conf *conf, const struct options *options)
 	status = status ? status : privileges_seal(error);
 	if (status) {
 		complain(error);
+		conf_destroy(conf);
 		return exit_status_of(status);
 	}
 	signal(SIGPIPE, SIG_IGN); // who has hung up is seen by what write() says
@@ -143,12 +145,9 @@ int main(int argc, char **argv)
 			complain(error);
 		return EXIT_CONFIG;
 	}
-	if (options.check_only) {
-		printf("%s: can be used\n", options.config_path);
-		status = EXIT_OK;
-	} else {
-		status = relay(conf, &options);
-	}
+	if (!options.check_only)
+		return relay(conf, &options);
+	printf("%s: can be used\n", options.config_path);
 	conf_destroy(conf);
-	return status;
+	return EXIT_OK;
 }

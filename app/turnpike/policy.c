@@ -241,7 +241,7 @@ static void make_turn(struct policy *p, const struct conf *conf)
 	random_secret(p->turn.nonce_secret, sizeof(p->turn.nonce_secret));
 }
 
-static bool has_ipv6(const struct conf *conf)
+bool policy_has_ipv6(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->n_listen; i++)
 		if (conf->listen[i].ip.family == FAMILY_IPV6)
@@ -266,6 +266,12 @@ static struct worker_rates rates_of(const struct conf *conf)
 		.burst_ms = conf->rates.burst_ms,
 		.n_allocations = conf->n_allocations_max,
 	};
+}
+
+struct control_answers policy_answers(const struct conf *conf)
+{
+	return (struct control_answers){conf->answers.challenges_per_source,
+		conf->answers.challenges, conf->answers.ratio_percent};
 }
 
 int policy_make(struct policy *out, const struct conf *conf, const struct port *ports)
@@ -299,7 +305,7 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.serves_classic = conf->serves_classic,
 		.software = conf->software,
 		.n_flows = n_flows,
-		.n_flows6 = has_ipv6(conf) ? n_flows : 0,
+		.n_flows6 = policy_has_ipv6(conf) ? n_flows : 0,
 		.answers =
 			{
 				.bindings_per_source = conf->answers.bindings_per_source,
@@ -317,8 +323,7 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.relays = p->relays,
 		.n_relays = conf->n_relay,
 		.n_flows = n_flows,
-		.answers = {conf->answers.challenges_per_source, conf->answers.challenges,
-			conf->answers.ratio_percent},
+		.answers = policy_answers(conf),
 	};
 	return make_realms(p, conf);
 }

@@ -41,4 +41,8 @@ struct policy {
 int policy_make(struct policy *out, const struct conf *conf, const struct port *ports);
 void policy_free(struct policy *policy);
 
+// Whether any listener or relay is of IPv6.
+bool policy_has_ipv6(const struct conf *conf);
+struct control_answers policy_answers(const struct conf *conf);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "exit.h"
 #include "loop.h"
+#include "reload.h"
 #include "verbs.h"
 #include "vitals.h"
 #include "web.h"
@@ -89,6 +90,35 @@ static void on_signal(evutil_socket_t signal_number, short what, void *argument)
 	log_event(LOG_INFO, "stopping", "signal=%d", (int)signal_number);
 	service_stopping(&loop->service);
 	loop_stop(loop);
+}
+
+static void reload_by_signal(struct loop *loop)
+{
+	struct reload_result result;
+
+	service_reloading(&loop->service);
+	reload(loop, &result);
+	loop->reload_due = result.status == RELOAD_BUSY;
+	reload_result_free(&result);
+	service_ready(&loop->service);
+}
+
+static void on_hangup(evutil_socket_t signal_number, short what, void *argument)
+{
+	(void)signal_number;
+	(void)what;
+	reload_by_signal(argument);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *argument)
+{
+	struct loop *loop = argument;
+
+	(void)fd;
+	(void)what;
+	reload_settle(loop);
+	if (loop->reload_due)
+		reload_by_signal(loop);
 }
 
 static void on_mirror(evutil_socket_t fd, short what, void *argument)
@@ -190,6 +220,24 @@ static int add_event(
 	return event_add(event, every_ms ? &interval : NULL);
 }
 
+static void set_reporting(struct loop *loop)
+{
+	const struct timeval interval = {loop->box->conf->stats_interval_s, 0};
+
+	if (loop->reporting_s == interval.tv_sec)
+		return;
+	loop->reporting_s = interval.tv_sec;
+	event_del(loop->reporting);
+	if (interval.tv_sec)
+		event_add(loop->reporting, &interval);
+}
+
+void run_adjust(struct loop *loop)
+{
+	log_open(&loop->box->conf->log);
+	set_reporting(loop);
+}
+
 static int start_redis(struct loop *loop)
 {
 	const struct redis_callbacks to = {on_users, on_realm, loop};
@@ -210,13 +258,17 @@ static int open_events(struct loop *loop)
 	rc = rc ? rc : add_event(loop, SIGINT, EV_SIGNAL, on_signal, 0);
 	rc = rc ? rc : add_event(loop, box->doorbell.fd, EV_READ, on_wake, 0);
 	rc = rc ? rc : add_event(loop, route_fd(box->route), EV_READ, on_route, 0);
-	rc = rc ? rc : add_event(loop, -1, 0, on_wake, TICK_MS);
+	rc = rc ? rc : add_event(loop, SIGHUP, EV_SIGNAL, on_hangup, 0);
+	rc = rc ? rc : add_event(loop, -1, 0, on_tick, TICK_MS);
 	rc = rc ? rc : add_event(loop, -1, 0, on_health, HEALTH_MS);
 	rc = rc ? rc : add_event(loop, -1, 0, on_second, 1000);
 	for (size_t i = 0; i < box->n_mirrors && !rc; i++)
 		rc = add_event(loop, box->mirrors[i].fd, EV_READ, on_mirror, 0);
-	if (!rc && box->conf->stats_interval_s)
-		rc = add_event(loop, -1, 0, on_report, box->conf->stats_interval_s * 1000);
+	if (!rc) {
+		rc = add_event(loop, -1, 0, on_report, 0);
+		loop->reporting = loop->events[loop->n_events - 1];
+		set_reporting(loop);
+	}
 	rc = rc ? rc : start_redis(loop);
 	return rc ? rc : web_open(&loop->web, loop);
 }

@@ -4,7 +4,11 @@
 
 #include "box.h"
 
+struct loop;
+
 // Returns an exit status.
 int run(struct box *box);
+// The log and the timers are as box->conf now says.
+void run_adjust(struct loop *loop);
 
 #endif

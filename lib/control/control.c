@@ -9,7 +9,7 @@
 #define OTHERS_PER_POLL 32 // after the punts
 #define EXPIRE_INTERVAL_MS 100
 
-static int create_budget(struct control *c, const struct control_answers *answers)
+int control_create_budget(struct budget *out, const struct control_answers *answers)
 {
 	struct budget_config budget = {
 		.per_source = answers->per_source,
@@ -18,9 +18,8 @@ static int create_budget(struct control *c, const struct control_answers *answer
 		.numa_node = NUMA_NODE_ANY,
 	};
 
-	c->ratio_percent = answers->ratio_percent;
 	random_secret(budget.seed, sizeof(budget.seed));
-	return budget_create(&c->challenges, &budget);
+	return budget_create(out, &budget);
 }
 
 int control_create(struct control **out, const struct control_config *config)
@@ -32,11 +31,12 @@ int control_create(struct control **out, const struct control_config *config)
 		return -ENOMEM;
 	assert(config->n_ports <= CONTROL_PORTS_MAX && config->n_workers <= WORKERS_MAX);
 	c->relays = calloc(config->n_relays + 1, sizeof(*c->relays));
-	if (!c->relays || create_budget(c, &config->answers)) {
+	if (!c->relays || control_create_budget(&c->challenges, &config->answers)) {
 		free(c->relays);
 		free(c);
 		return -ENOMEM;
 	}
+	c->answers = config->answers;
 	memcpy(c->relays, config->relays, config->n_relays * sizeof(*c->relays));
 	memcpy(c->ports, config->ports, config->n_ports * sizeof(c->ports[0]));
 	memcpy(c->workers, config->workers, config->n_workers * sizeof(c->workers[0]));
@@ -182,9 +182,10 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 	check(control, time);
 	hops_publish_changes(control);
 	walk(control);
+	sweep(control);
 	outbox_send(control);
 	cooling_release(control);
-	return n + control->walking + control->expiring;
+	return n + control->walking + control->expiring + control->sweeping;
 }
 
 bool control_waiting(const struct control *control)
@@ -194,7 +195,8 @@ bool control_waiting(const struct control *control)
 			msg_waiting(control->workers[i].others) ||
 			(control->workers[i].counts && msg_waiting(control->workers[i].counts)))
 			return true;
-	return control->walking || control->expiring || control->users_answered;
+	return control->walking || control->expiring || control->sweeping ||
+		control->users_answered;
 }
 
 void control_users_answered(struct control *control)

@@ -146,6 +146,23 @@ bool control_user_end(
 int control_tally_ask(
 	struct control *control, uint64_t id, const struct control_tally_taker *taker);
 
+// What may be another while it runs. All of it is copied but `setups`.
+struct control_change {
+	struct turn *turn; // what turn_prepare() made; NULL: it stays
+	const struct control_relay *relays; // also of addresses that are closed and still in use
+	size_t n_relays;
+	struct control_answers answers;
+	struct worker_setup **setups; // one for each worker
+	bool judges_peers; // anew: what stands for denied ones ends, a bounded share at a time
+};
+
+// All of it is done, or nothing. Returns 0, with the number in `seq` that tells
+// control_has_applied() when the workers have given back their setups; -ENOMEM; -EAGAIN where their
+// rings have no room for now.
+int control_reconfigure(
+	struct control *control, const struct control_change *change, uint64_t *seq);
+bool control_has_applied(const struct control *control, uint64_t seq);
+
 const struct control_stats *control_stats_get(const struct control *control);
 // Ports that wait for the workers' removals. For tests.
 size_t control_n_cooling(const struct control *control);

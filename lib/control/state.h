@@ -95,7 +95,7 @@ struct control {
 	struct control_relay *relays;
 
 	struct budget challenges;
-	uint32_t ratio_percent; // 0: no limit
+	struct control_answers answers;
 
 	uint64_t seq;
 	uint16_t next_ip_id;
@@ -106,6 +106,9 @@ struct control {
 	bool expiring; // it has more to do
 	bool walking; // entries are being sent again after routes moved
 	uint32_t walk_cursor;
+	bool sweeping; // peers are being judged anew
+	bool sweeps_again; // and once more after that
+	uint32_t sweep_cursor;
 
 	struct cooling *cooling; // a ring: first, n, capacity
 	size_t cooling_first;
@@ -127,6 +130,9 @@ struct control {
 	bool hop_published[ROUTE_HOPS_MAX];
 	struct control_stats stats;
 };
+
+// For strangers' answers. Returns 0; -ENOMEM.
+int control_create_budget(struct budget *out, const struct control_answers *answers);
 
 // Messages that every worker has room for.
 unsigned broadcast_room(const struct control *c);
@@ -159,6 +165,9 @@ void tally_end(struct control *c, uint32_t allocation_idx, uint64_t id);
 // Take what workers have counted, and hand on what is complete. Returns how much was taken.
 unsigned tallies_poll(struct control *c);
 void tallies_fini(struct control *c);
+
+// A bounded share of judging peers anew.
+void sweep(struct control *c);
 
 // False where its user is being asked for: the packet stays the caller's.
 bool transact_request(struct control *c, const struct turn_time *time, const struct parked *parked);

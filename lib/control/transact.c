@@ -63,7 +63,8 @@ static bool is_withheld(struct control *c, const struct turn_time *time, const s
 {
 	if (answer->known)
 		return false;
-	if (c->ratio_percent && n_bytes * 100 > (uint64_t)p->payload_bytes * c->ratio_percent)
+	if (c->answers.ratio_percent &&
+		n_bytes * 100 > (uint64_t)p->payload_bytes * c->answers.ratio_percent)
 		return true;
 	return !budget_take(&c->challenges, (enum family)p->family, pkt_source_ip(p), time->now_ms);
 }

@@ -17,6 +17,7 @@
 
 struct rte_mbuf;
 struct rte_ring;
+struct worker_setup;
 
 enum msg_kind {
 	// worker to control
@@ -34,6 +35,7 @@ enum msg_kind {
 	MSG_FLOW6_COUNT,
 	MSG_HOP_SET, // hop_idx, hop
 	MSG_SEND, // mbuf, port_idx
+	MSG_SETUP, // setup: the worker's until it has applied the message
 };
 
 struct msg {
@@ -52,6 +54,7 @@ struct msg {
 		struct flow6_key flow6_key;
 		struct flow_hop hop;
 		struct flow_count count;
+		struct worker_setup *setup;
 		struct {
 			struct rte_mbuf *mbuf;
 			uint64_t punted_ticks; // MSG_PUNT: when its worker's round began

@@ -23,7 +23,7 @@ static void classify_stun(const struct worker *w, struct burst_item *item)
 	} else if (type == (STUN_SEND | 0x0010)) {
 		item->lane = LANE_UP_SEND;
 		send_request_read(item);
-		if (w->n_externals && item->lane == LANE_UP_SEND)
+		if (w->externals.n && item->lane == LANE_UP_SEND)
 			external_to_inside(w, item->send.peer_family, item->send.peer_ip);
 	} else if ((type & CLASS_BITS) == 0) {
 		item->lane = LANE_PUNT;

@@ -4,27 +4,27 @@
 
 #include <errno.h>
 
-int external_add(struct worker *w, const struct relay_range *relay)
+int external_add(struct externals *externals, const struct relay_range *relay)
 {
-	struct external *external = &w->externals[w->n_externals];
+	struct external *external = &externals->items[externals->n];
 
 	if (relay->external.family == FAMILY_NONE)
 		return 0;
-	if (w->n_externals == N_ELEMENTS(w->externals) ||
+	if (externals->n == N_ELEMENTS(externals->items) ||
 		relay->external.family != relay->ip.family)
 		return -EINVAL;
 	external->family = relay->ip.family;
 	memcpy(external->ip[EXTERNAL_INSIDE], relay->ip.bytes, IPV6_BYTES);
 	memcpy(external->ip[EXTERNAL_OUTSIDE], relay->external.bytes, IPV6_BYTES);
-	w->n_externals++;
+	externals->n++;
 	return 0;
 }
 
 // The same address as the other side knows it; left as it is where it is none of them.
 static void translate(const struct worker *w, uint8_t family, uint8_t *ip, enum external_side from)
 {
-	for (unsigned i = 0; i < w->n_externals; i++) {
-		const struct external *external = &w->externals[i];
+	for (unsigned i = 0; i < w->externals.n; i++) {
+		const struct external *external = &w->externals.items[i];
 
 		if (external->family == family &&
 			memcmp(external->ip[from], ip, family_bytes(family)) == 0) {

@@ -62,6 +62,9 @@ static void apply(struct worker *w, const struct msg *msg)
 	case MSG_FLOW6_COUNT:
 		count6(w, msg, flow6_find(&w->flows6, &msg->flow6_key));
 		break;
+	case MSG_SETUP:
+		setup_apply(w, msg->setup);
+		break;
 	case MSG_HOP_SET:
 		w->hops[msg->hop_idx] = msg->hop;
 		break;

@@ -277,7 +277,7 @@ BOTH_WAYS void relay_down_data(struct worker *w, struct burst_item *item, const 
 	if (!may_pass(w, item, 0, data_bytes))
 		return;
 	memcpy(peer.ip, pkt_source_ip(p), sizeof(peer.ip)); // of IPv4 more, which stands behind it
-	if (w->n_externals)
+	if (w->externals.n)
 		external_to_outside(w, family, peer.ip);
 	write_data_indication(w, rewrite.payload, &peer, data_bytes);
 	memset(end, 0, n_padding);

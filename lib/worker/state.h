@@ -104,6 +104,11 @@ struct external {
 	uint8_t family;
 };
 
+struct externals {
+	unsigned n;
+	struct external items[64];
+};
+
 #define LOCALS_SLOTS 1024
 #define SERVICES_SLOTS 8192
 
@@ -190,13 +195,33 @@ struct worker {
 	struct worker_port ports[WORKER_PORTS_MAX];
 	struct stun_discovery discovery;
 	bool serves_classic;
-	unsigned n_externals;
-	struct external externals[64];
+	struct externals externals;
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
 	alignas(CACHE_LINE_BYTES) struct flow_hop hops[FLOW_HOPS_MAX];
 	struct pages own_pages; // this struct lies in
 	struct worker_pub pub;
 };
+
+// What may be another while the worker runs.
+struct worker_setup {
+	struct locals locals;
+	uint64_t service_ports;
+	struct externals externals;
+	struct stun_discovery discovery;
+	bool serves_classic;
+	char software[STUN_SOFTWARE_BYTES_MAX + 1];
+	bool has_answers; // else they stay, with what has been taken of them
+	struct budget bindings;
+	struct budget challenges;
+	uint32_t ratio_percent;
+	bool has_rates; // the same
+	struct rates rates;
+};
+
+static inline uint64_t worker_ticks_per_ms(const struct worker_config *config)
+{
+	return config->virtual_ms ? 1 : rte_get_tsc_hz() / 1000;
+}
 
 static inline uint64_t worker_ticks(const struct worker *w)
 {
@@ -244,7 +269,7 @@ static inline void item_leave(struct burst_item *item, const struct flow_hop *ho
 
 int locals_add_service(struct locals *locals, const struct endpoint *service);
 // Nothing where it has none. Returns 0; -EINVAL for one of another family, or too many.
-int external_add(struct worker *w, const struct relay_range *relay);
+int external_add(struct externals *externals, const struct relay_range *relay);
 // What is no such address stays as it is.
 void external_to_inside(const struct worker *w, uint8_t family, uint8_t *ip);
 void external_to_outside(const struct worker *w, uint8_t family, uint8_t *ip);
@@ -318,6 +343,9 @@ void probe_begin(struct worker *w);
 void probe_end(struct worker *w);
 // It is over where its frames are sent by now.
 void probe_look(struct worker *w);
+
+// Take over what is set up anew; what was is left in its place.
+void setup_apply(struct worker *w, struct worker_setup *setup);
 
 // Apply what control sent up to now. Returns how many.
 unsigned apply_messages(struct worker *w);

@@ -104,6 +104,19 @@ int worker_create(struct worker **out, const struct worker_config *config);
 // Frees the packets it still holds. NULL is fine. Only when its thread has ended.
 void worker_destroy(struct worker *worker);
 
+// What may be another while a worker runs: services, relays, answers, rates, discovery,
+// serves_classic and software of `config`; the other members are those of worker_create(), and all
+// of `rates.n_allocations` must cover the indices of entries that stand. Where answers or rates are
+// those of `before`, what has been taken of them stays taken; with NULL all are new.
+//
+// Made on the control core and sent to that worker by a MSG_SETUP. When the worker has applied it,
+// it is the control core's again, with what the worker had before, to be destroyed.
+//
+// Returns 0; -EINVAL for a configuration that cannot be; -ENOMEM.
+int worker_setup_create(struct worker_setup **out, const struct worker_config *config,
+	const struct worker_config *before);
+void worker_setup_destroy(struct worker_setup *setup); // NULL is fine
+
 // One round: a burst from every port, the loop, and what control sent. Never blocks, never makes a
 // system call unless it wakes a sleeping control core. Returns how much was handled: 0 means idle.
 unsigned worker_poll(struct worker *worker);

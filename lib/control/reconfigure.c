@@ -1,0 +1,96 @@
+// Another configuration while it runs: what can fail comes first, then all of it at once.
+#include "control.h"
+
+#include "state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static bool have_room(const struct control *c)
+{
+	for (size_t i = 0; i < c->n_workers; i++)
+		if (msg_room(c->workers[i].inbox) <= c->n_outbox)
+			return false;
+	return true;
+}
+
+static bool is_same(const struct control *c, const struct control_answers *answers)
+{
+	return memcmp(&c->answers, answers, sizeof(*answers)) == 0;
+}
+
+// What workers are to know comes before what they are told next.
+static void send_setups(struct control *c, struct worker_setup **setups)
+{
+	outbox_send(c);
+	c->seq++;
+	for (size_t i = 0; i < c->n_workers; i++) {
+		const struct msg msg = {.seq = c->seq, .kind = MSG_SETUP, .setup = setups[i]};
+		const bool sent = msg_send(c->workers[i].inbox, &msg);
+
+		assert(sent);
+		(void)sent;
+	}
+}
+
+static void begin_sweep(struct control *c)
+{
+	c->sweeps_again = c->sweeping; // it has judged some by the rules of before
+	if (c->sweeping)
+		return;
+	c->sweeping = true;
+	c->sweep_cursor = 0;
+}
+
+int control_reconfigure(struct control *control, const struct control_change *change, uint64_t *seq)
+{
+	const bool new_answers = !is_same(control, &change->answers);
+	struct control_relay *relays = calloc(change->n_relays + 1, sizeof(*relays));
+	struct budget challenges = {0};
+	int rc = relays ? 0 : -ENOMEM;
+
+	if (!rc && !have_room(control))
+		rc = -EAGAIN;
+	if (!rc && new_answers)
+		rc = control_create_budget(&challenges, &change->answers);
+	if (rc) {
+		free(relays);
+		return rc;
+	}
+	memcpy(relays, change->relays, change->n_relays * sizeof(*relays));
+	free(control->relays);
+	control->relays = relays;
+	control->n_relays = change->n_relays;
+	if (new_answers) {
+		budget_destroy(&control->challenges);
+		control->challenges = challenges;
+		control->answers = change->answers;
+	}
+	send_setups(control, change->setups);
+	*seq = control->seq;
+	if (change->turn)
+		turn_adopt(control->turn, change->turn);
+	if (change->judges_peers)
+		begin_sweep(control);
+	return 0;
+}
+
+bool control_has_applied(const struct control *control, uint64_t seq)
+{
+	return applied_by_all(control) >= seq;
+}
+
+void sweep(struct control *c)
+{
+	if (!c->sweeping)
+		return;
+	effects_begin(c);
+	if (turn_sweep(c->turn, &c->sweep_cursor, &c->effects)) {
+		effects_apply(c);
+		return;
+	}
+	effects_apply(c);
+	c->sweeping = c->sweeps_again;
+	c->sweeps_again = false;
+	c->sweep_cursor = 0;
+}
