@@ -94,8 +94,8 @@ Test(property, few_clients_with_very_many_peers)
 	static const struct scenario scenario = {
 		.name = "hosts",
 		.rules = {RULES},
-		.n_clients = 6,
-		.n_hosts = 132,
+		.n_clients = 5,
+		.n_hosts = 140,
 		.ipv6_percent = 30,
 		.n_channels = 1000,
 		.n_peers_max = PEERS_MAX,
