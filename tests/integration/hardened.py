@@ -4,9 +4,9 @@
     hardened.py UNIT[:DROP-IN] PROGRAM [ARGUMENT...]
 
 From the unit: capabilities' bounding set, NoNewPrivileges, the devices that may be opened, a file
-system that is read-only but for /dev, /proc and /sys (ProtectSystem=strict), memory that is never
-writable and executable, address families and system calls; a call that is not allowed kills,
-so that none goes unnoticed. Not: PrivateTmp and ProtectHome (the checkout may be there), limits.
+system that is read-only but for /dev, /proc, /sys and RUNTIME_DIRECTORY (ProtectSystem=strict), memory
+that is never writable and executable, address families and system calls; a call that is not allowed
+kills, so that none goes unnoticed. Not: PrivateTmp and ProtectHome (the checkout may be there), limits.
 """
 
 import ctypes
@@ -65,6 +65,10 @@ def protect_files():
     for place in places:
         if not place.startswith(("/dev", "/proc", "/sys")):
             subprocess.run(("mount", "-o", "remount,bind,ro", place), stderr=subprocess.DEVNULL)
+    own = os.environ.get("RUNTIME_DIRECTORY")
+    if own:
+        run("mount", "--bind", own, own)
+        run("mount", "-o", "remount,bind,rw", own)
     try:
         with open("/var/hardened", "w", encoding="utf-8"):
             sys.exit("hardened: the file system can be written")

@@ -180,9 +180,13 @@ def check_drop(device, workers, unit):
         before = host_state(lab)
         config = configuration(lab, device=device, workers=workers)
         config["user"], config["group"] = "nobody", "nogroup"
+        config["admin"] = {"socket": lab.path("admin"), "group": "nogroup"}
+        config["http"] = {"listen": ["127.0.0.1:80"]}
         relay = Relay(lab, config)
-        relay.process = lab.start("relay", HARDENED, unit, BINARY, "-c", relay.write(), name="relay")
+        relay.process = lab.start("relay", "env", f"RUNTIME_DIRECTORY={lab.directory}", HARDENED, unit,
+                                  BINARY, "-c", relay.write(), name="relay")
         relay.process.wait_log(r"info ready")
+        check(os.stat(lab.path("admin")).st_gid == grp.getgrnam("nogroup").gr_gid, "the door's group")
         check_credentials(relay.process.pid, pwd.getpwnam("nobody").pw_uid,
                           grp.getgrnam("nogroup").gr_gid)
         uclient.start_peer(lab)
