@@ -46,6 +46,7 @@ struct loop {
 	uint64_t started_ms;
 };
 
+struct turn_time loop_time(void);
 uint64_t loop_now_ms(void); // monotonic
 // In all threads' good time.
 void loop_stop(struct loop *loop);

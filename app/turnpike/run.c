@@ -58,7 +58,7 @@ static int worker_main(void *argument)
 	return 0;
 }
 
-static struct turn_time time_now(void)
+struct turn_time loop_time(void)
 {
 	struct timespec monotonic;
 	struct timespec wall;
@@ -74,7 +74,7 @@ static struct turn_time time_now(void)
 
 uint64_t loop_now_ms(void)
 {
-	return time_now().now_ms;
+	return loop_time().now_ms;
 }
 
 void loop_stop(struct loop *loop)
@@ -172,7 +172,7 @@ static void on_report(evutil_socket_t fd, short what, void *argument)
 static void on_health(evutil_socket_t fd, short what, void *argument)
 {
 	struct loop *loop = argument;
-	const struct turn_time now = time_now();
+	const struct turn_time now = loop_time();
 	struct clock_news news;
 	struct vitals vitals;
 
@@ -299,7 +299,7 @@ static void control_main(struct loop *loop)
 	unsigned n_rounds = 0;
 
 	while (!atomic_load(&loop->stop)) {
-		const struct turn_time now = time_now();
+		const struct turn_time now = loop_time();
 		const unsigned n = control_poll(loop->box->control, &now);
 
 		if (n == 0 && adaptive)
@@ -347,7 +347,7 @@ static void empty_outbox(struct loop *loop, uint64_t until_ms)
 		return;
 	for (;;) {
 		redis_stats_get(loop->box->redis, &stats);
-		if (!stats.is_up || stats.n_untold == 0 || time_now().now_ms >= until_ms)
+		if (!stats.is_up || stats.n_untold == 0 || loop_time().now_ms >= until_ms)
 			return;
 		event_base_loop(loop->base, EVLOOP_ONCE);
 	}
@@ -359,7 +359,7 @@ static void end_allocations(struct loop *loop)
 {
 	struct turn_kick all = {.reason = TURN_STOPPED};
 	const struct box *box = loop->box;
-	struct turn_time now = time_now();
+	struct turn_time now = loop_time();
 	const uint64_t until_ms = now.now_ms + STOP_MS;
 	bool more = true;
 
@@ -369,7 +369,7 @@ static void end_allocations(struct loop *loop)
 		control_poll(box->control, &now);
 		for (size_t i = 0; i < box->n_workers; i++)
 			worker_poll(box->workers[i].worker);
-		now = time_now();
+		now = loop_time();
 	}
 	empty_outbox(loop, until_ms);
 }

@@ -9,6 +9,9 @@ static const struct admin_verb verbs[] = {
 	{"routes", verb_routes, NULL},
 	{"peers", verb_peers, NULL},
 	{"realms", verb_realms, NULL},
+	{"allocations", verb_allocations, NULL},
+	{"allocation", verb_allocation, verb_allocation_end},
+	{"kick", verb_kick, verb_kick_end},
 	{"drain", verb_drain, NULL},
 	{"log", verb_log, NULL},
 };

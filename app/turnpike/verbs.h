@@ -16,6 +16,11 @@ void verb_ports(struct admin_call *call, void *context);
 void verb_routes(struct admin_call *call, void *context);
 void verb_peers(struct admin_call *call, void *context);
 void verb_realms(struct admin_call *call, void *context);
+void verb_allocations(struct admin_call *call, void *context);
+void verb_allocation(struct admin_call *call, void *context);
+void verb_allocation_end(struct admin_call *call, void *context);
+void verb_kick(struct admin_call *call, void *context);
+void verb_kick_end(struct admin_call *call, void *context);
 void verb_drain(struct admin_call *call, void *context);
 void verb_log(struct admin_call *call, void *context);
 

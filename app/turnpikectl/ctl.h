@@ -37,6 +37,7 @@ struct verb {
 
 int verb_status(struct ctl *ctl, int argc, char **argv);
 int verb_show(struct ctl *ctl, int argc, char **argv);
+int verb_kick(struct ctl *ctl, int argc, char **argv);
 int verb_top(struct ctl *ctl, int argc, char **argv);
 int verb_drain(struct ctl *ctl, int argc, char **argv);
 int verb_log(struct ctl *ctl, int argc, char **argv);

@@ -10,7 +10,17 @@
 
 static const struct verb verbs[] = {
 	{"status", "", "what the relay is and does, in one look", NULL, verb_status},
-	{"show", "workers|ports|routes|peers|realms", "all there is of each", NULL, verb_show},
+	{"show", "workers|ports|routes|peers|realms|allocations|users [filters] | allocation ID",
+		"all there is of each",
+		"  --user NAME       allocations and users: of that user; of a REST user also "
+		"what\n"
+		"                    stands behind the expiry\n"
+		"  --realm R         the same: of that realm\n"
+		"  --client ADDRESS  the same: of that client, with or without its port\n",
+		verb_show},
+	{"kick", "user NAME [--realm R] | allocation ID",
+		"end allocations now; their user may come again",
+		"  --realm R  of that realm only\n", verb_kick},
 	{"top", "[--interval S] [--rounds N]", "the same, live, as rates",
 		"  --interval S  seconds between two looks: 1..60, default 1\n"
 		"  --rounds N    end after so many; without a terminal default 1\n",

@@ -1,9 +1,11 @@
-// status, show, log: one question, one answer.
+// status, show, kick, log: one question, one answer.
 #include "ctl.h"
 #include "view.h"
 
 #include "base/base.h"
 
+#include <getopt.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void print_one(const json_t *data, void *context)
@@ -85,7 +87,30 @@ static const struct column realm_columns[] = {
 	{"quota_reached", "QUOTA-REACHED"},
 };
 
+static const struct column allocation_columns[] = {
+	{"id", "ID"},
+	{"realm", "REALM"},
+	{"user", "USER"},
+	{"client", "CLIENT"},
+	{"service", "SERVICE"},
+	{"relayed", "RELAYED"},
+	{"age_s", "AGE-S"},
+	{"expires_in_s", "EXPIRES-S"},
+	{"permissions", "PERMISSIONS"},
+	{"channels", "CHANNELS"},
+};
+
+static const struct column user_columns[] = {
+	{"realm", "REALM"},
+	{"user", "USER"},
+	{"allocations", "ALLOCATIONS"},
+	{"permissions", "PERMISSIONS"},
+	{"channels", "CHANNELS"},
+};
+
 static const struct subject subjects[] = {
+	{"allocations", "no allocations", allocation_columns, N_ELEMENTS(allocation_columns)},
+	{"users", "no users with an allocation", user_columns, N_ELEMENTS(user_columns)},
 	{"workers", "no workers", worker_columns, N_ELEMENTS(worker_columns)},
 	{"ports", "no ports", port_columns, N_ELEMENTS(port_columns)},
 	{"routes", "no next hops yet", route_columns, N_ELEMENTS(route_columns)},
@@ -93,37 +118,146 @@ static const struct subject subjects[] = {
 	{"realms", "no realms", realm_columns, N_ELEMENTS(realm_columns)},
 };
 
-static void print_json(const json_t *data, void *context)
+// Members of `from` are added to those of `to`, which begin as zero.
+static void add_counts(json_t *to, const json_t *from, const char *const keys[], size_t n_keys)
 {
-	(void)context;
-	view_json(data);
+	for (size_t i = 0; i < n_keys; i++)
+		json_object_set_new(to, keys[i],
+			json_integer(json_integer_value(json_object_get(to, keys[i])) +
+				json_integer_value(json_object_get(from, keys[i]))));
 }
 
-static int show(struct ctl *ctl, const struct subject *subject)
+// From a list of allocations, which it frees, the users who have them.
+static json_t *users_of(json_t *allocations)
 {
-	json_t *request = json_pack("{s:s}", "verb", subject->name);
+	static const char *const keys[] = {"allocations", "permissions", "channels"};
+	json_t *by_name = json_object();
+	json_t *users = json_array();
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(allocations, i, value)
+	{
+		json_t *name = json_pack(
+			"[O,O]", json_object_get(value, "realm"), json_object_get(value, "user"));
+		char *key = json_dumps(name, JSON_COMPACT);
+		json_t *user = json_object_get(by_name, key);
+
+		if (!user) {
+			user = json_pack("{s:O,s:O}", "realm", json_object_get(value, "realm"),
+				"user", json_object_get(value, "user"));
+			json_object_set_new(by_name, key, user);
+			json_array_append(users, user);
+		}
+		json_object_set_new(value, "allocations", json_integer(1));
+		add_counts(user, value, keys, N_ELEMENTS(keys));
+		free(key);
+		json_decref(name);
+	}
+	json_decref(allocations);
+	json_decref(by_name);
+	return users;
+}
+
+static int print_rows(const struct ctl *ctl, const struct subject *subject, const json_t *rows)
+{
+	json_t *row;
+	size_t i;
+
+	if (!ctl->json && json_array_size(rows))
+		view_table(stdout, rows, subject->columns, subject->n_columns);
+	else if (!ctl->json)
+		puts(subject->none);
+	json_array_foreach((json_t *)rows, i, row) if (ctl->json) view_json(row);
+	return EXIT_OK;
+}
+
+static int show(struct ctl *ctl, const struct subject *subject, json_t *request)
+{
+	const bool are_users = strcmp(subject->name, "users") == 0;
 	json_t *rows;
 	int status;
 
-	if (ctl->json)
-		return ctl_ask(ctl, request, print_json, NULL);
+	json_object_set_new(
+		request, "verb", json_string(are_users ? "allocations" : subject->name));
 	rows = ctl_ask_all(ctl, request, &status);
-	if (json_array_size(rows))
-		view_table(stdout, rows, subject->columns, subject->n_columns);
-	else if (rows)
-		puts(subject->none);
+	if (!rows)
+		return status;
+	rows = are_users ? users_of(rows) : rows;
+	status = print_rows(ctl, subject, rows);
 	json_decref(rows);
 	return status;
 }
 
+enum { OPTION_USER = 256, OPTION_REALM, OPTION_CLIENT };
+
+// The filters of allocations and users. Returns NULL where the usage is wrong.
+static json_t *take_filters(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"user", required_argument, NULL, OPTION_USER},
+		{"realm", required_argument, NULL, OPTION_REALM},
+		{"client", required_argument, NULL, OPTION_CLIENT},
+		{0},
+	};
+	json_t *request = json_object();
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == '?') {
+			json_decref(request);
+			return NULL;
+		}
+		json_object_set_new(
+			request, options[option - OPTION_USER].name, json_string(optarg));
+	}
+	return request;
+}
+
+static int show_allocation(struct ctl *ctl, const char *id)
+{
+	return ctl_ask(ctl, json_pack("{s:s,s:s}", "verb", "allocation", "id", id), print_one, ctl);
+}
+
 int verb_show(struct ctl *ctl, int argc, char **argv)
 {
-	if (argc != 2)
-		return ctl_usage("show", "one subject is needed");
-	for (size_t i = 0; i < N_ELEMENTS(subjects); i++)
-		if (strcmp(subjects[i].name, argv[1]) == 0)
-			return show(ctl, &subjects[i]);
-	return ctl_usage("show", "%s: no such subject", argv[1]);
+	json_t *request = take_filters(argc, argv);
+	const int n_words = argc - optind;
+	const char *name = n_words > 0 ? argv[optind] : "";
+	const bool is_filtered = json_object_size(request);
+	int status = -1;
+
+	if (!request)
+		return ctl_usage("show", "no such option");
+	if (n_words == 2 && !is_filtered && strcmp(name, "allocation") == 0)
+		status = show_allocation(ctl, argv[optind + 1]);
+	for (size_t i = 0; i < N_ELEMENTS(subjects) && n_words == 1 && status < 0; i++) {
+		if (strcmp(subjects[i].name, name) != 0)
+			continue;
+		if (is_filtered && subjects[i].columns != allocation_columns &&
+			subjects[i].columns != user_columns)
+			break;
+		return show(ctl, &subjects[i], request);
+	}
+	json_decref(request);
+	return status >= 0 ? status : ctl_usage("show", "one subject is needed, with its filters");
+}
+
+int verb_kick(struct ctl *ctl, int argc, char **argv)
+{
+	json_t *request = take_filters(argc, argv);
+	const char *key = argc - optind == 2 ? argv[optind] : "";
+	const bool is_user = strcmp(key, "user") == 0;
+
+	if (!request || (!is_user && strcmp(key, "allocation") != 0) ||
+		json_object_size(request) > (json_object_get(request, "realm") ? 1 : 0) ||
+		(!is_user && json_object_size(request))) {
+		json_decref(request);
+		return ctl_usage("kick", "user NAME or allocation ID is needed");
+	}
+	json_object_set_new(request, "verb", json_string("kick"));
+	json_object_set_new(request, is_user ? "user" : "id", json_string(argv[optind + 1]));
+	return ctl_ask(ctl, request, print_one, ctl);
 }
 
 int verb_log(struct ctl *ctl, int argc, char **argv)

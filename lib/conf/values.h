@@ -27,9 +27,6 @@ int values_take_records(struct conf *conf, struct raw *raw, struct source *sourc
 // The mapping `admin`. For values_take().
 int values_take_admin(struct conf *conf, struct raw *raw, struct source *source);
 
-// The mapping `admin`. For values_take().
-int values_take_admin(struct conf *conf, struct raw *raw, struct source *source);
-
 // The text, which is then no longer there.
 char *values_steal(char **text);
 // The number, or its default.

@@ -111,6 +111,55 @@ def test_an_operator_sees_what_runs():
 
 
 @test()
+def test_an_operator_sees_who_is_relayed_and_kicks_him():
+    with Lab() as lab:
+        uclient.start_peer(lab)
+        config = configuration(lab)
+        config["auth"]["users"].append({"name": "bob", "password": PASSWORD})
+        relay = start_relay(lab, config)
+        check("no allocations" in ctl(relay, "show", "allocations"), "there are none yet")
+        with lab.inside("client"), contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(Client((SERVICE, 3478), user, PASSWORD))
+                       for user in (USER, USER, "bob")]
+            call(lab, clients[0])
+            for client in clients[1:]:
+                client.allocate()
+            found = rows(relay, "show", "allocations")
+            check(sorted(row["user"] for row in found) == [USER, USER, "bob"], f"{found}")
+            users = {row["user"]: row["allocations"] for row in rows(relay, "show", "users")}
+            check(users == {USER: 2, "bob": 1}, f"{users}")
+            mine = "%s:%d" % clients[0].socket.getsockname()
+            check(len(rows(relay, "show", "allocations", "--user", USER)) == 2, "filter by user")
+            check(not rows(relay, "show", "allocations", "--realm", "nowhere"), "filter by realm")
+            own = rows(relay, "show", "allocations", "--client", mine)
+            check(len(own) == 1 and own[0]["client"] == mine, f"{own}")
+            one = rows(relay, "show", "allocation", own[0]["id"])[0]
+            n_bytes = sum(len(b"message %d" % i) for i in range(N))
+            check(one["traffic"] == {"packets_up": N, "packets_down": N, "bytes_up": n_bytes,
+                                     "bytes_down": n_bytes}, f"{one}")
+            check(one["peers"][-1]["channel"] == "0x4000" and
+                  one["peers"][-1]["peer"] == f"{lab.peer_address}:{uclient.PEER_PORT}", f"{one}")
+            check(0 < one["peers"][-1]["expires_in_s"] <= 600, f"{one}")
+            check("packets_up" in ctl(relay, "show", "allocation", own[0]["id"]), "no text")
+            check(rows(relay, "kick", "allocation", own[0]["id"]) == [{"ended": 1}], "kick one")
+            check(refresh(clients[0], 600).error == 437, "the allocation is still there")
+            check(attempt(relay, "kick", "allocation", own[0]["id"]).returncode == UNAVAILABLE,
+                  "kicked twice")
+            check(attempt(relay, "show", "allocation", own[0]["id"]).returncode == UNAVAILABLE,
+                  "shown after its end")
+            check(rows(relay, "kick", "user", USER, "--realm", "nowhere") == [{"ended": 0}], "realm")
+            check(rows(relay, "kick", "user", USER) == [{"ended": 1}], "kick a user")
+            check([row["user"] for row in rows(relay, "show", "allocations")] == ["bob"], "bob")
+            check(try_allocate(clients[0]).kind == SUCCESS, "he may come again")
+        for arguments in (("show", "allocation", "x"), ("show", "allocation"), ("kick",),
+                          ("kick", "user"), ("kick", "allocation", "g" * 16),
+                          ("show", "ports", "--user", "x"), ("show", "allocations", "--fly"),
+                          ("kick", "allocation", "0" * 15 + "1", "--user", "x")):
+            check(attempt(relay, *arguments).returncode == USAGE, f"{arguments}")
+        relay.stop()
+
+
+@test()
 def test_a_drained_relay_keeps_its_calls_and_ends_when_empty():
     with Lab() as lab:
         uclient.start_peer(lab)
