@@ -81,6 +81,19 @@ static struct reading_pool read_pool(const char *name, const struct rte_mempool 
 	return (struct reading_pool){name, pool->size, rte_mempool_avail_count(pool)};
 }
 
+static void read_records(struct readings *out, const struct box *box)
+{
+	struct records_stats stats;
+
+	out->has_records = box->records != NULL;
+	if (!box->records)
+		return;
+	records_stats_get(box->records, &stats);
+	out->n_records_written = stats.n_written;
+	out->n_records_lost = stats.n_lost;
+	out->n_records_waiting = stats.n_waiting;
+}
+
 void gauge_read(struct readings *out, const struct box *box)
 {
 	read_process(out);
@@ -99,6 +112,7 @@ void gauge_read(struct readings *out, const struct box *box)
 		if (++out->n_realms == TURN_REALMS_MAX)
 			break;
 	log_stats_get(&out->log);
+	read_records(out, box);
 	out->has_redis = box->redis != NULL;
 	if (box->redis)
 		redis_stats_get(box->redis, &out->redis);

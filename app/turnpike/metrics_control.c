@@ -178,6 +178,8 @@ static void write_redis(struct exposition *out, const struct redis_stats *redis)
 		{"turnpike_redis_cached_users", "Users that are cached", redis->n_cached},
 		{"turnpike_redis_cached_unknown", "Names nobody has that are cached",
 			redis->n_cached_unknown},
+		{"turnpike_redis_untold", "Records and states that wait for Redis",
+			redis->n_untold},
 		{"turnpike_redis_waiting_users", "Users that are being asked for",
 			redis->n_waiting},
 	};
@@ -186,11 +188,31 @@ static void write_redis(struct exposition *out, const struct redis_stats *redis)
 		{"turnpike_redis_failed_total", "Of them, without an answer", redis->n_failed},
 		{"turnpike_redis_full_total", "Users not asked for: too many waited",
 			redis->n_full},
+		{"turnpike_redis_told_total", "Records and states that Redis took", redis->n_told},
+		{"turnpike_redis_told_refused_total", "Of them, answered with an error",
+			redis->n_told_refused},
+		{"turnpike_redis_told_lost_total", "Those that were lost for want of room",
+			redis->n_told_lost},
 		{"turnpike_redis_links_total", "How often the link came up", redis->n_links},
 	};
 
 	write_numbers(out, "gauge", gauges, N_ELEMENTS(gauges));
 	write_numbers(out, "counter", counters, N_ELEMENTS(counters));
+}
+
+static void write_records(struct exposition *out, const struct readings *r)
+{
+	const struct number counters[] = {
+		{"turnpike_records_written_total", "Call records in the file",
+			r->n_records_written},
+		{"turnpike_records_lost_total", "Call records lost: memory, or the disk",
+			r->n_records_lost},
+	};
+	const struct number waiting = {"turnpike_records_waiting",
+		"Call records that wait for the workers' counters", r->n_records_waiting};
+
+	write_numbers(out, "counter", counters, N_ELEMENTS(counters));
+	write_numbers(out, "gauge", &waiting, 1);
 }
 
 void metrics_write_control(struct exposition *out, const struct readings *readings)
@@ -200,6 +222,8 @@ void metrics_write_control(struct exposition *out, const struct readings *readin
 	write_allocations(out, readings);
 	write_realms(out, readings);
 	write_route(out, &readings->route);
+	if (readings->has_records)
+		write_records(out, readings);
 	if (readings->has_redis)
 		write_redis(out, &readings->redis);
 }

@@ -60,6 +60,10 @@ struct readings {
 	struct turn_realm_stats realms[TURN_REALMS_MAX];
 	bool has_redis;
 	struct redis_stats redis; // where there is one
+	bool has_records;
+	uint64_t n_records_written;
+	uint64_t n_records_lost;
+	uint64_t n_records_waiting;
 	const struct health *health;
 	const struct clock *clock;
 	struct log_stats log;

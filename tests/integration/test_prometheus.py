@@ -50,6 +50,9 @@ ALERTS = {
     "TurnpikeQuotaReached": (("turnpike_realm_quota_reached_total", 'realm="r"', "0+70x30"),),
     "TurnpikeServerErrors": (("turnpike_responses_total", 'code="508"', "0+70x30"),),
     "TurnpikeRedisDown": (("turnpike_redis_up", "", "0x30"),),
+    "TurnpikeRecordsLost": (("turnpike_records_lost_total", "", "0x15 1x15"),),
+    "TurnpikeLogLost": (("turnpike_log_lost_lines_total", "", "0+1x30"),),
+    "TurnpikeControlStood": (("turnpike_control_stalls_total", "", "0x15 1x15"),),
     "TurnpikeMirrorLoses": (("turnpike_mirror_lost_total", "", "0+700x30"),),
 }
 # What the same series say of a box that is well.
@@ -57,6 +60,8 @@ WELL = {
     "up": FINE, "turnpike_health": FINE, "turnpike_port_up": FINE,
     "process_start_time_seconds": "100x30", "turnpike_allocations": "89x30",
     "turnpike_mbufs_free": "11x30", "turnpike_redis_up": FINE, "turnpike_table_full_total": "5x30",
+    "turnpike_records_lost_total": "5x30", "turnpike_log_lost_lines_total": "5x30",
+    "turnpike_control_stalls_total": "5x30",
     "turnpike_port_rx_missed_total": "0+30x30", "turnpike_worker_busy_seconds_total": "0+50x30",
     "turnpike_shed_requests_total": "0+20x30", "turnpike_realm_unauthenticated_total": "0+1000x30",
     "turnpike_realm_quota_reached_total": "0+50x30", "turnpike_mirror_lost_total": "0+500x30",
@@ -153,6 +158,7 @@ def test_prometheus_reads_rules_and_dashboard():
         # Nobody is there; the series of Redis are, all the same.
         config["auth"]["redis"] = "on"
         config["redis"] = {"server": "127.0.0.1:6379"}
+        config["records"] = {"file": lab.path("records.jsonl")}
         relay = start_relay(lab, config)
         start_prometheus(lab)
         uclient.start_peer(lab)

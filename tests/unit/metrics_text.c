@@ -27,6 +27,8 @@ static void make_largest(void)
 		.pools = {{"frames", 10, 9}, {"jumbos", 5, 5}},
 		.n_realms = TURN_REALMS_MAX,
 		.has_redis = true,
+		.has_records = true,
+		.n_records_lost = 3,
 		.health = &health,
 		.clock = &watch,
 	};
@@ -197,4 +199,5 @@ Test(metrics, every_drop_and_sign_is_there)
 	}
 	cr_expect_str_eq(value_of("turnpike_health{sign=\"ports\"}"), "0");
 	cr_expect_str_eq(value_of("turnpike_health{sign=\"workers\"}"), "1");
+	cr_expect_str_eq(value_of("turnpike_records_lost_total"), "3");
 }
