@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include "exit.h"
+#include "idle.h"
 #include "loop.h"
 #include "reload.h"
 #include "verbs.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <pthread.h>
+#include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_pause.h>
@@ -25,35 +27,28 @@
 #define TIMER_SLACK_NS 1000
 #define STOP_MS 5000 // for the records of what lives at the end, at most
 
-// An idle worker polls on for a while, then sleeps: shortly at first, since traffic often comes in
-// trains.
-#define IDLE_POLLS_MAX 256
-#define IDLE_SHORT_SLEEPS 32
-#define SLEEP_SHORT_NS 20000
-#define SLEEP_LONG_NS 80000
-
-static void rest(unsigned n_idle)
+static void rest(struct idle *idle, uint64_t ticks_per_us)
 {
-	const bool brief = n_idle < IDLE_POLLS_MAX + IDLE_SHORT_SLEEPS;
-	const struct timespec pause = {.tv_nsec = brief ? SLEEP_SHORT_NS : SLEEP_LONG_NS};
+	const struct timespec pause = {.tv_nsec = idle_sleep_ns(idle, rte_rdtsc(), ticks_per_us)};
 
-	if (n_idle < IDLE_POLLS_MAX)
-		rte_pause();
-	else
+	if (pause.tv_nsec)
 		nanosleep(&pause, NULL);
+	else
+		rte_pause();
 }
 
 static int worker_main(void *argument)
 {
+	const uint64_t ticks_per_us = rte_get_tsc_hz() / US_IN_S;
 	struct worker_thread *thread = argument;
-	unsigned n_idle = 0;
+	struct idle idle = {0};
 
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	while (!atomic_load_explicit(thread->stop, memory_order_relaxed)) {
 		if (worker_poll(thread->worker))
-			n_idle = 0;
+			idle_end(&idle);
 		else if (thread->adaptive)
-			rest(n_idle < IDLE_POLLS_MAX + IDLE_SHORT_SLEEPS ? n_idle++ : n_idle);
+			rest(&idle, ticks_per_us);
 	}
 	return 0;
 }

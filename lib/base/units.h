@@ -8,6 +8,7 @@
 #define CACHE_LINE_BYTES 64
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 #define MS_IN_S 1000ULL
+#define US_IN_S 1000000ULL
 #define NS_IN_MS 1000000ULL
 #define NS_IN_S 1000000000ULL
 
