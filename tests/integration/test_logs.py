@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import re
+import signal
 import socket
 import time
 
@@ -117,6 +118,28 @@ def use_secrets(lab, redis):
     return [secret.encode() for secret in secrets] + keys
 
 
+def reload_secrets(relay):
+    """A reload that changes secrets, and two that are refused; those that came."""
+    users = relay.config["auth"]["users"]
+    users[0]["password"] = "sesame-of-another-day"
+    relay.config["auth"]["rest-secrets"] = ["rest-star-of-the-east"]
+    relay.config["tokens"]["keys"][0]["key"] = "5e" * 32
+    hang_up(relay, "reload.done")
+    users[1]["key"] = "c0ffee-that-is-no-key"
+    hang_up(relay, "reload.refused")
+    users[1]["key"] = MD5_KEY.hex()
+    relay.config["redis"]["password"] = "hush-of-another-day"
+    hang_up(relay, "reload.refused.*redis")
+    return [b"c0ffee-that-is-no-key", b"sesame-of-another-day", b"rest-star-of-the-east", b"\x5e" * 32, b"hush-of-another-day"]
+
+
+def hang_up(relay, answer):
+    n_before = len(relay.process.log())
+    relay.write()
+    os.kill(relay.process.pid, signal.SIGHUP)
+    wait_until(lambda: re.search(answer, relay.process.log()[n_before:]), 10, f"the log says {answer}")
+
+
 def lives(lab, name, password):
     with lab.inside("client"), Client((SERVICE, 3478), name, password) as client:
         answer = client.request(ALLOCATE, UDP_TRANSPORT)
@@ -138,7 +161,7 @@ def test_no_secret_is_ever_told():
             redis = RedisServer(lab, tcp=True).start()
             relay = start(lab, with_secrets(lab, redis, log_format))
             relay.process.wait_log("redis.up")
-            secrets = use_secrets(lab, redis)
+            secrets = use_secrets(lab, redis) + reload_secrets(relay)
             relay.process.stop()
             text = relay.process.log()
             for event in ("allocation.created", "allocation.ended", "auth.failed", "dpdk",

@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import re
+import signal
 import socket
 import time
 
@@ -113,9 +114,13 @@ def test_the_manager_hears_of_start_state_and_end():
         lab.run("net", "ip", "link", "set", "relay", "down")
         manager.wait(r"STATUS=.*; port wire is down$")
         manager.wait("WATCHDOG=1$")
+        check(manager.heard.count("READY=1") == 1, "it was ready more than once")
+        os.kill(relay.process.pid, signal.SIGHUP)
+        manager.wait_anew(r"READY=1$")
+        check(any(re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", text) for text in manager.heard),
+              f"heard of no reload: {manager.heard}")
         relay.stop()
         manager.wait("STOPPING=1\n")
-        check(manager.heard.count("READY=1") == 1, "it was ready more than once")
 
 
 @test()
@@ -196,6 +201,11 @@ def check_drop(device, workers, unit):
         lab.run("net", "ip", "link", "set", "relay", "up")
         relay.process.wait_log(r"health\.good sign=ports")
         check_media(lab)
+        os.chmod(lab.directory, 0o755)
+        relay.config["limits"]["allocations"] = 99
+        relay.write()
+        os.kill(relay.process.pid, signal.SIGHUP)
+        relay.process.wait_log(r"info reload\.done")
         relay.stop()
         check("warning route" not in relay.process.log(), "the kernel refuses something")
         check_unchanged(lab, before)
