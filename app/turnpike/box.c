@@ -17,6 +17,7 @@
 #define PUNT_RING 2048
 #define OTHERS_RING 1024
 #define INBOX_RING 8192
+#define SEEN_RING 4096
 #define COUNTS_RING (2 * INBOX_RING) // what waits in the inbox, and as much again
 #define PORT_MBUFS 4608 // of one queue: both rings, and what a PMD keeps
 #define MBUF_CACHE 256
@@ -178,6 +179,7 @@ struct worker_config box_worker_config(
 	config.others = &own->others;
 	config.inbox = &own->inbox;
 	config.counts = &own->counts;
+	config.seen = &own->seen;
 	config.doorbell = &box->doorbell;
 	config.jumbo_pool = box->jumbo_pool;
 	config.frame_pool = box->pool;
@@ -199,6 +201,7 @@ static int open_workers(
 		rc = rc ? rc : msg_channel_create(&own->others, OTHERS_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : msg_channel_create(&own->inbox, INBOX_RING, config.numa_node);
 		rc = rc ? rc : msg_channel_create(&own->counts, COUNTS_RING, NUMA_NODE_ANY);
+		rc = rc ? rc : msg_channel_create(&own->seen, SEEN_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : worker_create(&own->worker, &config);
 	}
 	box->worker = policy->worker;
@@ -230,11 +233,13 @@ static int open_control(
 			.others = &box->workers[i].others,
 			.inbox = &box->workers[i].inbox,
 			.counts = &box->workers[i].counts,
+			.seen = &box->workers[i].seen,
 			.applied_seq = &worker_public(box->workers[i].worker)->applied_seq,
 		};
 	config.turn = box->turn;
 	config.route = box->route;
 	config.ended = records_taker(box->records);
+	config.observe_percent = box->conf->records.observe_percent;
 	config.workers = workers;
 	config.n_workers = box->n_workers;
 	config.pool = box->pool;
@@ -333,6 +338,7 @@ void box_close(struct box *box)
 		msg_channel_destroy(&box->workers[i].others);
 		msg_channel_destroy(&box->workers[i].inbox);
 		msg_channel_destroy(&box->workers[i].counts);
+		msg_channel_destroy(&box->workers[i].seen);
 	}
 	doorbell_close(&box->doorbell);
 	route_close(box->route);

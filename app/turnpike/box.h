@@ -27,6 +27,7 @@ struct box_worker {
 	struct msg_channel others;
 	struct msg_channel inbox;
 	struct msg_channel counts;
+	struct msg_channel seen;
 };
 
 struct box {

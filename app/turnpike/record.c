@@ -70,6 +70,16 @@ static json_t *both_ways(const uint64_t n[static CONTROL_WAYS])
 		"{s:I, s:I}", "up", (json_int_t)n[CONTROL_UP], "down", (json_int_t)n[CONTROL_DOWN]);
 }
 
+static json_t *figures(const struct quality_figures *from)
+{
+	return json_pack("{s:I, s:I, s:I, s:f, s:f, s:I, s:f, s:f, s:f}", "packets",
+		(json_int_t)from->n_packets, "lost", (json_int_t)from->n_lost, "reordered",
+		(json_int_t)from->n_reordered, "jitter_ms", from->jitter_us / 1e3, "jitter_max_ms",
+		from->jitter_max_us / 1e3, "trips", (json_int_t)from->n_trips, "trip_min_ms",
+		from->trip_min_us / 1e3, "trip_mean_ms", from->trip_mean_us / 1e3, "trip_max_ms",
+		from->trip_max_us / 1e3);
+}
+
 static json_t *peers(const struct control_tally *tally)
 {
 	json_t *list = json_array();
@@ -117,7 +127,12 @@ char *record_write(const struct record *record, const struct control_tally *tall
 		view->n_moves, "packets", both_ways(tally->sum.n_packets), "bytes",
 		both_ways(tally->sum.n_bytes), "peers", peers(tally), "more_peers",
 		tally->more_peers);
-	text = line ? json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+	if (line && tally->observed)
+		json_object_set_new(line, "quality",
+			json_pack("{s:o, s:o}", "up", figures(&tally->quality[QUALITY_UP]), "down",
+				figures(&tally->quality[QUALITY_DOWN])));
+	text = line ? json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9))
+		    : NULL;
 	json_decref(line);
 	return text;
 }

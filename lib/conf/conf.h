@@ -157,6 +157,7 @@ struct conf_http {
 struct conf_records {
 	char *file; // an absolute path; NULL: none
 	char *redis; // the key of a list; NULL: none
+	uint32_t observe_percent; // of the allocations: how well their media comes; default 0
 	bool coturn_status; // coturn's keys and messages about allocations, in Redis
 };
 

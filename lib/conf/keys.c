@@ -299,6 +299,7 @@ static const struct key file_keys[] = {
 	BOOL("http.coturn-names", conf, http.coturn_names, switches, KEY_RESTART),
 	STRING("records.file", conf, records.file, KEY_RESTART),
 	STRING("records.redis", conf, records.redis, KEY_RESTART),
+	U32("records.observe-percent", conf, records.observe_percent, KEY_RESTART),
 	BOOL("records.coturn-status", conf, records.coturn_status, switches, KEY_RESTART),
 	ENUM("log.level", conf, log.level, levels, KEY_NOW),
 	ENUM("log.format", conf, log.format, formats, KEY_NOW),

@@ -14,6 +14,7 @@ int values_take_records(struct conf *conf, struct raw *raw, struct source *sourc
 
 	to->file = values_steal(&raw->records.file);
 	to->redis = values_steal(&raw->records.redis);
+	to->observe_percent = values_number(raw->records.observe_percent, "observe-percent");
 	to->coturn_status = raw->records.coturn_status == RAW_ON;
 	if (to->file && (to->file[0] != '/' || to->file[strlen(to->file) - 1] == '/'))
 		return source_fail(source, &file, to->file,

@@ -308,6 +308,7 @@ static const cyaml_schema_field_t http_fields[] = {
 };
 
 static const cyaml_schema_field_t records_fields[] = {
+	FIELD_NUMBER("observe-percent", struct raw_records, observe_percent),
 	FIELD_TEXT_OPTIONAL("file", struct raw_records, file, 4000),
 	FIELD_TEXT_OPTIONAL("redis", struct raw_records, redis, 256),
 	CYAML_FIELD_ENUM("coturn-status", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL,
@@ -382,6 +383,7 @@ const struct number *schema_number(const char *key)
 		{"unknown-cache-s", 1, 3600, 10},
 		{"cached-users", 1, 4194304, 65536},
 		{"waiting-users", 1, 4096, 256},
+		{"observe-percent", 0, 100, 0},
 		{"allocation-kbit-s", 0, 400000000, 0},
 		{"allocation-packets-s", 0, 400000000, 0},
 		{"user-kbit-s", 0, 400000000, 0},

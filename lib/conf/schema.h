@@ -189,6 +189,7 @@ struct raw_http {
 };
 
 struct raw_records {
+	uint32_t *observe_percent;
 	char *file;
 	char *redis;
 	enum raw_switch coturn_status;

@@ -47,6 +47,7 @@ int control_create(struct control **out, const struct control_config *config)
 	c->kernel6_fd = config->kernel6_fd;
 	c->n_flows = config->n_flows;
 	c->tallies.ended = config->ended;
+	c->observers.percent = config->observe_percent;
 	c->n_ports = config->n_ports;
 	c->n_workers = config->n_workers;
 	c->n_relays = config->n_relays;
@@ -79,6 +80,7 @@ void control_destroy(struct control *control)
 	parked_fini(control);
 	free(control->cooling);
 	tallies_fini(control);
+	observed_fini(control);
 	free(control->relays);
 	free(control);
 }

@@ -15,6 +15,7 @@
 #include "drivers/drivers.h"
 #include "flow/flow.h"
 #include "msg/msg.h"
+#include "quality/quality.h"
 #include "route/route.h"
 #include "stats/stats.h"
 #include "turn/turn.h"
@@ -25,6 +26,7 @@
 
 #define CONTROL_PORTS_MAX 8
 #define CONTROL_PEERS_MAX 8 // of an allocation, that are told apart in its tally
+#define CONTROL_OBSERVED_MAX 4096 // allocations at one time
 #define CONTROL_ASKS_MAX 16 // at once
 #define CONTROL_PARKED_MAX 512 // requests that wait for their user, for 2 s at most
 
@@ -44,6 +46,7 @@ struct control_worker {
 	struct msg_channel *others;
 	struct msg_channel *inbox;
 	struct msg_channel *counts; // NULL: nothing is counted for control
+	struct msg_channel *seen; // NULL: nothing is observed
 	const atomic_uint_least64_t *applied_seq;
 };
 
@@ -85,6 +88,8 @@ struct control_tally {
 	size_t n_peers; // that had any traffic, up to CONTROL_PEERS_MAX of them
 	bool more_peers; // than are told apart
 	struct control_peer peers[CONTROL_PEERS_MAX];
+	bool observed; // then, of what went by channels:
+	struct quality_figures quality[QUALITY_WAYS]; // by enum quality_way
 };
 
 // Who is given a tally.
@@ -109,6 +114,7 @@ struct control_config {
 	int kernel6_fd;
 	struct control_answers answers;
 	uint32_t n_flows; // entries that the table of each worker holds
+	uint32_t observe_percent; // of the allocations, 0..100
 	// Of each allocation that has ended, once, in the order of their ends; `take` NULL: nobody.
 	struct control_tally_taker ended;
 };

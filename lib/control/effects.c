@@ -61,6 +61,11 @@ void effects_begin(struct control *c)
 	c->effects.capacity = capacity < TURN_EFFECTS_MAX ? capacity : TURN_EFFECTS_MAX;
 }
 
+static bool is_observed(struct control *c, const struct turn_effect *e)
+{
+	return c->observers.percent && observed_begin(c, e->allocation_idx, e->allocation_id);
+}
+
 // Which packets match, and what they become. The hops are found only for entries that come, not
 // those that go.
 static struct flow_spec spec_of(struct control *c, const struct turn_effect *e)
@@ -81,6 +86,8 @@ static struct flow_spec spec_of(struct control *c, const struct turn_effect *e)
 		// fall through
 	case TURN_CHANNEL_UP_REMOVE:
 		spec.kind = e->moving ? FLOW_UP_MOVING : FLOW_UP;
+		if (e->kind == TURN_CHANNEL_UP_ADD && !e->moving && is_observed(c, e))
+			spec.kind = FLOW_UP_OBSERVED;
 		spec.local = e->service;
 		spec.remote = e->client;
 		spec.channel = e->channel;
@@ -97,6 +104,8 @@ static struct flow_spec spec_of(struct control *c, const struct turn_effect *e)
 		spec.kind = e->kind == TURN_PERMISSION_ADD || e->kind == TURN_PERMISSION_REMOVE
 			? FLOW_PERMISSION
 			: FLOW_DOWN;
+		if (e->kind == TURN_CHANNEL_DOWN_ADD && is_observed(c, e))
+			spec.kind = FLOW_DOWN_OBSERVED;
 		spec.local = e->relayed;
 		spec.remote = e->peer;
 		spec.channel = e->channel;

@@ -47,6 +47,7 @@ struct tally_end {
 	uint64_t seq;
 	uint64_t id;
 	uint32_t tally_idx; // 0: none of its flows carried anything
+	uint32_t observed_idx; // 0: it was not observed
 };
 
 // A question about a living one. What ended before it was asked is on its way to the allocation's
@@ -57,7 +58,31 @@ struct tally_ask {
 	uint64_t id;
 	uint32_t own_idx; // the allocation's, or 0
 	uint32_t tally_idx;
+	uint32_t observed_idx;
 	struct control_tally_taker taker;
+};
+
+// What was seen of an allocation, or a free place.
+struct observed {
+	struct quality quality;
+	uint64_t id; // of the allocation; 0: the place is free
+	uint32_t allocation_idx;
+	uint64_t begun_seq; // what was seen before is of another
+	uint32_t n_gaps; // of all workers, when it was last told
+	uint32_t next_free;
+};
+
+struct observers {
+	struct observed *places; // [0] is none
+	uint32_t n_places;
+	uint32_t capacity;
+	uint32_t free_place;
+	uint32_t n_used;
+	uint32_t *of_allocations; // by allocation_idx
+	uint32_t n_allocations;
+	uint32_t percent;
+	uint32_t numbers[WORKERS_MAX]; // of what each worker shows next
+	uint32_t n_gaps;
 };
 
 // Places that grow: an index stays good, a pointer only until the next one is taken.
@@ -125,6 +150,7 @@ struct control {
 	bool users_answered; // some of them may go on
 
 	struct tallies tallies;
+	struct observers observers;
 	struct turn_effects effects;
 	struct turn_effect effect_items[TURN_EFFECTS_MAX];
 	bool hop_published[ROUTE_HOPS_MAX];
@@ -157,6 +183,20 @@ void cooling_add(struct control *c, const struct endpoint *relayed);
 void cooling_release(struct control *c);
 // The last message that all of them have applied.
 uint64_t applied_by_all(const struct control *c);
+
+// Room for index `n` in an array of such members. Returns it, or NULL, and the array is as it was.
+void *array_grow(void *array, uint32_t *capacity, uint32_t n, size_t member_bytes);
+
+// Whether an allocation is observed, from its first channel to its end; 0 or its place.
+uint32_t observed_begin(struct control *c, uint32_t allocation_idx, uint64_t id);
+uint32_t observed_of(const struct control *c, uint32_t allocation_idx, uint64_t id);
+// Nothing of it is wanted any more; until then what is still shown counts. 0 is fine.
+void observed_give(struct control *c, uint32_t observed_idx);
+// NULL where it is not there any more.
+const struct quality *observed_find(const struct control *c, uint32_t observed_idx, uint64_t id);
+// Take what the workers show. Returns how much that was.
+unsigned observed_poll(struct control *c);
+void observed_fini(struct control *c);
 
 // The tally of an allocation, begun where there is none yet; 0 where it is not to be had.
 uint32_t tally_of(struct control *c, uint32_t allocation_idx);

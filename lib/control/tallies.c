@@ -8,25 +8,7 @@
 #include <stdlib.h>
 
 #define COUNTS_BURST 64
-#define FIRST_CAPACITY 256
-
-// Room for index `n` in an array of such members. Returns it, or NULL, and the array is as it was.
-static void *grow(void *array, uint32_t *capacity, uint32_t n, size_t member_bytes)
-{
-	uint32_t wanted = *capacity ? *capacity : FIRST_CAPACITY;
-	void *grown;
-
-	if (n < *capacity)
-		return array;
-	while (wanted <= n)
-		wanted *= 2;
-	grown = reallocarray(array, wanted, member_bytes);
-	if (!grown)
-		return NULL;
-	memset((uint8_t *)grown + *capacity * member_bytes, 0, (wanted - *capacity) * member_bytes);
-	*capacity = wanted;
-	return grown;
-}
+#define FIRST_CAPACITY 256 // of a ring
 
 static uint32_t take_tally(struct tallies *t)
 {
@@ -37,7 +19,7 @@ static uint32_t take_tally(struct tallies *t)
 		t->free_tally = t->tallies[idx].next_free;
 	} else {
 		idx = t->n_tallies + 1;
-		tallies = grow(t->tallies, &t->tallies_capacity, idx, sizeof(*tallies));
+		tallies = array_grow(t->tallies, &t->tallies_capacity, idx, sizeof(*tallies));
 		if (!tallies)
 			return 0;
 		t->tallies = tallies;
@@ -73,7 +55,7 @@ static uint32_t take_peer(struct tallies *t)
 		return idx;
 	}
 	idx = t->n_peers + 1;
-	peers = grow(t->peers, &t->peers_capacity, idx, sizeof(*peers));
+	peers = array_grow(t->peers, &t->peers_capacity, idx, sizeof(*peers));
 	if (!peers)
 		return 0;
 	t->peers = peers;
@@ -127,8 +109,8 @@ static void count(struct tallies *t, uint32_t tally_idx, const struct flow_count
 uint32_t tally_of(struct control *c, uint32_t allocation_idx)
 {
 	struct tallies *t = &c->tallies;
-	uint32_t *of_allocations =
-		grow(t->of_allocations, &t->n_allocations, allocation_idx, sizeof(*of_allocations));
+	uint32_t *of_allocations = array_grow(
+		t->of_allocations, &t->n_allocations, allocation_idx, sizeof(*of_allocations));
 	uint32_t idx;
 
 	if (of_allocations)
@@ -168,6 +150,7 @@ void tally_end(struct control *c, uint32_t allocation_idx, uint64_t id)
 		.id = id,
 		.tally_idx =
 			allocation_idx < t->n_allocations ? t->of_allocations[allocation_idx] : 0,
+		.observed_idx = observed_of(c, allocation_idx, id),
 	};
 
 	if (end.tally_idx)
@@ -179,11 +162,20 @@ void tally_end(struct control *c, uint32_t allocation_idx, uint64_t id)
 	t->ends[(t->ends_first + t->n_ends++) % t->ends_capacity] = end;
 }
 
-static void tell(const struct tallies *t, uint32_t tally_idx, uint64_t id,
+// Whose tally is told, and what was seen of it.
+struct subject {
+	uint64_t id;
+	uint32_t tally_idx;
+	uint32_t observed_idx;
+};
+
+static void tell(const struct control *c, const struct subject *subject,
 	const struct control_tally_taker *taker)
 {
-	const struct tally *tally = tally_idx ? &t->tallies[tally_idx] : NULL;
-	struct control_tally out = {.allocation_id = id};
+	const struct tallies *t = &c->tallies;
+	const struct tally *tally = subject->tally_idx ? &t->tallies[subject->tally_idx] : NULL;
+	const struct quality *quality = observed_find(c, subject->observed_idx, subject->id);
+	struct control_tally out = {.allocation_id = subject->id, .observed = quality != NULL};
 
 	if (!taker->take)
 		return;
@@ -191,6 +183,8 @@ static void tell(const struct tallies *t, uint32_t tally_idx, uint64_t id,
 		out.sum = tally->sum;
 		out.more_peers = tally->more_peers;
 	}
+	for (unsigned way = 0; quality && way < QUALITY_WAYS; way++)
+		out.quality[way] = quality_get(quality, (enum quality_way)way);
 	for (uint32_t i = tally ? tally->first_peer : 0; i; i = t->peers[i].next)
 		out.peers[out.n_peers++] = t->peers[i].peer;
 	taker->take(taker->context, &out);
@@ -219,27 +213,33 @@ static unsigned take_counts(struct control *c, struct msg_channel *channel)
 	return n_taken;
 }
 
-static void finish_ends(struct tallies *t, uint64_t applied)
+static void finish_ends(struct control *c, uint64_t applied)
 {
+	struct tallies *t = &c->tallies;
+
 	while (t->n_ends && t->ends[t->ends_first].seq <= applied) {
 		const struct tally_end end = t->ends[t->ends_first];
 
 		t->ends_first = (t->ends_first + 1) % t->ends_capacity;
 		t->n_ends--;
-		tell(t, end.tally_idx, end.id, &t->ended);
+		tell(c, &(struct subject){end.id, end.tally_idx, end.observed_idx}, &t->ended);
 		give_tally(t, end.tally_idx);
+		observed_give(c, end.observed_idx);
 	}
 }
 
-static void finish_asks(struct tallies *t, uint64_t applied)
+static void finish_asks(struct control *c, uint64_t applied)
 {
+	struct tallies *t = &c->tallies;
 	unsigned n = 0;
 
 	while (n < t->n_asks && t->asks[n].last_seq <= applied)
 		n++;
 	for (unsigned i = 0; i < n; i++) {
-		tell(t, t->asks[i].tally_idx, t->asks[i].id, &t->asks[i].taker);
-		give_tally(t, t->asks[i].tally_idx);
+		const struct tally_ask ask = t->asks[i];
+
+		tell(c, &(struct subject){ask.id, ask.tally_idx, ask.observed_idx}, &ask.taker);
+		give_tally(t, ask.tally_idx);
 	}
 	t->n_asks -= n;
 	memmove(t->asks, t->asks + n, t->n_asks * sizeof(t->asks[0]));
@@ -255,8 +255,9 @@ unsigned tallies_poll(struct control *c)
 	for (size_t i = 0; i < c->n_workers; i++)
 		if (c->workers[i].counts)
 			n += take_counts(c, c->workers[i].counts);
-	finish_ends(t, applied);
-	finish_asks(t, applied);
+	n += observed_poll(c);
+	finish_ends(c, applied);
+	finish_asks(c, applied);
 	return n;
 }
 
@@ -294,6 +295,7 @@ int control_tally_ask(struct control *control, uint64_t id, const struct control
 	}
 	if (allocation_idx < t->n_allocations)
 		ask.own_idx = t->of_allocations[allocation_idx];
+	ask.observed_idx = observed_of(control, allocation_idx, id);
 	if (ask.own_idx)
 		copy_tally(t, ask.tally_idx, ask.own_idx);
 	effects_ask(control, ask.tally_idx);

@@ -30,7 +30,7 @@ static uint64_t minus(uint64_t sum)
 
 static bool is_up(enum flow_kind kind)
 {
-	return kind == FLOW_UP || kind == FLOW_UP_MOVING;
+	return kind == FLOW_UP || kind == FLOW_UP_MOVING || kind == FLOW_UP_OBSERVED;
 }
 
 static bool is_owner(enum flow_kind kind)
@@ -38,12 +38,17 @@ static bool is_owner(enum flow_kind kind)
 	return kind == FLOW_OWNER || kind == FLOW_OWNER_MOVING;
 }
 
+static bool is_down(enum flow_kind kind)
+{
+	return kind == FLOW_DOWN || kind == FLOW_DOWN_OBSERVED;
+}
+
 static struct flow_rewrite rewrite_make(const struct flow_spec *spec)
 {
 	struct flow_rewrite to = {
 		.source_port_be = raw_port(&spec->source),
 		.target_port_be = raw_port(&spec->target),
-		.channel_be = spec->kind == FLOW_DOWN ? __builtin_bswap16(spec->channel) : 0,
+		.channel_be = is_down(spec->kind) ? __builtin_bswap16(spec->channel) : 0,
 		.hop_idx = spec->hop_idx,
 		.peer_hop_idx = spec->peer_hop_idx,
 		.kind = (uint8_t)spec->kind,

@@ -31,6 +31,11 @@ enum flow_kind {
 	FLOW_MOVING_FIRST,
 	FLOW_UP_MOVING = FLOW_MOVING_FIRST,
 	FLOW_OWNER_MOVING,
+	// FLOW_UP and FLOW_DOWN whose packets are shown to control: above what the express lane
+	// takes too, so that nobody else pays for it.
+	FLOW_OBSERVED_FIRST,
+	FLOW_UP_OBSERVED = FLOW_OBSERVED_FIRST,
+	FLOW_DOWN_OBSERVED,
 };
 
 // As the packet has them, network byte order: remote is the packet's source, local its target.

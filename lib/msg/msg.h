@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "flow/flow.h"
+#include "quality/quality.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -25,6 +26,7 @@ enum msg_kind {
 	MSG_MIRROR, // mbuf: a frame for the kernel
 	MSG_MOVED, // allocation_idx: its client has sent from its new 5-tuple (RFC 8016)
 	MSG_KERNEL, // mbuf: a relayed packet whose neighbour is unknown yet
+	MSG_SEEN, // allocation_idx, seen; `seq` is that of the last message applied before
 	MSG_COUNTED, // tally_idx, count; `seq` is that of the message that asked
 	// control to worker
 	MSG_FLOW4_INSERT, // flow4
@@ -55,6 +57,10 @@ struct msg {
 		struct flow_hop hop;
 		struct flow_count count;
 		struct worker_setup *setup;
+		struct {
+			struct quality_packet seen;
+			uint32_t number; // counts those that found no room too
+		};
 		struct {
 			struct rte_mbuf *mbuf;
 			uint64_t punted_ticks; // MSG_PUNT: when its worker's round began

@@ -86,6 +86,7 @@ struct worker_stats {
 	uint64_t n_checksums_finished;
 	uint64_t n_table_full; // entries that found no room
 	uint64_t n_counts_lost; // what flows had counted and control's ring had no room for
+	uint64_t n_seen_lost; // packets of observed flows that were not shown to control
 	uint64_t n_express; // of n_relayed: packets that took the express lane
 	uint64_t n_relayed[N_RELAY_PATHS];
 	uint64_t n_relayed_bytes[N_RELAY_PATHS]; // of application data

@@ -109,7 +109,8 @@ static inline void note_moved(struct outbox *out, const struct burst_item *item)
 {
 	const struct flow_rewrite *to = item->flow.to;
 
-	if (to && to->kind >= FLOW_MOVING_FIRST && item->lane != LANE_DROP)
+	if (to && to->kind >= FLOW_MOVING_FIRST && to->kind < FLOW_OBSERVED_FIRST &&
+		item->lane != LANE_DROP)
 		out->moved[out->n_moved++] = to->allocation_idx;
 }
 

@@ -151,6 +151,8 @@ BOTH_WAYS void relay_up_channel(struct worker *w, struct burst_item *item, const
 			csum_negate(csum_sum_at(data + data_bytes, n_behind, data_bytes));
 	finish(w, item, &origin, &rewrite, to->hop_idx, ipv4);
 	count(w, to, RELAY_UP_CHANNEL, data_bytes);
+	if (to->kind >= FLOW_OBSERVED_FIRST)
+		observe(w, to, data, data_bytes);
 }
 
 // | eth ip udp | stun header, attributes, data, padding |  ->  | eth ip udp | data |
@@ -195,6 +197,7 @@ BOTH_WAYS void relay_down_channel(struct worker *w, struct burst_item *item, con
 {
 	struct flow_rewrite *to = item->flow.to;
 	const struct pkt *p = &item->pkt;
+	const uint8_t *data = p->payload;
 	const uint16_t data_bytes = p->payload_bytes;
 	struct pkt_rewrite rewrite = rewrite_of(&item->flow, ipv4);
 	const struct pkt_origin origin = pkt_origin_load(p);
@@ -208,6 +211,8 @@ BOTH_WAYS void relay_down_channel(struct worker *w, struct burst_item *item, con
 	store_be16(rewrite.payload + 2, data_bytes);
 	finish(w, item, &origin, &rewrite, to->hop_idx, ipv4);
 	count(w, to, RELAY_DOWN_CHANNEL, data_bytes);
+	if (to->kind >= FLOW_OBSERVED_FIRST)
+		observe(w, to, data, data_bytes);
 }
 
 // A peer as XOR-PEER-ADDRESS says it (RFC 8489 §14.2), as it lies in a packet.
@@ -292,7 +297,7 @@ BOTH_WAYS void relay_item(struct worker *w, struct burst_item *item, const bool 
 		relay_up_channel(w, item, ipv4);
 	else if (item->lane == LANE_UP_SEND)
 		relay_up_send(w, item, ipv4);
-	else if (item->flow.to->kind == FLOW_DOWN)
+	else if (item->flow.to->channel_be)
 		relay_down_channel(w, item, ipv4);
 	else
 		relay_down_data(w, item, ipv4);

@@ -166,6 +166,8 @@ struct worker {
 	struct msg_channel *others;
 	struct msg_channel *inbox;
 	struct msg_channel *counts;
+	struct msg_channel *seen;
+	uint32_t n_seen;
 	struct doorbell *doorbell;
 	uint16_t idx;
 	uint16_t n_ports;
@@ -266,6 +268,10 @@ static inline void item_leave(struct burst_item *item, const struct flow_hop *ho
 	item->lane = lane_of_hop[hop->kind];
 	item->out_port = hop->port_idx;
 }
+
+// What control looks at of a packet of an observed flow; `data` as it came.
+void observe(
+	struct worker *w, const struct flow_rewrite *to, const uint8_t *data, uint32_t n_bytes);
 
 int locals_add_service(struct locals *locals, const struct endpoint *service);
 // Nothing where it has none. Returns 0; -EINVAL for one of another family, or too many.

@@ -41,6 +41,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	w->n_punts_max = config->punts ? msg_room(config->punts) : 0;
 	w->others = config->others;
 	w->counts = config->counts;
+	w->seen = config->seen;
 	w->inbox = config->inbox;
 	w->doorbell = config->doorbell;
 	w->jumbo_pool = config->jumbo_pool;

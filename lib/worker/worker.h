@@ -88,6 +88,7 @@ struct worker_config {
 	struct msg_channel *inbox; // from control
 	// To control, what flows have counted; no smaller than the inbox. NULL: it is not told.
 	struct msg_channel *counts;
+	struct msg_channel *seen; // to control, of observed flows; NULL: nothing is
 	struct doorbell *doorbell; // control's
 };
 

@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import struct
 import time
 
 import uclient
 from lab import CLIENT, SERVICE, Lab, check, test, wait_until
 from redis_server import RedisServer
 from relay import PASSWORD, REALM, USER, configuration, start_relay
-from stunlib import LIFETIME, REFRESH, Client
+from stunlib import LIFETIME, REFRESH, Client, channel_data
 
 N = 50
 STAMP = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
@@ -93,6 +94,34 @@ def test_a_full_disk_stops_nobody():
             live(lab)
         relay.process.wait_log(r"records\.lost n=\d+ written=0")
         live(lab)
+        relay.stop()
+
+
+@test()
+def test_quality_of_an_observed_call():
+    """RTP through a channel and back by an echo: what the client leaves out is lost both ways."""
+    with Lab() as lab:
+        path = lab.path("records.jsonl")
+        relay = start_relay(lab, with_records(lab, file=path, **{"observe-percent": 100}))
+        uclient.start_peer(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            client.allocate()
+            done = client.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
+            check(done.error == 0, "no channel")
+            for number in range(60):
+                if number % 20 == 7:
+                    continue
+                rtp = struct.pack(">BBHII", 0x80, 0, number, 160 * number, 0x1234) + bytes(160)
+                client.send(channel_data(0x4000, rtp))
+                check(client.receive() is not None, f"no echo of {number}")
+            check(client.request(REFRESH, (LIFETIME, bytes(4))).error == 0, "no release")
+        quality = wait_records(path, 1)[0]["quality"]
+        for way in "up", "down":
+            seen = quality[way]
+            check(seen["packets"] == 57 and seen["lost"] == 3 and seen["reordered"] == 0,
+                  f"{way}: {seen}")
+            # Sent faster than each 20 ms, so that they differ by nearly that much.
+            check(5 < seen["jitter_ms"] <= seen["jitter_max_ms"] < 200, f"{way}: {seen}")
         relay.stop()
 
 

@@ -54,6 +54,7 @@ static void open_workers(struct world *world)
 		.n_flows = 4096,
 		.n_flows6 = 4096,
 		.frame_pool = world->pool,
+		.virtual_ms = &world->now.now_ms,
 		.numa_node = NUMA_NODE_ANY,
 		.seed = {random_next(&world->random), 1},
 		.doorbell = &world->doorbell,
@@ -68,10 +69,12 @@ static void open_workers(struct world *world)
 		config.others = &own->others;
 		config.inbox = &own->inbox;
 		config.counts = &own->counts;
+		config.seen = &own->seen;
 		cr_assert_eq(msg_channel_create(&own->punts, 64, NUMA_NODE_ANY), 0);
 		cr_assert_eq(msg_channel_create(&own->others, 64, NUMA_NODE_ANY), 0);
 		cr_assert_eq(msg_channel_create(&own->inbox, 2048, NUMA_NODE_ANY), 0);
 		cr_assert_eq(msg_channel_create(&own->counts, 4096, NUMA_NODE_ANY), 0);
+		cr_assert_eq(msg_channel_create(&own->seen, 64, NUMA_NODE_ANY), 0);
 		cr_assert_eq(worker_create(&own->worker, &config), 0);
 	}
 }
@@ -135,6 +138,7 @@ static void open_control(struct world *world)
 		.n_flows = 4096,
 		.answers = world->answers,
 		.ended = world->ended,
+		.observe_percent = world->observe_percent,
 	};
 
 	memcpy(port.mac, port_mac, sizeof(port.mac));
@@ -144,6 +148,7 @@ static void open_control(struct world *world)
 			.others = &world->workers[i].others,
 			.inbox = &world->workers[i].inbox,
 			.counts = &world->workers[i].counts,
+			.seen = &world->workers[i].seen,
 			.applied_seq = &worker_public(world->workers[i].worker)->applied_seq,
 		};
 	cr_assert_eq(control_create(&world->control, &config), 0);
@@ -155,6 +160,7 @@ void world_open(struct world *world, uint64_t seed)
 		.source = world->source,
 		.answers = world->answers,
 		.ended = world->ended,
+		.observe_percent = world->observe_percent,
 		.random.state = seed,
 		.now = {.now_ms = 1000000, .wall_s = 1700000000},
 		.doorbell.fd = -1,
@@ -189,6 +195,7 @@ void world_close(struct world *world)
 		msg_channel_destroy(&world->workers[i].others);
 		msg_channel_destroy(&world->workers[i].inbox);
 		msg_channel_destroy(&world->workers[i].counts);
+		msg_channel_destroy(&world->workers[i].seen);
 		while (rte_ring_dequeue(world->port.memory_rx[i], (void **)&mbuf) == 0)
 			rte_pktmbuf_free(mbuf);
 	}
@@ -254,7 +261,7 @@ static struct pkt write_turned(uint8_t *frame, const struct datagram *d)
 // Into a random queue: no steering may be relied upon.
 static void land_at_relay(struct world *world, const struct datagram *d)
 {
-	const uint32_t queue = random_below(&world->random, WORLD_WORKERS);
+	const uint32_t queue = world->one_queue ? 0 : random_below(&world->random, WORLD_WORKERS);
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(world->pool);
 	struct pkt p;
 

@@ -43,6 +43,7 @@ struct world_worker {
 	struct msg_channel others;
 	struct msg_channel inbox;
 	struct msg_channel counts;
+	struct msg_channel seen;
 };
 
 struct world {
@@ -57,6 +58,7 @@ struct world {
 	struct turn_source source; // of users, set before world_open(); `find` NULL: none
 	struct control_answers answers; // set before world_open() too
 	struct control_tally_taker ended; // and this
+	uint32_t observe_percent; // and this
 	struct endpoint service;
 	struct endpoint service6;
 	struct endpoint services[5]; // the first, its three other pairs, the second
@@ -67,6 +69,7 @@ struct world {
 	unsigned loss_percent;
 	unsigned double_percent;
 	unsigned delay_max_ms;
+	bool one_queue; // everything comes to the first worker
 	uint64_t n_lost;
 	uint64_t n_delivered;
 	struct datagram sent; // the last that left the relay

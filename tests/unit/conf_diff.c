@@ -70,7 +70,7 @@ static const char base[] =
 	"workers: {count: 2, cpus: [0, 1], control-cpu: 0, poll: busy}\n"
 	"memory: {hugepages: off, mbufs: 4096}\n"
 	"http: {listen: [\"127.0.0.1:9641\"], page: off, coturn-names: off}\n"
-	"records: {file: /run/records, redis: calls, coturn-status: off}\n"
+	"records: {file: /run/records, redis: calls, observe-percent: 3, coturn-status: off}\n"
 	"log: {level: info, format: auto, user-names: plain, stats-interval-s: 5}\n"
 	"user: relay\n"
 	"group: calls\n"
@@ -202,6 +202,7 @@ static const struct row rows[] = {
 	{"", "coturn-names: off", "coturn-names: on", "!http.coturn-names: off -> on"},
 	{"", "/run/records", "/run/others", "!records.file: /run/records -> /run/others"},
 	{"", "redis: calls", "redis: others", "!records.redis: calls -> others"},
+	{"", "observe-percent: 3", "observe-percent: 4", "!records.observe-percent: 3 -> 4"},
 	{"", "coturn-status: off", "coturn-status: on", "!records.coturn-status: off -> on"},
 	{"", "level: info", "level: debug", "log.level: info -> debug"},
 	{"", "format: auto", "format: json", "log.format: auto -> json"},

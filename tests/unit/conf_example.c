@@ -131,7 +131,7 @@ Test(conf_example, every_key_is_in_it)
 	cr_expect_eq(check_allowed_keys("workers: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("memory: {x: 1}"), 2);
 	cr_expect_eq(check_allowed_keys("http: {x: 1}"), 3);
-	cr_expect_eq(check_allowed_keys("records: {x: 1}"), 3);
+	cr_expect_eq(check_allowed_keys("records: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("log: {x: 1}"), 4);
 	cr_expect_eq(check_allowed_keys("admin: {x: 1}"), 2);
 }

@@ -1,0 +1,284 @@
+// What the relay sees of media on observed channels: through workers that each see a part of it.
+#include "caller.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+
+#define CLIENT_IP "198.18.1.1"
+#define PEER_PORT 4000
+#define TALLIES_MAX 64
+
+static struct world world;
+static struct caller caller;
+static int last_code;
+static struct control_tally tallies[TALLIES_MAX]; // told at ends
+static unsigned n_tallies;
+static struct control_tally answer; // of the last question
+static unsigned n_answers;
+
+static void on_arrived(struct world *from, const struct datagram *datagram)
+{
+	(void)from;
+	if (datagram->to.port == caller.address.port && datagram->from.port == world.service.port &&
+		datagram->payload[0] == 0x01)
+		last_code = caller_read(&caller, datagram);
+}
+
+static void on_ended(void *context, const struct control_tally *tally)
+{
+	cr_expect_eq(context, &world);
+	cr_assert_lt(n_tallies, TALLIES_MAX);
+	tallies[n_tallies++] = *tally;
+}
+
+static void on_answer(void *context, const struct control_tally *tally)
+{
+	cr_expect_eq(context, &caller);
+	answer = *tally;
+	n_answers++;
+}
+
+static void run(void)
+{
+	world_run(&world);
+	world_check(&world);
+}
+
+static int send_request(struct datagram *d)
+{
+	last_code = -1;
+	world_send(&world, d);
+	run();
+	return last_code;
+}
+
+static int allocate(void)
+{
+	struct datagram d;
+
+	caller_allocate(&caller, &world, &d, false);
+	return send_request(&d);
+}
+
+static struct endpoint peer(unsigned i)
+{
+	char ip[32];
+
+	snprintf(ip, sizeof(ip), "198.18.2.%u", i + 1);
+	return world_endpoint(ip, PEER_PORT);
+}
+
+static void bind_peer(unsigned i)
+{
+	const struct endpoint to = peer(i);
+	struct stun_writer w;
+	struct datagram d;
+
+	caller_begin(&caller, &w, &d, STUN_CHANNEL_BIND);
+	stun_put_channel(&w, (uint16_t)(CALLER_CHANNEL + i));
+	stun_put_xor_address(&w, STUN_ATTR_XOR_PEER_ADDRESS, &to);
+	caller_end(&caller, &world, &w, &d);
+	cr_assert_eq(send_request(&d), 0);
+}
+
+static void release(void)
+{
+	struct stun_writer w;
+	struct datagram d;
+
+	caller_begin(&caller, &w, &d, STUN_REFRESH);
+	stun_put_u32(&w, STUN_ATTR_LIFETIME, 0);
+	caller_end(&caller, &world, &w, &d);
+	cr_assert_eq(send_request(&d), 0);
+}
+
+// RTP of PCMU, one packet each 20 ms; as it comes from a peer, or in ChannelData.
+static void send_rtp(bool up, uint16_t sequence)
+{
+	struct datagram d = {.from = up ? caller.address : peer(0),
+		.to = up ? world.service : caller.relayed,
+		.n = up ? 16 + 4 : 16};
+	uint8_t *rtp = d.payload + (up ? 4 : 0);
+
+	if (up) {
+		store_be16(d.payload, CALLER_CHANNEL);
+		store_be16(d.payload + 2, 16);
+	}
+	rtp[0] = 0x80;
+	store_be16(rtp + 2, sequence);
+	store_be32(rtp + 4, 160u * sequence);
+	store_be32(rtp + 8, 0xabcd);
+	world_send(&world, &d);
+	run();
+	world_advance(&world, 20);
+}
+
+static void send_check(bool up, uint16_t type)
+{
+	struct datagram d = {.from = up ? caller.address : peer(0),
+		.to = up ? world.service : caller.relayed,
+		.n = up ? 20 + 4 : 20};
+	uint8_t *stun = d.payload + (up ? 4 : 0);
+
+	if (up) {
+		store_be16(d.payload, CALLER_CHANNEL);
+		store_be16(d.payload + 2, 20);
+	}
+	store_be16(stun, type);
+	store_be32(stun + 4, STUN_MAGIC_COOKIE);
+	world_send(&world, &d);
+	run();
+}
+
+static void expect_sum_packets(uint64_t n_up, uint64_t n_down)
+{
+	cr_expect_eq(tallies[0].sum.n_packets[CONTROL_UP], n_up);
+	cr_expect_eq(tallies[0].sum.n_packets[CONTROL_DOWN], n_down);
+}
+
+static void open_share(uint32_t percent)
+{
+	char text[ADDR_TEXT_BYTES];
+	const struct endpoint host = peer(0);
+
+	world.ended = (struct control_tally_taker){on_ended, &world};
+	world.observe_percent = percent;
+	world_open(&world, 1);
+	world.on_arrived = on_arrived;
+	world.delay_max_ms = 0;
+	world_add_host(&world, CLIENT_IP);
+	world_add_host(&world, ip_format(&host.ip, text));
+	caller_open(&caller, CLIENT_IP, 1000);
+	cr_assert_eq(allocate(), 401);
+	cr_assert_eq(allocate(), 0);
+	bind_peer(0);
+}
+
+static void close_world(void)
+{
+	caller_close(&caller);
+	world_close(&world);
+}
+
+TestSuite(quality, .fini = close_world);
+
+static uint64_t n_express(void)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < WORLD_WORKERS; i++)
+		n += worker_public(world.workers[i].worker)->stats.n_express;
+	return n;
+}
+
+Test(quality, of_an_observed_call_is_in_its_tally)
+{
+	const struct quality_figures *up = &tallies[0].quality[QUALITY_UP];
+	const struct quality_figures *down = &tallies[0].quality[QUALITY_DOWN];
+
+	open_share(100);
+	for (uint16_t i = 0; i < 50; i++) {
+		if (i % 10 != 3)
+			send_rtp(true, i);
+		send_rtp(false, i % 10 == 4 ? i + 1 : i % 10 == 5 ? i - 1 : i);
+	}
+	send_check(true, 0x0001);
+	world_advance(&world, 30);
+	send_check(false, 0x0101);
+	cr_expect_eq(n_express(), 0);
+	release();
+	run();
+	cr_assert_eq(n_tallies, 1);
+	cr_assert(tallies[0].observed);
+	cr_expect_eq(up->n_packets, 45);
+	cr_expect_eq(up->n_lost, 5);
+	cr_expect_eq(up->n_reordered, 0);
+	cr_expect_gt(up->jitter_us, 0, "two steps of 20 ms, then one");
+	cr_expect_eq(up->n_trips, 1);
+	cr_expect_eq(up->trip_mean_us, 30000);
+	cr_expect_eq(down->n_packets, 50);
+	cr_expect_eq(down->n_lost, 0);
+	cr_expect_eq(down->n_reordered, 5);
+	cr_expect_eq(down->n_trips, 0);
+	expect_sum_packets(46, 51);
+}
+
+Test(quality, of_others_nothing_is_looked_at)
+{
+	open_share(0);
+	for (uint16_t i = 0; i < 10; i++) {
+		send_rtp(true, i);
+		send_rtp(false, i);
+	}
+	cr_expect_eq(n_express(), 20, "the fast way");
+	release();
+	run();
+	cr_assert_eq(n_tallies, 1);
+	cr_expect(!tallies[0].observed);
+	expect_sum_packets(10, 10);
+}
+
+Test(quality, is_told_on_demand_too)
+{
+	const struct control_tally_taker taker = {on_answer, &caller};
+
+	open_share(100);
+	send_rtp(true, 1);
+	send_rtp(true, 3);
+	cr_assert_eq(control_tally_ask(world.control, 1, &taker), 0);
+	run();
+	cr_assert_eq(n_answers, 1);
+	cr_assert(answer.observed);
+	cr_expect_eq(answer.quality[QUALITY_UP].n_lost, 1);
+	release();
+	run();
+}
+
+// The ring holds less than comes while the control core is busy elsewhere.
+Test(quality, what_finds_no_room_is_not_taken_for_lost)
+{
+	uint64_t n_unseen;
+
+	open_share(100);
+	world.one_queue = true;
+	for (uint16_t i = 0; i < 400; i++) {
+		struct datagram d = {.from = caller.address, .to = world.service, .n = 20};
+
+		store_be16(d.payload, CALLER_CHANNEL);
+		store_be16(d.payload + 2, 16);
+		d.payload[4] = 0x80;
+		store_be16(d.payload + 6, i);
+		store_be32(d.payload + 12, 0xabcd);
+		world_send(&world, &d);
+		world_advance(&world, 0);
+		world_poll(&world, 0);
+	}
+	n_unseen = worker_public(world.workers[0].worker)->stats.n_seen_lost;
+	cr_assert_gt(n_unseen, 100);
+	run();
+	send_rtp(true, 401);
+	send_rtp(true, 403);
+	release();
+	run();
+	cr_assert_eq(n_tallies, 1);
+	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_packets, 402 - n_unseen);
+	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_lost, 1, "403 behind 401");
+}
+
+Test(quality, of_the_next_life_begins_anew)
+{
+	open_share(100);
+	for (uint16_t i = 0; i < 10; i += 2)
+		send_rtp(true, i);
+	release();
+	cr_assert_eq(allocate(), 0);
+	bind_peer(0);
+	send_rtp(true, 100);
+	release();
+	run();
+	cr_assert_eq(n_tallies, 2);
+	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_lost, 4);
+	cr_expect_eq(tallies[1].quality[QUALITY_UP].n_packets, 1);
+	cr_expect_eq(tallies[1].quality[QUALITY_UP].n_lost, 0);
+}
