@@ -14,6 +14,7 @@ static const struct admin_verb verbs[] = {
 	{"kick", verb_kick, verb_kick_end},
 	{"drain", verb_drain, NULL},
 	{"log", verb_log, NULL},
+	{"reload", verb_reload, NULL},
 };
 
 int verbs_open(struct loop *loop)

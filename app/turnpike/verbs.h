@@ -21,6 +21,7 @@ void verb_allocation(struct admin_call *call, void *context);
 void verb_allocation_end(struct admin_call *call, void *context);
 void verb_kick(struct admin_call *call, void *context);
 void verb_kick_end(struct admin_call *call, void *context);
+void verb_reload(struct admin_call *call, void *context);
 void verb_drain(struct admin_call *call, void *context);
 void verb_log(struct admin_call *call, void *context);
 

@@ -36,6 +36,8 @@ static const struct verb verbs[] = {
 		"  --exit         then the daemon ends; also as soon as it is empty\n"
 		"  --wait         show the progress until it is empty or over\n",
 		verb_drain},
+	{"reload", "", "read the configuration again: all of it comes into force, or nothing", NULL,
+		verb_reload},
 	{"log", "level [error|warning|info|debug]", "how much the daemon writes, until it ends",
 		NULL, verb_log},
 	{"credential", "[--realm R] [--user NAME] [--lifetime S]",

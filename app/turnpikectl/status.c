@@ -260,6 +260,31 @@ int verb_kick(struct ctl *ctl, int argc, char **argv)
 	return ctl_ask(ctl, request, print_one, ctl);
 }
 
+static void print_change(const json_t *data, void *context)
+{
+	const struct ctl *ctl = context;
+
+	if (ctl->json)
+		view_json(data);
+	else
+		printf("%s: %s%s\n", json_string_value(json_object_get(data, "key")),
+			json_string_value(json_object_get(data, "change")),
+			json_is_true(json_object_get(data, "needs_restart")) ? " (needs a restart)"
+									     : "");
+}
+
+int verb_reload(struct ctl *ctl, int argc, char **argv)
+{
+	int status;
+
+	if (argc > 1)
+		return ctl_usage("reload", "%s: one word too many", argv[1]);
+	status = ctl_ask(ctl, json_pack("{s:s}", "verb", "reload"), print_change, ctl);
+	if (status == EXIT_OK && !ctl->json)
+		puts("reloaded");
+	return status;
+}
+
 int verb_log(struct ctl *ctl, int argc, char **argv)
 {
 	json_t *request;

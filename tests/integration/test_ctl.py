@@ -203,6 +203,31 @@ def test_a_drain_ends_at_its_deadline():
 
 
 @test()
+def test_a_reload_says_what_it_changes_or_why_it_does_not():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        check(ctl(relay, "reload") == "reloaded\n", "nothing differs")
+        relay.config["limits"]["allocations"] = 100
+        relay.write()
+        ctl(relay, "drain", "on", "--answer", "486")
+        check(rows(relay, "reload") == [{"key": "limits.allocations", "change": "16384 -> 100",
+                                         "needs_restart": False}], "the change")
+        check(ctl(relay, "reload") == "reloaded\n", "nothing differs any more")
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            check(try_allocate(client).error == 486, "a reload ends a drain")
+        relay.config["workers"]["count"] = 2
+        relay.write()
+        done = attempt(relay, "reload")
+        check(done.returncode == CONFIG and "workers.count" in done.stderr, f"{done}")
+        check("workers.count: 1 -> 2 (needs a restart)" in done.stdout, f"{done}")
+        relay.config["limits"]["allocations"] = "many"
+        relay.write()
+        done = attempt(relay, "reload")
+        check(done.returncode == CONFIG and "limits.allocations" in done.stderr, f"{done}")
+        check(relay.process.stop(signal.SIGTERM) == 0, "end")
+
+
+@test()
 def test_the_level_of_the_log_changes_at_once():
     with Lab() as lab:
         relay = start_relay(lab)
