@@ -136,6 +136,12 @@ static void on_tally(void *context, const struct control_tally *tally)
 	record_free(record);
 }
 
+void records_adjust(struct records *records, const struct conf *conf)
+{
+	if (records)
+		records->plain_users = conf->log.users == LOG_USERS_PLAIN;
+}
+
 int records_open(struct records **out, const struct conf *conf, struct redis *redis)
 {
 	const struct conf_records *from = &conf->records;
@@ -151,7 +157,7 @@ int records_open(struct records **out, const struct conf *conf, struct redis *re
 	records->end = &records->first;
 	records->redis = redis;
 	records->coturn_status = from->coturn_status;
-	records->plain_users = conf->log.users == LOG_USERS_PLAIN;
+	records_adjust(records, conf);
 	if (from->redis) {
 		records->redis_key = strdup(from->redis);
 		rc = records->redis_key ? 0 : -ENOMEM;

@@ -28,6 +28,8 @@ void records_close(struct records *records); // NULL is fine
 // Tells `next` too. NULL records: that alone.
 struct turn_watcher records_watcher(struct records *records, struct turn_watcher next);
 struct control_tally_taker records_taker(struct records *records); // of NULL: none
+// Names of users are as another configuration has them; NULL is fine.
+void records_adjust(struct records *records, const struct conf *conf);
 // Once a second: says in the log what was lost since.
 void records_tick(struct records *records);
 void records_stats_get(struct records *records, struct records_stats *out);

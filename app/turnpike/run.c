@@ -230,6 +230,7 @@ static void set_reporting(struct loop *loop)
 void run_adjust(struct loop *loop)
 {
 	log_open(&loop->box->conf->log);
+	records_adjust(loop->box->records, loop->box->conf);
 	set_reporting(loop);
 }
 
