@@ -130,7 +130,8 @@ def reload_secrets(relay):
     users[1]["key"] = MD5_KEY.hex()
     relay.config["redis"]["password"] = "hush-of-another-day"
     hang_up(relay, "reload.refused.*redis")
-    return [b"c0ffee-that-is-no-key", b"sesame-of-another-day", b"rest-star-of-the-east", b"\x5e" * 32, b"hush-of-another-day"]
+    return [b"c0ffee-that-is-no-key", b"sesame-of-another-day", b"rest-star-of-the-east",
+            b"\x5e" * 32, b"hush-of-another-day"]
 
 
 def hang_up(relay, answer):
