@@ -139,8 +139,10 @@ static enum outcome add(
 	uint8_t *place = l4_of(slot) + fragment->offset;
 	const unsigned n_taken = units_taken(slot, first, end);
 
-	// The same once more is no attack: networks repeat.
-	if (n_taken == end - first && !memcmp(place, fragment->bytes, fragment->n_bytes))
+	// The same once more is no attack: networks repeat. Behind the last byte that came, the
+	// buffer holds what was there before.
+	if (n_taken == end - first && fragment->offset + fragment->n_bytes <= slot->n_end &&
+		!memcmp(place, fragment->bytes, fragment->n_bytes))
 		return HELD;
 	if (n_taken || !fits_total(slot, fragment))
 		return REFUSED;

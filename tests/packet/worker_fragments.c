@@ -6,6 +6,7 @@
 
 #define MTU 1500
 #define PIECES_MAX 8
+#define N_BUFFERS (WORKER_REASSEMBLY_SLOTS + 31) // that pieces are put together in
 
 static struct rig rig;
 static uint64_t now_ms;
@@ -254,6 +255,31 @@ Test(fragments, overlap_ends_the_datagram)
 	receive(&pieces[0]);
 	receive(&pieces[1]);
 	cr_expect_eq(rig_stats(&rig)->n_reassembly_failed, 2, "other bytes in the same place");
+}
+
+// The last piece ends within a unit of eight bytes: behind it lies what the buffer held before, and
+// that is nobody's.
+Test(fragments, a_longer_last_piece_is_never_the_same_once_more)
+{
+	const struct datagram before = channel_data(CLIENT, SERVICE, 104);
+	const struct frame longer = frame_udp(&before);
+	const struct datagram in = channel_data(CLIENT, SERVICE, 100);
+	const struct frame whole = frame_udp(&in);
+	struct frame piece;
+
+	for (uint16_t id = 0; id < N_BUFFERS; id++) { // each holds the longer one once
+		piece = piece_of(&longer, 48, 64, id);
+		receive(&piece);
+		piece.bytes[40] ^= 1;
+		receive(&piece);
+	}
+	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_FRAGMENT], N_BUFFERS);
+	piece = piece_of(&whole, 48, 60, N_BUFFERS);
+	receive(&piece);
+	piece = piece_of(&longer, 48, 64, N_BUFFERS);
+	receive(&piece);
+	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_FRAGMENT], N_BUFFERS + 1);
+	expect_nothing_sent("a lie");
 }
 
 Test(fragments, lengths_that_lie)
