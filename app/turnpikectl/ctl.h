@@ -43,6 +43,7 @@ int verb_drain(struct ctl *ctl, int argc, char **argv);
 int verb_reload(struct ctl *ctl, int argc, char **argv);
 int verb_log(struct ctl *ctl, int argc, char **argv);
 int verb_credential(struct ctl *ctl, int argc, char **argv);
+int verb_doctor(struct ctl *ctl, int argc, char **argv);
 int verb_key(struct ctl *ctl, int argc, char **argv);
 
 // A line on standard error that sends to the help of the verb. Returns EXIT_USAGE.

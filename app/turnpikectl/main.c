@@ -40,6 +40,10 @@ static const struct verb verbs[] = {
 		verb_reload},
 	{"log", "level [error|warning|info|debug]", "how much the daemon writes, until it ends",
 		NULL, verb_log},
+	{"doctor", "[--root DIR]",
+		"is the machine fit for the configuration, and the daemon well? Exit status 1 for\n"
+		"      warnings, 2 for errors",
+		"  --root DIR  look at the /proc and /sys below it\n", verb_doctor},
 	{"credential", "[--realm R] [--user NAME] [--lifetime S]",
 		"a short-lived user by a REST secret of the configuration, with its turn: URIs",
 		"  --realm R     of which realm; default: the first\n"

@@ -1,0 +1,138 @@
+// doctor: is the machine fit for the configuration, and is the daemon well?
+#include "finding.h"
+#include "view.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const severity_names[] = {
+	[SEVERITY_OK] = "ok",
+	[SEVERITY_WARNING] = "warning",
+	[SEVERITY_ERROR] = "error",
+};
+
+void finding_add(struct doctor *doctor, enum severity severity, const char *subject,
+	const char *advice, const char *format, ...)
+{
+	json_t *finding;
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	finding = json_pack("{s:s,s:s,s:s}", "severity", severity_names[severity], "subject",
+		subject, "finding", text);
+	if (advice)
+		json_object_set_new(finding, "advice", json_string(advice));
+	json_array_append_new(doctor->findings, finding);
+	if (severity > doctor->worst)
+		doctor->worst = severity;
+}
+
+static bool read_line(const char *root, char *out, size_t n_bytes, const char *path)
+{
+	char whole[512];
+	FILE *file;
+	bool found;
+
+	snprintf(whole, sizeof(whole), "%s%s", root, path);
+	file = fopen(whole, "re");
+	if (!file)
+		return false;
+	found = fgets(out, (int)n_bytes, file);
+	fclose(file);
+	if (found)
+		out[strcspn(out, "\n")] = 0;
+	return found;
+}
+
+bool finding_read(
+	const struct doctor *doctor, char *out, size_t n_bytes, const char *path_format, ...)
+{
+	char path[256];
+	va_list arguments;
+
+	va_start(arguments, path_format);
+	vsnprintf(path, sizeof(path), path_format, arguments);
+	va_end(arguments);
+	return read_line(doctor->root, out, n_bytes, path);
+}
+
+long finding_read_number(const struct doctor *doctor, const char *path_format, ...)
+{
+	char path[256];
+	char text[64];
+	va_list arguments;
+
+	va_start(arguments, path_format);
+	vsnprintf(path, sizeof(path), path_format, arguments);
+	va_end(arguments);
+	return read_line(doctor->root, text, sizeof(text), path) ? strtol(text, NULL, 10) : -1;
+}
+
+static void check_all(struct doctor *doctor, struct ctl *ctl)
+{
+	static void (*const checks[])(struct doctor *) = {check_hugepages, check_memlock,
+		check_cpus, check_iommu, check_ports, check_relay_ports, check_kernel_ports,
+		check_rp_filter};
+	char error[CONF_ERROR_BYTES];
+	struct conf *conf;
+
+	if (conf_load(&conf, ctl->config_path, error)) {
+		finding_add(doctor, SEVERITY_ERROR, "configuration", NULL, "%s", error);
+	} else {
+		doctor->conf = conf;
+		for (size_t i = 0; i < N_ELEMENTS(checks); i++)
+			checks[i](doctor);
+		doctor->conf = NULL;
+		conf_destroy(conf);
+	}
+	check_daemon(doctor, ctl);
+}
+
+static void print(const struct ctl *ctl, const struct doctor *doctor)
+{
+	json_t *finding;
+	size_t i;
+
+	json_array_foreach(doctor->findings, i, finding)
+	{
+		const char *advice = json_string_value(json_object_get(finding, "advice"));
+
+		if (ctl->json) {
+			view_json(finding);
+			continue;
+		}
+		printf("%-8s %-14s %s\n", json_string_value(json_object_get(finding, "severity")),
+			json_string_value(json_object_get(finding, "subject")),
+			json_string_value(json_object_get(finding, "finding")));
+		if (advice)
+			printf("%24s%s\n", "", advice);
+	}
+}
+
+int verb_doctor(struct ctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"root", required_argument, NULL, 'r'},
+		{0},
+	};
+	struct doctor doctor = {.root = "", .findings = json_array()};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option != 'r')
+			return ctl_usage("doctor", "no such option");
+		doctor.root = optarg;
+	}
+	if (optind != argc)
+		return ctl_usage("doctor", "%s: one word too many", argv[optind]);
+	check_all(&doctor, ctl);
+	print(ctl, &doctor);
+	json_decref(doctor.findings);
+	return (int)doctor.worst;
+}
