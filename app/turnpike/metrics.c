@@ -263,6 +263,7 @@ void metrics_write(struct exposition *out, const struct readings *readings)
 {
 	write_process(out, readings);
 	write_health(out, readings->health);
+	gauge(out, "turnpike_draining", "1 while it is being emptied", readings->draining);
 	write_troubles(out, readings);
 	write_workers(out, readings);
 	write_relay(out, readings);

@@ -64,6 +64,7 @@ struct readings {
 	uint64_t n_records_written;
 	uint64_t n_records_lost;
 	uint64_t n_records_waiting;
+	bool draining;
 	const struct health *health;
 	const struct clock *clock;
 	struct log_stats log;

@@ -138,7 +138,7 @@ static void add_turn(json_t *state, const struct readings *r)
 	set(buffers, "free", r->pools[0].n_free);
 }
 
-static void add_health(json_t *state, const struct health *health)
+static void add_health(json_t *state, const struct health *health, bool draining)
 {
 	json_t *reasons = object_in(state, "reasons");
 
@@ -146,6 +146,8 @@ static void add_health(json_t *state, const struct health *health)
 		if (!health_is_good(health, (enum health_sign)sign))
 			json_object_set_new(reasons, health_sign_name((enum health_sign)sign),
 				json_string(health->reasons[sign]));
+	if (draining)
+		json_object_set_new(reasons, "drain", json_string("it is being emptied"));
 	json_object_set_new(state, "ready", json_boolean(json_object_size(reasons) == 0));
 }
 
@@ -156,7 +158,7 @@ json_t *state_json(const struct readings *readings)
 	json_object_set_new(state, "version", json_string(readings->version));
 	json_object_set_new(state, "started", json_real(readings->started_s));
 	json_object_set_new(state, "now", json_real(readings->now_s));
-	add_health(state, readings->health);
+	add_health(state, readings->health, readings->draining);
 	add_workers(state, readings);
 	add_latency(state, &readings->sum.relay);
 	add_ports(state, readings);

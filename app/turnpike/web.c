@@ -55,6 +55,7 @@ static bool read_anew(struct web *web, uint64_t *read_ns)
 		return false;
 	*read_ns = now;
 	gauge_read(&web->readings, web->loop->box);
+	web->readings.draining = web->loop->drain.on;
 	return true;
 }
 
@@ -84,25 +85,31 @@ static void answer_metrics(
 		evbuffer_add(answer->body, text, n_bytes);
 }
 
-// `{"healthy": false, "reasons": {"workers": "worker 0 ..."}}`. Reasons are made of names and
-// numbers: they need no escapes.
-static void answer_health(
-	struct web *web, struct http_answer *answer, const char *word, unsigned signs)
+// Why each of these signs is bad: `{"workers": "worker 0 ..."}`.
+static json_t *bad_signs(const struct health *health, unsigned signs)
 {
-	const struct health *health = &web->loop->health;
-	bool good = true;
+	json_t *reasons = json_object();
 
 	for (int sign = 0; sign < HEALTH_SIGNS; sign++)
-		good &= !(signs >> sign & 1) || health_is_good(health, (enum health_sign)sign);
-	answer->status = good ? 200 : 503;
-	answer->type = JSON_TYPE;
-	evbuffer_add_printf(
-		answer->body, "{\"%s\": %s, \"reasons\": {", word, good ? "true" : "false");
-	for (int sign = 0, n = 0; sign < HEALTH_SIGNS; sign++)
 		if ((signs >> sign & 1) && !health_is_good(health, (enum health_sign)sign))
-			evbuffer_add_printf(answer->body, "%s\"%s\": \"%s\"", n++ ? ", " : "",
-				health_sign_name((enum health_sign)sign), health->reasons[sign]);
-	evbuffer_add_printf(answer->body, "}}\n");
+			json_object_set_new(reasons, health_sign_name((enum health_sign)sign),
+				json_string(health->reasons[sign]));
+	return reasons;
+}
+
+// `{"ready": false, "reasons": {...}}`; takes the reasons.
+static void answer_health(struct http_answer *answer, const char *word, json_t *reasons)
+{
+	const bool good = json_object_size(reasons) == 0;
+	json_t *json = json_pack("{s:b, s:o}", word, good, "reasons", reasons);
+	char *text = json_dumps(json, 0);
+
+	answer->status = good && text ? 200 : 503;
+	answer->type = JSON_TYPE;
+	if (text)
+		evbuffer_add_printf(answer->body, "%s\n", text);
+	free(text);
+	json_decref(json);
 }
 
 // Whether the process works. A control core that stands still does not answer at all.
@@ -110,15 +117,19 @@ static void answer_healthz(
 	struct web *web, const struct http_request *request, struct http_answer *answer)
 {
 	(void)request;
-	answer_health(web, answer, "healthy", 1U << HEALTH_WORKERS);
+	answer_health(answer, "healthy", bad_signs(&web->loop->health, 1U << HEALTH_WORKERS));
 }
 
 // Whether clients should be sent here.
 static void answer_readyz(
 	struct web *web, const struct http_request *request, struct http_answer *answer)
 {
+	json_t *reasons = bad_signs(&web->loop->health, (1U << HEALTH_SIGNS) - 1);
+
 	(void)request;
-	answer_health(web, answer, "ready", (1U << HEALTH_SIGNS) - 1);
+	if (web->loop->drain.on)
+		json_object_set_new(reasons, "drain", json_string("it is being emptied"));
+	answer_health(answer, "ready", reasons);
 }
 
 static void answer_page(struct http_answer *answer, const struct page *page)

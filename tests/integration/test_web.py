@@ -16,6 +16,7 @@ import web
 from lab import SERVICE, Lab, LabError, check, test, wait_until
 from relay import BINARY, PASSWORD, REALM, USER, Relay, configuration, start_relay
 from stunlib import Client
+from test_ctl import ctl
 
 N = 60
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
@@ -134,6 +135,20 @@ def test_ready_while_the_port_is_up():
         check(health(lab, "/healthz")[0] == 200, "that is no fault of the process")
         check(web.settled(lab)['turnpike_health{sign="ports"}'] == 0, "the metric says so too")
         lab.run("net", "ip", "link", "set", "relay", "up")
+        wait_health(lab, "/readyz", 200)
+        relay.stop()
+
+
+@test()
+def test_not_ready_while_it_is_drained():
+    with Lab() as lab:
+        relay = start_relay(lab, with_http(lab))
+        check(web.settled(lab)["turnpike_draining"] == 0, "nobody drains it yet")
+        ctl(relay, "drain", "on")
+        check(wait_health(lab, "/readyz", 503, "drain") == "it is being emptied", "its reason")
+        check(health(lab, "/healthz")[0] == 200, "it works")
+        check(web.settled(lab)["turnpike_draining"] == 1, "the metric says so too")
+        ctl(relay, "drain", "off")
         wait_health(lab, "/readyz", 200)
         relay.stop()
 
