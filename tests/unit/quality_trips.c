@@ -78,6 +78,7 @@ Test(quality_trips, others_are_none)
 	add(QUALITY_UP, REQUEST, 1, 1000);
 	add(QUALITY_UP, SUCCESS, 1, 2000); // the same way
 	add(QUALITY_DOWN, INDICATION, 1, 3000);
+	add(QUALITY_DOWN, REQUEST, 1, 500); // no answer to it
 	add(QUALITY_DOWN, SUCCESS, 9, 3000);
 	quality_add(&quality, &packet); // without the cookie
 	packet.way = QUALITY_DOWN;

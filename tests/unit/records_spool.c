@@ -3,8 +3,10 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,6 +127,25 @@ Test(spool, a_full_disk_costs_lines_that_are_counted)
 	wait_for(2);
 	cr_expect_eq(stats().n_lost, 2);
 	spool_close(spool);
+}
+
+Test(spool, a_line_that_is_there_in_part_is_ended)
+{
+	struct rlimit limit = {6, RLIM_INFINITY};
+
+	signal(SIGXFSZ, SIG_IGN);
+	cr_assert_eq(spool_open(&spool, path), 0);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	put("one");
+	wait_for(1);
+	put("two");
+	wait_for(2);
+	cr_expect_eq(stats().n_lost, 1);
+	limit.rlim_cur = RLIM_INFINITY;
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	put("three");
+	spool_close(spool);
+	cr_expect_str_eq(content(path), "one\ntw\nthree\n");
 }
 
 Test(spool, what_a_slow_disk_has_no_room_for_is_lost_and_counted)
