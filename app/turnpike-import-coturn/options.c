@@ -15,7 +15,7 @@
 #define TO_STDERR "the log goes to standard error, which systemd's journal keeps and stamps"
 #define TURNPIKECTL "turnpikectl is the control tool, on a local socket"
 #define NO_WEB_ADMIN "users are in the configuration or Redis; there is no web administration"
-#define NO_METRICS "coturn's own endpoint; turnpike's key for metrics is told in turnpike.yaml(5)"
+#define NO_METRICS "is opened by choice: see http.listen and http.coturn-names"
 #define BY_SYSTEMD "systemd starts it and keeps its process"
 #define BURSTS "packets are taken and sent in bursts past the kernel in any case"
 #define NO_STATE "an unauthenticated request makes no state in any case"
@@ -95,7 +95,7 @@ const struct option_row option_rows[] = {
 	TAKEN("mongo-userdb", 'J', TEXT, take_database),
 	TAKEN("redis-userdb", 'N', TEXT, take_redis),
 	LOST("redis-statsdb", 'O', TEXT,
-		"Redis is only read; see turnpike.yaml(5) for what tells of allocations"),
+		"see records.coturn-status, which tells the Redis of `redis`"),
 	NEEDLESS("secret-key-file", 0, TEXT, "it is for the password of a MySQL database"),
 	NEEDLESS("no-auth-pings", 0, FLAG, "Redis is asked for what is needed, never waited for"),
 	TAKEN("no-dynamic-ip-list", 0, FLAG, take_no_dynamic_lists),

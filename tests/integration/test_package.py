@@ -151,7 +151,7 @@ def check_installed(root):
     told = root.run("stat", "-c", "%a %U %G", CONFIG, os.path.dirname(CONFIG), "/var/log/turnpike")
     check(told == "640 root turnpike\n750 root turnpike\n750 turnpike turnpike\n", told)
     check(root.run("turnpike", "--check-config").endswith("can be used\n"), "the example is bad")
-    for tool in ("turnpike-load", "turnpike-import-coturn"):
+    for tool in ("turnpikectl", "turnpike-load", "turnpike-import-coturn"):
         root.run(tool, "--version")
     passwd = root.run("getent", "passwd", "turnpike")
     check(passwd.endswith(":/nonexistent:/usr/sbin/nologin\n"), passwd)

@@ -35,6 +35,10 @@ def page_text(name):
     return done.stdout.replace("\u2010", "-")
 
 
+def help_of(*words):
+    return subprocess.run([*words, "--help"], capture_output=True, text=True, check=True).stdout
+
+
 def options(text):
     return set(LONG.findall(text)) | set(SHORT.findall(text))
 
@@ -50,20 +54,25 @@ class Pages(unittest.TestCase):
         self.assertTrue(PROGRAMS)
         for name, path in PROGRAMS.items():
             with self.subTest(name):
-                told = subprocess.run([path, "--help"], capture_output=True, text=True,
-                                      check=True).stdout
+                told = help_of(path)
+                verbs = re.findall(r"^  ([a-z]+) ", told, re.M)
+                if name == "turnpikectl":
+                    told += "".join(help_of(path, verb) for verb in verbs)
+                    self.assertLessEqual(set(verbs), completed(name, "x", ""))
                 wanted = options(told)
                 self.assertGreater(len(wanted), 3)
                 page = page_text(name)
                 body = page[page.index("\nSYNOPSIS"):page.index("\nEXIT STATUS")]
                 self.assertEqual(options(body), wanted)
-                self.assertEqual(completed(name, "x", "-") - {"--"}, wanted)
+                for verb in verbs:
+                    self.assertRegex(body, rf"\n +{verb}\b")
+                offered = set().union(*(completed(name, verb, "-") for verb in ["x", *verbs]))
+                self.assertEqual(offered - {"--"}, wanted)
 
     def test_have_all_exit_statuses(self):
         for name, path in PROGRAMS.items():
             with self.subTest(name):
-                told = subprocess.run([path, "--help"], capture_output=True, text=True,
-                                      check=True).stdout
+                told = help_of(path)
                 statuses = re.findall(r"\b\d+\b", told[told.index("exit status"):])
                 page = page_text(name)
                 body = page[page.index("\nEXIT STATUS"):]
