@@ -163,18 +163,24 @@ static void on_report(evutil_socket_t fd, short what, void *argument)
 	report_log(&loop->report, loop->box, &loop->clock, false);
 }
 
+static void look_at_clock(struct loop *loop, const struct turn_time *now)
+{
+	struct clock_news news;
+
+	clock_look(&loop->clock, now->now_ms, now->wall_s, &news);
+	report_clock(&news);
+}
+
 // And whether a drain is over.
 static void on_health(evutil_socket_t fd, short what, void *argument)
 {
 	struct loop *loop = argument;
 	const struct turn_time now = loop_time();
-	struct clock_news news;
 	struct vitals vitals;
 
 	(void)fd;
 	(void)what;
-	clock_look(&loop->clock, now.now_ms, now.wall_s, &news);
-	report_clock(&news);
+	look_at_clock(loop, &now);
 	vitals_take(&vitals, loop->box, now.now_ms);
 	report_health(&loop->health, health_judge(&loop->health, &vitals));
 	if (drain_is_over(&loop->drain, vitals.n_allocations, vitals.now_ms)) {
@@ -292,8 +298,10 @@ static void control_rest(struct loop *loop)
 static void control_main(struct loop *loop)
 {
 	const bool adaptive = loop->box->conf->poll == CONF_POLL_ADAPTIVE;
+	const struct turn_time begin = loop_time();
 	unsigned n_rounds = 0;
 
+	look_at_clock(loop, &begin); // what steps from now on is seen
 	while (!atomic_load(&loop->stop)) {
 		const struct turn_time now = loop_time();
 		const unsigned n = control_poll(loop->box->control, &now);
