@@ -1,6 +1,7 @@
 // workers, ports, routes, peers, realms: what there is of each, one line of data for one of them.
 #include "verbs.h"
 
+#include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
 #include <stdio.h>
@@ -9,8 +10,7 @@
 
 #define ITEMS_PER_STEP 32
 
-// How often the worker found something, in hundredths of a percent, is for the reader to work out
-// from two answers: polls and busy_polls only grow.
+// How busy the worker is comes of two answers: busy_ticks of ticks_per_s.
 static json_t *worker_json(const struct box *box, size_t idx)
 {
 	const struct worker_pub *pub = worker_public(box->workers[idx].worker);
@@ -29,6 +29,7 @@ static json_t *worker_json(const struct box *box, size_t idx)
 	verb_set_count(worker, "cpu", rte_lcore_to_cpu_id(EAL_WORKER_LCORE_FIRST + (int)idx));
 	for (size_t i = 0; stats_counter_get(i, &counter); i++)
 		verb_set_count(worker, counter.name, stats_counter_read(stats, &counter));
+	verb_set_count(worker, "ticks_per_s", rte_get_tsc_hz());
 	for (int path = 0; path < N_RELAY_PATHS; path++) {
 		verb_set_count(relayed, relay_path_name(path), stats->n_relayed[path]);
 		verb_set_count(bytes, relay_path_name(path), stats->n_relayed_bytes[path]);

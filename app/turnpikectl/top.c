@@ -71,12 +71,9 @@ static const char *const down[] = {"relayed.down_channel", "relayed.down_data"};
 static const char *const up_bytes[] = {"relayed_bytes.up_channel", "relayed_bytes.up_send"};
 static const char *const down_bytes[] = {"relayed_bytes.down_channel", "relayed_bytes.down_data"};
 
-static double busy_percent(const json_t *before, const json_t *after)
+static double busy_percent(const json_t *before, const json_t *after, double seconds)
 {
-	const double n_polls = count(after, "polls") - count(before, "polls");
-	const double n_busy = count(after, "busy_polls") - count(before, "busy_polls");
-
-	return n_polls > 0 ? 100 * n_busy / n_polls : 0;
+	return 100 * rate(before, after, "busy_ticks", seconds) / count(after, "ticks_per_s");
 }
 
 static double drops_of(const json_t *worker)
@@ -101,8 +98,9 @@ static json_t *worker_row(const json_t *before, const json_t *after, double seco
 {
 	return json_pack("{s:O,s:O,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "worker",
 		json_object_get(after, "worker"), "cpu", json_object_get(after, "cpu"), "busy",
-		busy_percent(before, after), "up", scaled(rate_of(before, after, up, seconds)),
-		"up_bits", scaled(BITS * rate_of(before, after, up_bytes, seconds)), "down",
+		busy_percent(before, after, seconds), "up",
+		scaled(rate_of(before, after, up, seconds)), "up_bits",
+		scaled(BITS * rate_of(before, after, up_bytes, seconds)), "down",
 		scaled(rate_of(before, after, down, seconds)), "down_bits",
 		scaled(BITS * rate_of(before, after, down_bytes, seconds)), "bindings",
 		scaled(rate(before, after, "bindings", seconds)), "requests",
