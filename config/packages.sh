@@ -4,12 +4,12 @@ set -u
 
 packages_build=(gcc libc6-dev meson ninja-build pkg-config libdpdk-dev libcyaml-dev libyaml-dev
 	libcap-ng-dev libmnl-dev libnuma-dev libssl-dev libevent-dev libhiredis-dev libjansson-dev libunistring-dev
-	libncurses-dev)
+	libncurses-dev libpcap-dev)
 # The lab, and coturn's TURN client and peer.
 packages_lab=(iproute2 ethtool procps coturn)
 # For config/build-deb.sh.
 packages_deb=(dpkg-dev debhelper fakeroot scdoc)
-packages_test=(git man-db redis-server prometheus libfaketime valgrind clang libclang-rt-14-dev clang-format-14
+packages_test=(git tcpdump man-db redis-server prometheus libfaketime valgrind clang libclang-rt-14-dev clang-format-14
 	libcriterion-dev python3 python3-seccomp systemd util-linux
 	iputils-ping iputils-arping iptables stun-client chromium python3-gi python3-gst-1.0 gstreamer1.0-nice
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad

@@ -6,6 +6,7 @@
 #define TURNPIKE_LOOP_H
 
 #include "box.h"
+#include "capturing.h"
 #include "clock.h"
 #include "drain.h"
 #include "health.h"
@@ -42,6 +43,7 @@ struct loop {
 	struct clock clock; // looked at when health is judged
 	struct health health; // judged anew every HEALTH_MS
 	struct drain drain;
+	struct capturing capturing;
 	struct admin *admin; // NULL: none is configured
 	uint64_t started_ms;
 };

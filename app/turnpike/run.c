@@ -112,6 +112,7 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 	(void)fd;
 	(void)what;
 	reload_settle(loop);
+	capturing_settle(&loop->capturing, loop->box);
 	if (loop->reload_due)
 		reload_by_signal(loop);
 }
@@ -406,6 +407,7 @@ int run(struct box *box)
 	box->redis = NULL;
 	web_close(loop->web);
 	admin_close(loop->admin);
+	capturing_close(&loop->capturing);
 	close_events(loop);
 	log_flush(); // sites are in the loop, too
 	free(loop);

@@ -57,8 +57,7 @@ static json_t *allocation_json(const struct turn_allocation_view *view)
 	return object;
 }
 
-// What a user is called, also a REST user without the time in front.
-static bool is_user(const struct turn_allocation_view *view, const char *name)
+bool verb_is_user(const struct turn_allocation_view *view, const char *name)
 {
 	const char *all = (const char *)view->user;
 	const char *colon = memchr(all, ':', view->user_bytes);
@@ -78,7 +77,7 @@ static bool is_wanted(const struct admin_call *call, const struct turn_allocatio
 	const char *client = verb_text(call, "client");
 	char text[ADDR_TEXT_BYTES];
 
-	if (user && !is_user(view, user))
+	if (user && !verb_is_user(view, user))
 		return false;
 	if (realm && strcmp(view->realm, realm) != 0)
 		return false;

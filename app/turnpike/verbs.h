@@ -19,6 +19,8 @@ void verb_realms(struct admin_call *call, void *context);
 void verb_allocations(struct admin_call *call, void *context);
 void verb_allocation(struct admin_call *call, void *context);
 void verb_allocation_end(struct admin_call *call, void *context);
+void verb_capture(struct admin_call *call, void *context);
+void verb_capture_end(struct admin_call *call, void *context);
 void verb_kick(struct admin_call *call, void *context);
 void verb_kick_end(struct admin_call *call, void *context);
 void verb_reload(struct admin_call *call, void *context);
@@ -27,6 +29,8 @@ void verb_log(struct admin_call *call, void *context);
 
 // An argument that is a text, or NULL.
 const char *verb_text(const struct admin_call *call, const char *key);
+// What a user is called, also a REST user without the time in front.
+bool verb_is_user(const struct turn_allocation_view *view, const char *name);
 // For what counts: json_int_t has 63 bits, and no counter comes near.
 void verb_set_count(json_t *object, const char *key, uint64_t value);
 json_t *verb_ip(const struct ip_addr *ip);

@@ -103,6 +103,43 @@ int ctl_ask(struct ctl *ctl, json_t *request, void (*on_data)(const json_t *data
 	return status;
 }
 
+// The line that says what comes, byte by byte: what is behind it stays in the socket.
+static json_t *read_first_line(struct ctl *ctl)
+{
+	char line[1024];
+	size_t n = 0;
+
+	while (n < sizeof(line) && read(ctl->fd, line + n, 1) == 1 && line[n] != '\n')
+		n++;
+	return json_loadb(line, n, 0, NULL);
+}
+
+int ctl_ask_stream(struct ctl *ctl, json_t *request)
+{
+	int status = connect_daemon(ctl);
+	json_t *line = NULL;
+	const char *error;
+
+	if (status == EXIT_OK && send_line(ctl, request))
+		line = read_first_line(ctl);
+	json_decref(request);
+	error = json_string_value(json_object_get(line, "error"));
+	if (error) {
+		fprintf(stderr, "turnpikectl: %s\n", error);
+		status = (int)json_integer_value(json_object_get(line, "status"));
+	} else if (status == EXIT_OK && !json_object_get(line, "stream")) {
+		fputs("turnpikectl: the daemon has gone\n", stderr);
+		status = EXIT_UNAVAILABLE;
+	}
+	json_decref(line);
+	return status;
+}
+
+ssize_t ctl_read(struct ctl *ctl, void *bytes, size_t n)
+{
+	return read(ctl->fd, bytes, n);
+}
+
 static void keep(const json_t *data, void *context)
 {
 	json_array_append(context, (json_t *)data);

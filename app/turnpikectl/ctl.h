@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 // After sysexits.h, as the daemon's.
 enum exit_status {
@@ -37,6 +38,7 @@ struct verb {
 
 int verb_status(struct ctl *ctl, int argc, char **argv);
 int verb_show(struct ctl *ctl, int argc, char **argv);
+int verb_capture(struct ctl *ctl, int argc, char **argv);
 int verb_kick(struct ctl *ctl, int argc, char **argv);
 int verb_top(struct ctl *ctl, int argc, char **argv);
 int verb_drain(struct ctl *ctl, int argc, char **argv);
@@ -55,6 +57,10 @@ int ctl_ask(struct ctl *ctl, json_t *request, void (*on_data)(const json_t *data
 	void *context);
 // The same, all lines of data in an array that the caller frees; NULL on failure.
 json_t *ctl_ask_all(struct ctl *ctl, json_t *request, int *status);
+// The same for an answer in bytes: on EXIT_OK they follow.
+int ctl_ask_stream(struct ctl *ctl, json_t *request);
+// Some of them; 0 at the end, -1 where a signal or an error came.
+ssize_t ctl_read(struct ctl *ctl, void *bytes, size_t n);
 void ctl_close(struct ctl *ctl);
 
 #endif

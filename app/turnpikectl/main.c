@@ -18,6 +18,17 @@ static const struct verb verbs[] = {
 		"  --realm R         the same: of that realm\n"
 		"  --client ADDRESS  the same: of that client, with or without its port\n",
 		verb_show},
+	{"capture", "-w FILE [--user NAME | --allocation ID | --peer ADDRESS | --filter WORDS]",
+		"frames as they come and go, as a pcapng file; a signal ends it in order",
+		"  -w, --write FILE  the file, or - for a pipe to Wireshark\n"
+		"  --user NAME       both legs of the allocations that user has now\n"
+		"  --allocation ID   both legs of that one\n"
+		"  --peer ADDRESS    what comes from and goes to it, with or without a port\n"
+		"  --filter WORDS    a filter as tcpdump takes it\n"
+		"  --snap N          bytes of each frame: 14..9216, default 128\n"
+		"  --packets N       end after so many\n"
+		"  --seconds N       end after so long: 1..86400\n",
+		verb_capture},
 	{"kick", "user NAME [--realm R] | allocation ID",
 		"end allocations now; their user may come again",
 		"  --realm R  of that realm only\n", verb_kick},
@@ -72,7 +83,8 @@ static void print_help(void)
 		printf("  %s %s\n      %s\n", verbs[i].name, verbs[i].arguments, verbs[i].text);
 	puts("\n"
 	     "exit status: 0 done, 64 usage, 69 no daemon answers, 71 the daemon lacks memory,\n"
-	     "77 no permission, 78 the configuration does not allow it");
+	     "74 a capture's file cannot be written, 77 no permission, 78 the configuration does\n"
+	     "not allow it");
 }
 
 static const struct verb *find_verb(const char *name)

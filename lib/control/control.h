@@ -119,6 +119,7 @@ struct control_config {
 	struct control_tally_taker ended;
 };
 
+struct capture;
 struct control;
 
 // Returns 0; -ENOMEM.
@@ -167,6 +168,10 @@ struct control_change {
 // rings have no room for now.
 int control_reconfigure(
 	struct control *control, const struct control_change *change, uint64_t *seq);
+// Hand each worker a capture, or NULL take them away: they are the workers' until
+// control_has_applied() is true for the `seq` of having taken them away. Returns 0; -EAGAIN where
+// their rings have no room for now.
+int control_capture(struct control *control, struct capture *const *captures, uint64_t *seq);
 bool control_has_applied(const struct control *control, uint64_t seq);
 
 const struct control_stats *control_stats_get(const struct control *control);

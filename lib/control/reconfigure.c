@@ -19,18 +19,44 @@ static bool is_same(const struct control *c, const struct control_answers *answe
 	return memcmp(&c->answers, answers, sizeof(*answers)) == 0;
 }
 
-// What workers are to know comes before what they are told next.
-static void send_setups(struct control *c, struct worker_setup **setups)
+// To each worker its own; what workers are to know comes before what they are told next.
+static void send_each(struct control *c, struct msg *messages)
 {
 	outbox_send(c);
 	c->seq++;
 	for (size_t i = 0; i < c->n_workers; i++) {
-		const struct msg msg = {.seq = c->seq, .kind = MSG_SETUP, .setup = setups[i]};
-		const bool sent = msg_send(c->workers[i].inbox, &msg);
+		bool sent;
 
+		messages[i].seq = c->seq;
+		sent = msg_send(c->workers[i].inbox, &messages[i]);
 		assert(sent);
 		(void)sent;
 	}
+}
+
+static void send_setups(struct control *c, struct worker_setup **setups)
+{
+	struct msg messages[WORKERS_MAX];
+
+	for (size_t i = 0; i < c->n_workers; i++)
+		messages[i] = (struct msg){.kind = MSG_SETUP, .setup = setups[i]};
+	send_each(c, messages);
+}
+
+int control_capture(struct control *control, struct capture *const *captures, uint64_t *seq)
+{
+	struct msg messages[WORKERS_MAX];
+
+	if (!have_room(control))
+		return -EAGAIN;
+	for (size_t i = 0; i < control->n_workers; i++)
+		messages[i] = (struct msg){
+			.kind = MSG_CAPTURE,
+			.capture = captures ? captures[i] : NULL,
+		};
+	send_each(control, messages);
+	*seq = control->seq;
+	return 0;
 }
 
 static void begin_sweep(struct control *c)

@@ -18,6 +18,7 @@
 
 struct rte_mbuf;
 struct rte_ring;
+struct capture;
 struct worker_setup;
 
 enum msg_kind {
@@ -38,6 +39,7 @@ enum msg_kind {
 	MSG_HOP_SET, // hop_idx, hop
 	MSG_SEND, // mbuf, port_idx
 	MSG_SETUP, // setup: the worker's until it has applied the message
+	MSG_CAPTURE, // capture: the worker's until it has applied the next such message; or NULL
 };
 
 struct msg {
@@ -57,6 +59,7 @@ struct msg {
 		struct flow_hop hop;
 		struct flow_count count;
 		struct worker_setup *setup;
+		struct capture *capture;
 		struct {
 			struct quality_packet seen;
 			uint32_t number; // counts those that found no room too

@@ -220,6 +220,22 @@ void transmit_queue(struct worker *w, uint8_t port_idx, struct rte_mbuf *mbuf)
 	queue(w, port_idx, mbuf);
 }
 
+// Frames that wait since the last round were shown then.
+static void show_frames(struct worker *w, uint8_t port_idx)
+{
+	struct worker_port *port = &w->ports[port_idx];
+
+	capture_burst(w->capture, CAPTURE_OUT, port_idx, port->tx + port->n_shown,
+		port->n_tx - port->n_shown);
+}
+
+void capture_apply(struct worker *w, struct capture *capture)
+{
+	w->capture = capture;
+	for (uint16_t i = 0; i < w->n_ports; i++)
+		w->ports[i].n_shown = w->ports[i].n_tx;
+}
+
 // What a port does not take now waits for the next round.
 void transmit_ports(struct worker *w)
 {
@@ -229,11 +245,14 @@ void transmit_ports(struct worker *w)
 
 		if (port->n_tx == 0)
 			continue;
+		if (unlikely(w->capture))
+			show_frames(w, (uint8_t)i);
 		n_sent = rte_eth_tx_burst(
 			port->config.eth_id, w->idx, port->tx, (uint16_t)port->n_tx);
 		w->pub.stats.n_tx += n_sent;
 		port->n_sent += n_sent;
 		port->n_tx -= n_sent;
+		port->n_shown = port->n_tx;
 		memmove(port->tx, port->tx + n_sent, port->n_tx * sizeof(port->tx[0]));
 	}
 }

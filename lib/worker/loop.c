@@ -38,6 +38,8 @@ static unsigned poll_port(struct worker *w, uint8_t port_idx)
 	b->port_idx = port_idx;
 	b->looped = false;
 	w->pub.stats.n_rx += b->n_rx;
+	if (unlikely(w->capture))
+		capture_burst(w->capture, CAPTURE_IN, port_idx, b->rx, b->n_rx);
 	if (--w->probe.n_left == 0)
 		probe_begin(w);
 	run_burst(w, b);

@@ -65,6 +65,9 @@ static void apply(struct worker *w, const struct msg *msg)
 	case MSG_SETUP:
 		setup_apply(w, msg->setup);
 		break;
+	case MSG_CAPTURE:
+		capture_apply(w, msg->capture);
+		break;
 	case MSG_HOP_SET:
 		w->hops[msg->hop_idx] = msg->hop;
 		break;

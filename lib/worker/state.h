@@ -2,6 +2,7 @@
 #ifndef WORKER_STATE_H
 #define WORKER_STATE_H
 
+#include "capture/capture.h"
 #include "pkt/pkt.h"
 #include "rates.h"
 #include "stun/stun.h"
@@ -144,6 +145,7 @@ struct worker_port {
 	uint64_t mac_word; // config.mac as the first bytes of a frame
 	uint64_t n_sent;
 	unsigned n_tx; // waiting
+	unsigned n_shown; // of them, to a capture
 	struct rte_mbuf *tx[TX_QUEUE_MAX];
 };
 
@@ -177,6 +179,7 @@ struct worker {
 	uint64_t now_ticks; // when this round began; only differences mean something
 	uint64_t ticks_per_ms;
 	bool was_busy; // the round before this one
+	struct capture *capture; // NULL: nobody looks
 	struct probe probe;
 	struct bucket icmp_errors; // that we send
 	struct bucket_rate icmp_rate;
@@ -351,6 +354,8 @@ void probe_end(struct worker *w);
 void probe_look(struct worker *w);
 
 // Take over what is set up anew; what was is left in its place.
+// Frames are copied to `capture` from now on; NULL: to nobody.
+void capture_apply(struct worker *w, struct capture *capture);
 void setup_apply(struct worker *w, struct worker_setup *setup);
 
 // Apply what control sent up to now. Returns how many.

@@ -422,3 +422,85 @@ def test_a_doctor_looks_at_the_daemon():
         relay.process.kill()
         done = attempt(relay, "--json", "doctor")
         check("nobody answers" in done.stdout and done.returncode == 2, f"{done}")
+
+
+def start_capture(relay, path, *arguments):
+    """A capture that runs when this returns."""
+    capture = subprocess.Popen((CTL, "-s", relay.config["admin"]["socket"], "capture", "-w", path,
+                                *arguments), stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: os.path.exists(path) and os.path.getsize(path) > 0, 10, "the file's head")
+    return capture
+
+
+def frames_of(path, *words):
+    """What tcpdump reads, a line each."""
+    done = subprocess.run(("tcpdump", "-nr", path, *words), capture_output=True, text=True,
+                          timeout=20, check=False)
+    check(done.returncode == 0, f"tcpdump: {done.stderr}")
+    return done.stdout.splitlines()
+
+
+def end_capture(capture):
+    capture.send_signal(signal.SIGTERM)
+    check(capture.wait(10) == 0, f"the capture ended with {capture.returncode}")
+
+
+@test()
+def test_a_capture_has_both_legs_of_whom_it_is_asked_for():
+    with Lab() as lab:
+        uclient.start_peer(lab)
+        config = configuration(lab, workers=2)
+        config["auth"]["users"].append({"name": "bob", "password": PASSWORD})
+        relay = start_relay(lab, config)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client, \
+                Client((SERVICE, 3478), "bob", PASSWORD) as other:
+            for each in (client, other):
+                relayed = each.allocate()
+                each.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
+            by_user = lab.path("user.pcapng")
+            capture = start_capture(relay, by_user, "--user", "bob", "--snap", "60")
+            check("another capture runs" in attempt(relay, "capture", "-w", "/dev/null").stderr,
+                  "two captures at once")
+            for i in range(N):
+                for each in (client, other):
+                    message = channel_data(0x4000, b"message %d" % i)
+                    each.send(message)
+                    check(each.receive() == message, "no echo")
+            wait_until(lambda: len(frames_of(by_user)) == 4 * N, 10, "four frames a message")
+            end_capture(capture)
+            own, mine = ("%s:%d" % each.socket.getsockname() for each in (client, other))
+            check(len(frames_of(by_user, "host", SERVICE, "and", "udp", "port", "3478")) == 2 * N,
+                  "the client's leg")
+            check(len(frames_of(by_user, "udp", "port", str(relayed[1]))) == 2 * N, "the peer's leg")
+            check(len(frames_of(by_user, "udp", "port", mine.split(":")[1])) == 2 * N, "whose")
+            check(not frames_of(by_user, "udp", "port", own.split(":")[1]), "somebody else's frames")
+            # By its end: so many packets, and by words that tcpdump would take.
+            ctl(relay, "capture", "-w", lab.path("none"), "--filter", "icmp", "--seconds", "1")
+            check(not frames_of(lab.path("none")), "there was no ICMP")
+            path = lab.path("words.pcapng")
+            capture = start_capture(relay, path, "--filter", f"udp and dst host {lab.peer_address}",
+                                    "--packets", "7", "--snap", "1500")
+            for i in range(N):
+                client.send(channel_data(0x4000, b"once more %d" % i))
+                check(client.receive(), "no echo")
+            check(capture.wait(10) == 0, "the capture did not end")
+            found = frames_of(path, "-X")
+            check(len(frames_of(path)) == 7 and "more.6" in "".join(found), f"{found}")
+            # Somebody who leaves in the middle, and a file that has no room.
+            capture = start_capture(relay, lab.path("gone"), "--peer", lab.peer_address)
+            capture.kill()
+            capture.wait()
+            # Until the daemon has seen that he left, it is his.
+            wait_until(lambda: attempt(relay, "capture", "-w", "/dev/full").returncode == 74, 10,
+                       "a full disk is told")
+            message = channel_data(0x4000, b"the call goes on")
+            client.send(message)
+            check(client.receive() == message, "the call is gone")
+        for arguments in (("-w", "x", "--filter", "udp and and"), ("-w", "x", "--snap", "13"),
+                          ("-w", "x", "--snap", "9217"), ("-w", "x", "--seconds", "0"),
+                          ("-w", "x", "--peer", "nobody"), (), ("-w", "x", "--user", "a", "--peer",
+                          "1.2.3.4"), ("-w", "x", "y")):
+            check(attempt(relay, "capture", *arguments).returncode == USAGE, f"{arguments}")
+        check(attempt(relay, "capture", "-w", "x", "--user", "eve").returncode == UNAVAILABLE, "eve")
+        check(not os.path.exists("x"), "a file of a capture that never began")
+        relay.stop()
