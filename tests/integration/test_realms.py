@@ -28,7 +28,7 @@ def two_realms(lab):
 
 
 def realm_counters(relay, realm):
-    lines = re.findall(rf"\binfo stopped\.realm realm={re.escape(realm)} (.*)$",
+    lines = re.findall(rf'\binfo stopped\.realm realm="{re.escape(realm)}" (.*)$',
                        relay.process.log(), re.MULTILINE)
     check(len(lines) == 1, f"{len(lines)} lines of {realm}")
     return {key: int(value) for key, value in re.findall(r"(\S+)=(\d+)", lines[0])}

@@ -79,9 +79,10 @@ Test(notify_socket, nobody_listens)
 
 Test(notify_socket, an_address_that_cannot_be_is_refused)
 {
-	static const char *const wrong[] = {"x", "relative/path", "/", "@",
+	static const char too_long[] =
 		"/a/path/that/is/longer/than/an/address/of/a/unix/socket/can/ever/be/because/it/"
-		"goes/on/and/on/and/on/and/on/and/on"};
+		"goes/on/and/on/and/on/and/on/and/on";
+	static const char *const wrong[] = {"x", "relative/path", "/", "@", too_long};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		setenv("NOTIFY_SOCKET", wrong[i], 1);
