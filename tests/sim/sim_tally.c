@@ -1,87 +1,10 @@
 // What an allocation's flows have carried, summed over two workers whose tables each see a part of
 // it: when it ends, when some of them end before, and on demand.
-#include "caller.h"
+#include "counted.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
-
-#define CLIENT_IP "198.18.1.1"
-#define PEER_PORT 4000
-#define TALLIES_MAX 64
-
-static struct world world;
-static struct caller caller;
-static int last_code;
-static struct control_tally tallies[TALLIES_MAX]; // told at ends
-static unsigned n_tallies;
-static struct control_tally answer; // of the last question
-static unsigned n_answers;
-
-static void on_arrived(struct world *from, const struct datagram *datagram)
-{
-	(void)from;
-	if (datagram->to.port == caller.address.port && datagram->from.port == world.service.port &&
-		datagram->payload[0] == 0x01)
-		last_code = caller_read(&caller, datagram);
-}
-
-static void on_ended(void *context, const struct control_tally *tally)
-{
-	cr_expect_eq(context, &world);
-	cr_assert_lt(n_tallies, TALLIES_MAX);
-	tallies[n_tallies++] = *tally;
-}
-
-static void on_answer(void *context, const struct control_tally *tally)
-{
-	cr_expect_eq(context, &caller);
-	answer = *tally;
-	n_answers++;
-}
-
-static void run(void)
-{
-	world_run(&world);
-	world_check(&world);
-}
-
-static int send_request(struct datagram *d)
-{
-	last_code = -1;
-	world_send(&world, d);
-	run();
-	return last_code;
-}
-
-static int allocate(void)
-{
-	struct datagram d;
-
-	caller_allocate(&caller, &world, &d, false);
-	return send_request(&d);
-}
-
-static struct endpoint peer(unsigned i)
-{
-	char ip[32];
-
-	snprintf(ip, sizeof(ip), "198.18.2.%u", i + 1);
-	return world_endpoint(ip, PEER_PORT);
-}
-
-static void bind_peer(unsigned i)
-{
-	const struct endpoint to = peer(i);
-	struct stun_writer w;
-	struct datagram d;
-
-	caller_begin(&caller, &w, &d, STUN_CHANNEL_BIND);
-	stun_put_channel(&w, (uint16_t)(CALLER_CHANNEL + i));
-	stun_put_xor_address(&w, STUN_ATTR_XOR_PEER_ADDRESS, &to);
-	caller_end(&caller, &world, &w, &d);
-	cr_assert_eq(send_request(&d), 0);
-}
 
 static void permit_peer(unsigned i)
 {
@@ -91,17 +14,6 @@ static void permit_peer(unsigned i)
 
 	caller_begin(&caller, &w, &d, STUN_CREATE_PERMISSION);
 	stun_put_xor_address(&w, STUN_ATTR_XOR_PEER_ADDRESS, &to);
-	caller_end(&caller, &world, &w, &d);
-	cr_assert_eq(send_request(&d), 0);
-}
-
-static void release(void)
-{
-	struct stun_writer w;
-	struct datagram d;
-
-	caller_begin(&caller, &w, &d, STUN_REFRESH);
-	stun_put_u32(&w, STUN_ATTR_LIFETIME, 0);
 	caller_end(&caller, &world, &w, &d);
 	cr_assert_eq(send_request(&d), 0);
 }
