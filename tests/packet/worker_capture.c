@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <rte_cycles.h>
+#include <rte_ring.h>
 
 #define SNAP 60
 #define N_RECORDS 15
@@ -119,6 +120,30 @@ Test(worker_capture, what_finds_no_room_is_lost_and_counted)
 	cr_expect_eq(capture_n_lost(capture), 20 - N_RECORDS);
 	for (unsigned i = 0; i < N_RECORDS; i++)
 		cr_expect(capture_take(capture, &taken.record));
+	cr_expect_not(capture_take(capture, &taken.record));
+}
+
+// The port takes nothing at first: what waits is the same frame in the next round.
+Test(worker_capture, a_frame_that_waits_for_its_port_is_kept_once)
+{
+	static const char message[] = "\x40\x01\x00\x04"
+				      "data";
+	const struct datagram up = {CLIENT, SERVICE, message, 8};
+	const struct frame frame = frame_udp(&up);
+	struct rte_ring *wire = rig.port.memory_tx[0];
+	struct frame out;
+
+	while (rte_ring_enqueue(wire, NULL) == 0)
+		;
+	begin("");
+	rig_receive(&rig, &frame);
+	for (int i = 0; i < 3; i++)
+		worker_poll(rig.worker);
+	rte_ring_reset(wire);
+	worker_poll(rig.worker);
+	cr_expect(rig_sent(&rig, &out));
+	expect_record(CAPTURE_IN, 50, "\x40\x01\x00\x04");
+	expect_record(CAPTURE_OUT, 46, "data");
 	cr_expect_not(capture_take(capture, &taken.record));
 }
 
