@@ -155,20 +155,43 @@ static bool add_peer(struct admin_call *call, struct job *job)
 	return true;
 }
 
-// The whole filter in words. False as in find_user().
+static bool has_tags(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->n_ports; i++)
+		if (conf->ports[i].vlan)
+			return true;
+	return false;
+}
+
+// Frames with a tag are others to libpcap. No words: all frames in any case.
+static void allow_tags(struct job *job)
+{
+	char *plain = strdup(job->expression);
+
+	job->is_cut |= !plain;
+	job->n = 0;
+	if (plain)
+		add(job, "(%s) or (vlan and (%s))", plain, plain);
+	free(plain);
+}
+
+// Those of the operator mean what they say. False as in find_user().
 static bool make_expression(struct admin_call *call, struct loop *loop, struct job *job)
 {
 	const char *filter = verb_text(call, "filter");
+	bool found = true;
 
 	if (verb_text(call, "user"))
-		return find_user(call, loop, job);
-	if (verb_text(call, "id"))
-		return find_allocation(call, loop, job);
-	if (verb_text(call, "peer"))
-		return add_peer(call, job);
-	if (filter)
+		found = find_user(call, loop, job);
+	else if (verb_text(call, "id"))
+		found = find_allocation(call, loop, job);
+	else if (verb_text(call, "peer"))
+		found = add_peer(call, job);
+	else if (filter)
 		add(job, "%s", filter);
-	return true;
+	if (found && !filter && job->n && has_tags(loop->box->conf))
+		allow_tags(job);
+	return found;
 }
 
 static void begin(struct admin_call *call, struct loop *loop, struct job *job)

@@ -6,8 +6,9 @@ import socket
 import struct
 
 import uclient
-from lab import CLIENT, SERVICE, Lab, check, test
+from lab import CLIENT, SERVICE, Lab, check, test, wait_until
 from relay import BINARY, configuration, start_relay
+from test_ctl import end_capture, frames_of, start_capture
 
 WIRE_BRIDGE = os.path.join(os.path.dirname(BINARY), "../../tests/integration/wire_bridge")
 CLIENT_TAP = "far0"
@@ -137,7 +138,8 @@ def test_frames_with_a_vlan_tag():
         check(vlan == VLAN and answer[6:8] == b"\0\2" and answer[14:18] == theirs, answer.hex())
         relay_mac = answer[8:14]
 
-        # A Binding request is the worker's.
+        # A Binding request is the worker's; a capture of its client sees behind the tag.
+        capture = start_capture(relay, lab.path("tagged.pcapng"), "--peer", "198.18.0.77:5000")
         request = struct.pack("!HHI", 1, 0, 0x2112a442) + b"transaction!"
         udp = struct.pack("!HHHH", 5000, 3478, 8 + len(request), 0) + request
         header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0) + ours + theirs
@@ -146,6 +148,8 @@ def test_frames_with_a_vlan_tag():
         vlan, packet = host.receive(0x0800)
         check(vlan == VLAN, f"tag {vlan}")
         check(packet[28:30] == b"\x01\x01" and packet[36:48] == b"transaction!", packet.hex())
+        wait_until(lambda: len(frames_of(lab.path("tagged.pcapng"))) == 2, 10, "in and out")
+        end_capture(capture)
 
         # Another tag, and none, are not this port's.
         host.send(relay_mac, VLAN + 1, 0x0800, header + udp)
