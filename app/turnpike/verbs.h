@@ -19,6 +19,8 @@ void verb_realms(struct admin_call *call, void *context);
 void verb_allocations(struct admin_call *call, void *context);
 void verb_allocation(struct admin_call *call, void *context);
 void verb_allocation_end(struct admin_call *call, void *context);
+void verb_config(struct admin_call *call, void *context);
+void verb_config_end(struct admin_call *call, void *context);
 void verb_capture(struct admin_call *call, void *context);
 void verb_capture_end(struct admin_call *call, void *context);
 void verb_kick(struct admin_call *call, void *context);

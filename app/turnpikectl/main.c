@@ -10,7 +10,9 @@
 
 static const struct verb verbs[] = {
 	{"status", "", "what the relay is and does, in one look", NULL, verb_status},
-	{"show", "workers|ports|routes|peers|realms|allocations|users [filters] | allocation ID",
+	{"show",
+		"workers|ports|routes|peers|realms|config|allocations|users [filters] | allocation "
+		"ID",
 		"all there is of each",
 		"  --user NAME       allocations and users: of that user; of a REST user also "
 		"what\n"

@@ -108,7 +108,13 @@ static const struct column user_columns[] = {
 	{"channels", "CHANNELS"},
 };
 
+static const struct column config_columns[] = {
+	{"key", "KEY"},
+	{"value", "VALUE"},
+};
+
 static const struct subject subjects[] = {
+	{"config", "no configuration", config_columns, N_ELEMENTS(config_columns)},
 	{"allocations", "no allocations", allocation_columns, N_ELEMENTS(allocation_columns)},
 	{"users", "no users with an allocation", user_columns, N_ELEMENTS(user_columns)},
 	{"workers", "no workers", worker_columns, N_ELEMENTS(worker_columns)},

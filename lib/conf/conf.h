@@ -254,6 +254,9 @@ struct conf_diff {
 // What `to` has other than `from`, by the table of all keys in keys.c. conf_diff_free() is due in
 // any case. Returns 0; -ENOMEM.
 int conf_diff(struct conf_diff *out, const struct conf *from, const struct conf *to);
+// All keys with their values in `text`, as above; of secrets how many there are, or whether. The
+// same is due. Returns 0; -ENOMEM.
+int conf_list(struct conf_diff *out, const struct conf *conf);
 void conf_diff_free(struct conf_diff *diff);
 
 #endif

@@ -76,7 +76,7 @@ struct list_text {
 
 #define LIST_TEXT_BYTES (CONF_CHANGE_TEXT_BYTES - 24) // room for " and 4096 more"
 
-static void append(struct list_text *list, char sign, const char *item)
+static void append(struct list_text *list, const char *sign, const char *item)
 {
 	const size_t n = list->n_bytes + strlen(item) + 2;
 
@@ -85,7 +85,7 @@ static void append(struct list_text *list, char sign, const char *item)
 		return;
 	}
 	list->n_bytes += (size_t)sprintf(
-		list->text + list->n_bytes, "%s%c%s", list->n_bytes ? " " : "", sign, item);
+		list->text + list->n_bytes, "%s%s%s", list->n_bytes ? " " : "", sign, item);
 }
 
 static void end_list(struct list_text *list)
@@ -108,9 +108,9 @@ static void tell_list(const struct items *from, const struct items *to, char *te
 					       : strcmp(from->sorted[i], to->sorted[k]);
 
 		if (order < 0)
-			append(&list, '-', from->sorted[i]);
+			append(&list, "-", from->sorted[i]);
 		else if (order > 0)
-			append(&list, '+', to->sorted[k]);
+			append(&list, "+", to->sorted[k]);
 		i += order <= 0;
 		k += order >= 0;
 	}
@@ -323,6 +323,64 @@ int conf_diff(struct conf_diff *out, const struct conf *from, const struct conf 
 	rc = compare_file(out, &file);
 	rc = rc ? rc : compare_ports(out, &file);
 	return rc ? rc : compare_realms(out, &file);
+}
+
+// Of secrets, how many there are.
+static void tell_value(const struct key *key, const struct items *items, char *text)
+{
+	struct list_text list = {.text = text};
+
+	if (key->secret && key->count) {
+		sprintf(text, "%zu", items->n);
+	} else if (key->secret) {
+		sprintf(text, "%s", strcmp(items->texts[0], "none") ? "set" : "none");
+	} else if (!key->count) {
+		snprintf(text, CONF_CHANGE_TEXT_BYTES, "%s", items->texts[0]);
+	} else {
+		for (size_t i = 0; i < items->n; i++)
+			append(&list, "", items->texts[i]);
+		if (items->n == 0)
+			sprintf(text, "none");
+		else if (list.n_left_out)
+			end_list(&list);
+	}
+}
+
+static int list_table(struct conf_diff *out, const struct key_table *table, const struct pair *pair)
+{
+	for (size_t i = 0; i < table->n; i++) {
+		const struct key *key = &table->keys[i];
+		struct conf_change *value = add_change(out);
+		struct items items;
+
+		if (!value || write_items(&items, key, pair->to))
+			return -ENOMEM;
+		write_key(value->key, key, pair);
+		value->needs_restart = key->when == KEY_RESTART;
+		tell_value(key, &items, value->text);
+		free_items(&items);
+	}
+	return 0;
+}
+
+int conf_list(struct conf_diff *out, const struct conf *conf)
+{
+	int rc;
+
+	*out = (struct conf_diff){0};
+	rc = list_table(out, &keys_of_file, &(struct pair){.to = conf});
+	for (size_t i = 0; i < conf->n_ports && !rc; i++)
+		rc = list_table(out, &keys_of_port,
+			&(struct pair){.to = &conf->ports[i],
+				.list = "ports",
+				.name = conf->ports[i].name});
+	for (size_t i = 0; i < conf->n_realms && !rc; i++)
+		rc = list_table(out, &keys_of_realm,
+			&(struct pair){.to = &conf->realms[i],
+				.list = "realms",
+				.name = conf->realms[i].name,
+				.is_first = i == 0});
+	return rc;
 }
 
 void conf_diff_free(struct conf_diff *diff)

@@ -216,6 +216,10 @@ def test_a_reload_says_what_it_changes_or_why_it_does_not():
         check(ctl(relay, "reload") == "reloaded\n", "nothing differs any more")
         with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
             check(try_allocate(client).error == 486, "a reload ends a drain")
+        config = {row["key"]: row["value"] for row in rows(relay, "show", "config")}
+        check(config["limits.allocations"] == "100" and config["auth.users"] == "1" and
+              config["ports[wire].mtu"] == "1500", f"{config}")
+        check(PASSWORD not in ctl(relay, "show", "config"), "a secret is shown")
         relay.config["workers"]["count"] = 2
         relay.write()
         done = attempt(relay, "reload")

@@ -473,3 +473,30 @@ Test(conf_diff, a_long_list_is_cut_and_says_so)
 	conf_diff_free(&diff);
 	free(changed);
 }
+
+// Each key of the tables once, also of each port and realm, and no secret.
+Test(conf_diff, a_list_has_every_key_with_its_value)
+{
+	struct conf *conf = load(base);
+	struct conf_diff list;
+	size_t n =
+		keys_of_file.n + conf->n_ports * keys_of_port.n + conf->n_realms * keys_of_realm.n;
+	bool has_limit = false;
+
+	cr_assert_eq(conf_list(&list, conf), 0);
+	cr_expect_eq(list.n, n);
+	for (size_t i = 0; i < list.n; i++) {
+		const char *text = list.changes[i].text;
+
+		cr_expect_gt(strlen(text), 0, "%s", list.changes[i].key);
+		cr_expect_null(strstr(text, "hush"), "%s: %s", list.changes[i].key, text);
+		cr_expect_null(strstr(text, KEY_A), "%s: %s", list.changes[i].key, text);
+		has_limit |= strcmp(list.changes[i].key, "memory.mbufs") == 0 &&
+			strcmp(text, "4096") == 0;
+		for (size_t k = 0; k < i; k++)
+			cr_expect_str_neq(list.changes[i].key, list.changes[k].key);
+	}
+	cr_expect(has_limit);
+	conf_diff_free(&list);
+	conf_destroy(conf);
+}
