@@ -24,6 +24,8 @@ KEPT = re.compile(r"(var/(lib/dpkg|cache|log)|tmp|dev|proc|sys)(/|$)|etc/\.pwd\.
 # These two tell what they are asked for, and do nothing.
 RECORDER = '#!/bin/sh\necho "${0##*/} $*" >>/calls\n'
 RECORDED = ("usr/bin/systemctl", "usr/bin/deb-systemd-invoke")
+# /run is the root's own, the machine's comes and goes. This test, adduser and DPDK make these.
+RUN = re.compile(r"run/(lock|systemd|adduser|dpdk)(/|$)")
 PACE_S = 0.01
 
 
@@ -43,6 +45,8 @@ class Root:
                            f"mount --rbind /dev {self.merged}/dev\n"
                            f"mount -t proc proc {self.merged}/proc\n"
                            f"mount -t sysfs sysfs {self.merged}/sys\n"
+                           f"mount -t tmpfs run {self.merged}/run\n"
+                           f"mkdir {self.merged}/run/lock\n"
                            "echo mounted; exec sleep infinity", name="root")
         holder.wait_log("^mounted$")
         self.enter = ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt")
@@ -71,11 +75,12 @@ class Root:
 
     def leftovers(self):
         """What was written to the root and is still there, but KEPT."""
-        listed = self.sh(f"cd {self.upper}; find . -mindepth 1 -printf '%y %P\\n'")
+        listed = self.sh(f"cd {self.upper}; find . -mindepth 1 -printf '%y %P\\n'\n"
+                         f"cd {self.merged}; find run -mindepth 1 -printf '%y %p\\n'")
         found = []
         for line in listed.splitlines():
             kind, path = line.split(" ", 1)
-            if KEPT.match(path) or path in (*RECORDED, "calls", "run/systemd/system"):
+            if KEPT.match(path) or RUN.match(path) or path in (*RECORDED, "calls"):
                 continue
             below = f"/{path}"
             if kind == "d" and os.path.isdir(below):
