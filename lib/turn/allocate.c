@@ -324,9 +324,10 @@ static enum stun_code when_full(const struct call *call)
 // RFC 8656 §7.2: of the user, and of all users of the realm.
 static bool is_quota_reached(const struct realm *realm, const struct account *account)
 {
-	return (realm->n_allocations_max && realm->n_allocations >= realm->n_allocations_max) ||
-		(realm->n_allocations_per_user &&
-			account->n_allocations >= realm->n_allocations_per_user);
+	const struct limits limits = realm_limits(realm);
+
+	return (limits.in_all && realm->n_allocations >= limits.in_all) ||
+		(limits.per_user && account->n_allocations >= limits.per_user);
 }
 
 enum stun_code allocate_handle(struct call *call)

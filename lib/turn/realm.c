@@ -105,22 +105,27 @@ int realm_update(struct realm *realm, const struct turn_realm_update *update)
 	rc = rc ? rc : replace_secrets(realm, update->rest_secrets, update->n_rest_secrets);
 	if (rc)
 		return rc;
-	realm->n_allocations_max = update->n_allocations_max ? update->n_allocations_max
-							     : realm->n_own_allocations_max;
-	realm->n_allocations_per_user = update->n_allocations_per_user
-		? update->n_allocations_per_user
-		: realm->n_own_allocations_per_user;
+	realm->source_limits =
+		(struct limits){update->n_allocations_max, update->n_allocations_per_user};
 	return 0;
+}
+
+struct limits realm_limits(const struct realm *realm)
+{
+	const struct limits *own = &realm->own_limits, *source = &realm->source_limits;
+
+	return (struct limits){
+		.in_all = source->in_all ? source->in_all : own->in_all,
+		.per_user = source->per_user ? source->per_user : own->per_user,
+	};
 }
 
 int realm_init(struct realm *realm, const struct turn_realm_config *config, struct stun_mac *mac,
 	const uint8_t nonce_secret[static 32])
 {
 	realm->uses_source = config->uses_source;
-	realm->n_allocations_max = config->n_allocations_max;
-	realm->n_own_allocations_max = config->n_allocations_max;
-	realm->n_allocations_per_user = config->n_allocations_per_user;
-	realm->n_own_allocations_per_user = config->n_allocations_per_user;
+	realm->own_limits =
+		(struct limits){config->n_allocations_max, config->n_allocations_per_user};
 	make_offer(realm, config);
 	stun_hmac_sha256(
 		mac, realm->nonce_secret, nonce_secret, 32, config->name, strlen(config->name));
@@ -158,20 +163,11 @@ static int carry_secrets(struct realm *realm, const struct realm *old)
 	return rc;
 }
 
-// A source's word about limits differs from what is configured.
-static uint32_t carried_limit(uint32_t own, uint32_t old, uint32_t old_own)
-{
-	return old != old_own ? old : own;
-}
-
 int realm_carry(struct realm *realm, const struct realm *old)
 {
 	const int rc = carry_secrets(realm, old);
 
-	realm->n_allocations_max = carried_limit(
-		realm->n_allocations_max, old->n_allocations_max, old->n_own_allocations_max);
-	realm->n_allocations_per_user = carried_limit(realm->n_allocations_per_user,
-		old->n_allocations_per_user, old->n_own_allocations_per_user);
+	realm->source_limits = old->source_limits;
 	return rc ? rc : peers_carry(&realm->peers, &old->peers);
 }
 

@@ -19,6 +19,12 @@ struct secret {
 	bool sha256;
 };
 
+// Allocations at one time; 0: no limit.
+struct limits {
+	uint32_t in_all;
+	uint32_t per_user;
+};
+
 #define OFFER_BYTES_MAX 8 // of PASSWORD-ALGORITHMS: two algorithms without parameters
 
 struct realm {
@@ -36,10 +42,8 @@ struct realm {
 	bool uses_source;
 	size_t source_idx; // its number at the start; SIZE_MAX: it came later
 	bool source_knows; // it used the source at the start
-	uint32_t n_allocations_max; // 0: no limit
-	uint32_t n_own_allocations_max; // as configured
-	uint32_t n_allocations_per_user; // 0: no limit
-	uint32_t n_own_allocations_per_user;
+	struct limits own_limits; // as configured
+	struct limits source_limits; // each that is not 0 stands for the configured one
 	struct peers peers;
 
 	bool gone; // no longer configured
@@ -64,6 +68,8 @@ int realm_update(struct realm *realm, const struct turn_realm_update *update);
 int realm_carry(struct realm *realm, const struct realm *old);
 // What is configured becomes that of `next`, which gets what was; the rest stays.
 void realm_adopt(struct realm *realm, struct realm *next);
+// Those that hold now.
+struct limits realm_limits(const struct realm *realm);
 // The one that a listener asks for.
 struct realm *realm_of(const struct turn *turn, const struct endpoint *service);
 

@@ -105,7 +105,10 @@ struct identity *users_hold(struct users *users, struct realm *realm, const stru
 		accounts_drop(&users->accounts, account); // it holds it already
 	else
 		identity = add(users, realm, who, account);
-	return identity ? identity_share(identity) : NULL;
+	if (!identity)
+		return NULL;
+	identity->revoked = false; // a source may vouch for a key that once was configured
+	return identity_share(identity);
 }
 
 struct identity *identity_share(struct identity *identity)

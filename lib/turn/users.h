@@ -67,8 +67,8 @@ const struct identity *users_find(
 	const struct users *users, const struct realm *realm, const void *name, size_t n_bytes);
 const struct identity *users_find_hash(const struct users *users, const struct realm *realm,
 	const uint8_t hash[static STUN_SHA256_BYTES]);
-// Take a reference to the identity, made where there is none yet. It counts for `account`, or NULL:
-// for the one of its own. NULL without memory.
+// Take a reference to the identity of who has just signed, made where there is none yet. It counts
+// for `account`, or NULL: for the one of its own. NULL without memory.
 struct identity *users_hold(struct users *users, struct realm *realm, const struct principal *who,
 	struct account *account);
 // One reference more.

@@ -57,13 +57,29 @@ static void reconfigure(void)
 	cr_assert_eq(rig_reconfigure(&rig, &config), 0);
 }
 
-static void next_client(void)
+// With nothing of before.
+static inline void reopen(void)
+{
+	rig_close(&rig);
+	rig_open(&rig, &config);
+	rig_challenge(&rig);
+}
+
+static inline void next_client(void)
 {
 	rig.client.port++;
 	rig_challenge(&rig);
 }
 
-static size_t n_services(void)
+static inline struct ip_range range(const char *text)
+{
+	struct ip_range out;
+
+	cr_assert_eq(range_parse(&out, text), 0);
+	return out;
+}
+
+static inline size_t n_services(void)
 {
 	struct endpoint service;
 	size_t n = 0;
@@ -73,7 +89,7 @@ static size_t n_services(void)
 	return n;
 }
 
-static void expect_range(uint16_t port_min, uint16_t port_max)
+static inline void expect_range(uint16_t port_min, uint16_t port_max)
 {
 	struct relay_range range;
 

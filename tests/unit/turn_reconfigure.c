@@ -12,21 +12,6 @@ static const struct rig_user alice_by_north = {"1700000600:alice",
 
 TestSuite(turn_reconfigure, .init = open_rig, .fini = close_rig);
 
-static void reopen(void)
-{
-	rig_close(&rig);
-	rig_open(&rig, &config);
-	rig_challenge(&rig);
-}
-
-static struct ip_range range(const char *text)
-{
-	struct ip_range out;
-
-	cr_assert_eq(range_parse(&out, text), 0);
-	return out;
-}
-
 Test(turn_reconfigure, the_same_again_changes_nothing)
 {
 	cr_assert_eq(rig_allocate(&rig), 0);
@@ -448,74 +433,6 @@ Test(turn_reconfigure, mobility_and_software_can_be_turned_on_and_off)
 	cr_expect_eq(rig_move(&rig), 405);
 	cr_expect_eq(rig_refresh(&rig, 600), 0, "the pending 5-tuple goes on");
 	cr_expect_null(turn_check(rig.turn));
-}
-
-// See turn_realm.c.
-static const struct rig_user alice_in_blue_by_north = {"1700000600:alice",
-	{{0x0e, 0xa5, 0xc8, 0x2f, 0x6d, 0x94, 0x04, 0x95, 0x24, 0x7b, 0x90, 0x65, 0x82, 0x67, 0x1c,
-		 0x61},
-		16}};
-
-static enum turn_lookup find_nobody(void *context, size_t realm_idx, const void *name,
-	size_t n_bytes, bool may_ask, struct turn_keys *out)
-{
-	(void)name;
-	(void)n_bytes;
-	(void)may_ask;
-	(void)out;
-	*(size_t *)context = realm_idx;
-	return TURN_UNKNOWN;
-}
-
-// The source knows realms by their places at the start.
-Test(turn_reconfigure, what_a_source_has_said_stays)
-{
-	const struct ip_range deny = range("11.0.0.1");
-	struct turn_realm_update update = {
-		.rest_secrets = &north,
-		.n_rest_secrets = 1,
-		.n_allocations_per_user = 1,
-		.deny = &deny,
-		.n_deny = 1,
-	};
-	size_t asked_idx = 99;
-	struct turn_realm_config more[2] = {blue, blue};
-
-	more[0].name = "green";
-	more[0].services = &config.services[0];
-	more[1].uses_source = true;
-	config.source = (struct turn_source){find_nobody, &asked_idx};
-	config.more_realms = more;
-	config.n_more_realms = 2;
-	reopen();
-	cr_assert_eq(turn_realm_update(rig.turn, 2, &update), 0);
-	config.more_realms = &more[1];
-	config.n_more_realms = 1;
-	more[1].users = users + 1;
-	more[1].n_users = 1;
-	reconfigure();
-	rig.service.port = CLOSED;
-	rig.realm = "blue";
-	rig_challenge(&rig);
-	cr_expect_eq(rig_allocate(&rig), 401);
-	cr_expect_eq(asked_idx, 2);
-	rig.user = &rig_other;
-	cr_expect_eq(rig_allocate(&rig), 0);
-	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 403);
-	next_client();
-	cr_expect_eq(rig_allocate(&rig), 486);
-	rig.user = &alice_in_blue_by_north;
-	cr_expect_eq(rig_allocate(&rig), 0);
-	next_client();
-	rig.user = &rig_other;
-	update = (struct turn_realm_update){.n_allocations_per_user = 2};
-	cr_assert_eq(turn_realm_update(rig.turn, 2, &update), 0);
-	cr_expect_eq(rig_allocate(&rig), 0);
-	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 0);
-	cr_expect_eq(turn_realm_update(rig.turn, 1, &update), 0, "of green, which is gone");
-	config.realm.uses_source = true;
-	cr_expect_eq(rig_reconfigure(&rig, &config), -EINVAL, "it does not know that one");
-	config.n_more_realms = 0;
 }
 
 static void act(struct random *random)
