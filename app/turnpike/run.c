@@ -143,7 +143,7 @@ static void on_users(void *argument)
 	control_users_answered(loop->box->control);
 }
 
-static void on_realm(void *argument, size_t realm_idx, const struct turn_realm_update *update)
+static int on_realm(void *argument, size_t realm_idx, const struct turn_realm_update *update)
 {
 	struct loop *loop = argument;
 	const int rc = turn_realm_update(loop->box->turn, realm_idx, update);
@@ -153,6 +153,7 @@ static void on_realm(void *argument, size_t realm_idx, const struct turn_realm_u
 		"allocations_per_user=%u",
 		realm_idx, update->n_rest_secrets, update->n_allow, update->n_deny,
 		update->n_allocations_max, update->n_allocations_per_user);
+	return rc;
 }
 
 static void on_report(evutil_socket_t fd, short what, void *argument)

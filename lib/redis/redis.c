@@ -143,9 +143,9 @@ struct turn_source redis_source(struct redis *redis)
 	return (struct turn_source){find, redis};
 }
 
-void redis_tell_realm(struct redis *redis, size_t realm_idx, const struct turn_realm_update *update)
+int redis_tell_realm(struct redis *redis, size_t realm_idx, const struct turn_realm_update *update)
 {
-	redis->to.on_realm(redis->to.context, realm_idx, update);
+	return redis->to.on_realm(redis->to.context, realm_idx, update);
 }
 
 static void read_settings(struct redis *redis)

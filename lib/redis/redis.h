@@ -46,7 +46,8 @@ struct redis_config {
 struct redis_callbacks {
 	// Users were answered, or will not be: requests that got TURN_LATER may come again.
 	void (*on_users)(void *context);
-	void (*on_realm)(void *context, size_t realm_idx, const struct turn_realm_update *update);
+	// Returns 0, or what is wrong: then it is told again after the next reading.
+	int (*on_realm)(void *context, size_t realm_idx, const struct turn_realm_update *update);
 	void *context;
 };
 

@@ -167,7 +167,8 @@ static void tell(struct settings *s)
 
 	for (size_t i = 0; i < s->n_secrets; i++)
 		secrets[i] = (struct turn_rest_secret){.text = s->secrets[i]};
-	redis_tell_realm(s->redis, s->realm_idx, &update);
+	if (redis_tell_realm(s->redis, s->realm_idx, &update))
+		return;
 	s->told = true;
 	s->told_digest = s->digest;
 }

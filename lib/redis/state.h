@@ -25,7 +25,6 @@ struct redis {
 	uint64_t n_full;
 };
 
-void redis_tell_realm(
-	struct redis *redis, size_t realm_idx, const struct turn_realm_update *update);
+int redis_tell_realm(struct redis *redis, size_t realm_idx, const struct turn_realm_update *update);
 
 #endif

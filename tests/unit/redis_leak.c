@@ -25,11 +25,12 @@ static void on_users(void *context)
 	(void)context;
 }
 
-static void on_realm(void *context, size_t realm_idx, const struct turn_realm_update *update)
+static int on_realm(void *context, size_t realm_idx, const struct turn_realm_update *update)
 {
 	(void)context;
 	(void)realm_idx;
 	(void)update;
+	return 0;
 }
 
 // What the link is told by a server that listens and never speaks.

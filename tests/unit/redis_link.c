@@ -25,6 +25,7 @@ static int listener;
 static int server = -1; // our end of the link
 static unsigned n_users_told;
 static unsigned n_realms_told;
+static int realm_says;
 static struct turn_realm_update told;
 static char told_secret[64];
 static char told_peers[256];
@@ -35,7 +36,7 @@ static void on_users(void *context)
 	n_users_told++;
 }
 
-static void on_realm(void *context, size_t realm_idx, const struct turn_realm_update *update)
+static int on_realm(void *context, size_t realm_idx, const struct turn_realm_update *update)
 {
 	char text[RANGE_TEXT_BYTES];
 
@@ -49,6 +50,7 @@ static void on_realm(void *context, size_t realm_idx, const struct turn_realm_up
 	for (size_t i = 0; i < update->n_deny; i++)
 		snprintf(told_peers + strlen(told_peers), sizeof(told_peers) - strlen(told_peers),
 			"%s ", range_format(&update->deny[i], text));
+	return realm_says;
 }
 
 static void turn_loop(void)
@@ -385,6 +387,20 @@ Test(redis_link, settings_are_told_again_only_where_they_changed)
 	expect_settings_read();
 	say(EMPTY "*2\r\n$7\r\n9.0.0.2\r\n$7\r\n9.0.0.1\r\n" EMPTY NO_QUOTAS);
 	wait_for(n_realms_told == 3);
+}
+
+Test(redis_link, settings_that_were_not_taken_are_told_again)
+{
+	come_up();
+	realm_says = -ENOMEM;
+	for (unsigned n_told = 2; n_told < 5; n_told++) {
+		settings_read(&redis->settings[1], &redis->link);
+		expect_settings_read();
+		say(EMPTY EMPTY "*1\r\n$7\r\n9.0.0.1\r\n" NO_QUOTAS);
+		wait_for(redis->settings[1].n_due == 0);
+		cr_expect_eq(n_realms_told, n_told < 4 ? n_told : 3);
+		realm_says = 0;
+	}
 }
 
 Test(redis_link, settings_that_could_not_all_be_read_stay_as_they_were)

@@ -24,11 +24,12 @@ static void on_users(void *context)
 	(void)context;
 }
 
-static void on_realm(void *context, size_t realm_idx, const struct turn_realm_update *update)
+static int on_realm(void *context, size_t realm_idx, const struct turn_realm_update *update)
 {
 	(void)context;
 	(void)realm_idx;
 	(void)update;
+	return 0;
 }
 
 static void turn_loop(void)
