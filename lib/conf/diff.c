@@ -187,7 +187,7 @@ struct pair {
 static void write_key(
 	char out[static CONF_CHANGE_KEY_BYTES], const struct key *key, const struct pair *pair)
 {
-	if (pair->is_first && key->first)
+	if (pair->is_first)
 		snprintf(out, CONF_CHANGE_KEY_BYTES, "%s", key->first);
 	else if (pair->list)
 		snprintf(out, CONF_CHANGE_KEY_BYTES, "%s[%s]%s", pair->list, pair->name,
@@ -234,13 +234,20 @@ static int compare_key(struct conf_diff *diff, const struct key *key, const stru
 	return rc;
 }
 
+// Listeners and limits of the realm of `auth` are the file's.
+static bool has_key(const struct pair *pair, const struct key *key)
+{
+	return !pair->is_first || key->first;
+}
+
 static int compare_table(
 	struct conf_diff *diff, const struct key_table *table, const struct pair *pair)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < table->n && !rc; i++)
-		rc = compare_key(diff, &table->keys[i], pair);
+		if (has_key(pair, &table->keys[i]))
+			rc = compare_key(diff, &table->keys[i], pair);
 	return rc;
 }
 
@@ -277,22 +284,34 @@ static int compare_ports(struct conf_diff *diff, const struct pair *file)
 	return rc;
 }
 
-// Redis's side knows the realms that asked it at the start: a new one that asks is unknown there.
-static bool has_new_asker(const struct conf *from, const struct conf *to)
+// Redis's side knows the realms that asked it at the start, by their names.
+static bool is_unknown_to_redis(const struct conf *from, const struct conf_realm *realm)
 {
-	for (size_t i = 1; i < to->n_realms; i++)
-		if (to->realms[i].uses_redis && !find_realm(from, to->realms[i].name))
-			return true;
-	return false;
+	for (size_t i = 0; i < from->n_realms; i++)
+		if (from->realms[i].uses_redis && strcmp(from->realms[i].name, realm->name) == 0)
+			return false;
+	return realm->uses_redis;
+}
+
+static void demand_restart(struct conf_diff *diff, const char *key)
+{
+	for (size_t i = 0; i < diff->n; i++)
+		if (strcmp(diff->changes[i].key, key) == 0)
+			diff->changes[i].needs_restart = true;
 }
 
 static int compare_file(struct conf_diff *diff, const struct pair *file)
 {
 	const int rc = compare_table(diff, &keys_of_file, file);
+	const struct conf *from = file->from;
+	const struct conf *to = file->to;
 
-	for (size_t i = 0; i < diff->n && has_new_asker(file->from, file->to); i++)
-		if (strcmp(diff->changes[i].key, "realms") == 0)
-			diff->changes[i].needs_restart = true;
+	if (is_unknown_to_redis(from, &to->realms[0]))
+		demand_restart(diff, "auth.realm");
+	for (size_t i = 1; i < to->n_realms; i++)
+		if (!find_realm(from, to->realms[i].name) &&
+			is_unknown_to_redis(from, &to->realms[i]))
+			demand_restart(diff, "realms");
 	return rc;
 }
 
@@ -325,40 +344,59 @@ int conf_diff(struct conf_diff *out, const struct conf *from, const struct conf 
 	return rc ? rc : compare_realms(out, &file);
 }
 
-// Of secrets, how many there are.
-static void tell_value(const struct key *key, const struct items *items, char *text)
+static void tell_all(const struct items *items, char *text)
 {
 	struct list_text list = {.text = text};
 
-	if (key->secret && key->count) {
-		sprintf(text, "%zu", items->n);
-	} else if (key->secret) {
+	for (size_t i = 0; i < items->n; i++)
+		append(&list, "", items->texts[i]);
+	if (list.n_left_out)
+		end_list(&list);
+}
+
+static void tell_items(const struct key *key, const struct items *items, char *text)
+{
+	if (key->secret)
 		sprintf(text, "%s", strcmp(items->texts[0], "none") ? "set" : "none");
-	} else if (!key->count) {
+	else if (!key->count)
 		snprintf(text, CONF_CHANGE_TEXT_BYTES, "%s", items->texts[0]);
-	} else {
-		for (size_t i = 0; i < items->n; i++)
-			append(&list, "", items->texts[i]);
-		if (items->n == 0)
-			sprintf(text, "none");
-		else if (list.n_left_out)
-			end_list(&list);
+	else if (items->n == 0)
+		sprintf(text, "none");
+	else
+		tell_all(items, text);
+}
+
+// Of several secrets, how many there are: nothing else of them is looked at.
+static int tell_value(const struct key *key, const void *in, char *text)
+{
+	struct items items;
+	int rc;
+
+	if (key->secret && key->count) {
+		sprintf(text, "%zu", key->count(in));
+		return 0;
 	}
+	rc = write_items(&items, key, in);
+	if (rc)
+		return rc;
+	tell_items(key, &items, text);
+	free_items(&items);
+	return 0;
 }
 
 static int list_table(struct conf_diff *out, const struct key_table *table, const struct pair *pair)
 {
 	for (size_t i = 0; i < table->n; i++) {
 		const struct key *key = &table->keys[i];
-		struct conf_change *value = add_change(out);
-		struct items items;
+		struct conf_change *value;
 
-		if (!value || write_items(&items, key, pair->to))
+		if (!has_key(pair, key))
+			continue;
+		value = add_change(out);
+		if (!value || tell_value(key, pair->to, value->text))
 			return -ENOMEM;
 		write_key(value->key, key, pair);
 		value->needs_restart = key->when == KEY_RESTART;
-		tell_value(key, &items, value->text);
-		free_items(&items);
 	}
 	return 0;
 }

@@ -394,11 +394,21 @@ static void write_neighbour(const struct key *key, const void *in, size_t i, cha
 	write_mac_bytes(text + n + 1, neighbour->mac);
 }
 
-static const char *const roles[] = {"client", "server"};
+static void write_role(const struct key *key, const void *in, size_t i, char *text)
+{
+	const struct conf_port *port = in;
+
+	(void)key;
+	(void)i;
+	snprintf(text, KEY_TEXT_BYTES, "%s",
+		port->kind != CONF_MEMIF     ? "none"
+			: port->memif_server ? "server"
+					     : "client");
+}
 
 static const struct key port_keys[] = {
 	{"ports.device", .when = KEY_RESTART, .write = write_device},
-	BOOL("ports.role", conf_port, memif_server, roles, KEY_RESTART),
+	{"ports.role", .when = KEY_RESTART, .write = write_role},
 	{"ports.mirror", .when = KEY_RESTART, .write = write_name, AT(conf_port, mirror)},
 	{"ports.mac", .when = KEY_RESTART, .write = write_mac, AT(conf_port, mac)},
 	U16("ports.mtu", conf_port, mtu_bytes, KEY_RESTART),

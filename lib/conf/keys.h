@@ -19,7 +19,7 @@ enum key_when {
 
 struct key {
 	const char *name; // in the file; of what stands in a list of mappings, without its number
-	const char *first; // the name of the same in the realm of `auth`, where it is another
+	const char *first; // of a realm: its name in the file for that of `auth`; NULL: not there
 	const char *members; // of a list of mappings whose items are compared as a whole
 	enum key_when when;
 	bool secret; // never shown: how many have changed is

@@ -212,7 +212,7 @@ static const struct row rows[] = {
 	{"", "group: calls\n", "", "!group: calls -> none"},
 	{"", "/run/one.sock", "/run/two.sock", "!admin.socket: /run/one.sock -> /run/two.sock"},
 	{"", "group: adm", "group: staff", "!admin.group: adm -> staff"},
-	{"auth:", "example.org", "example.net", "auth.realm: example.org -> example.net"},
+	{"auth:", "example.org", "example.net", "!auth.realm: example.org -> example.net"},
 	{"auth:", "very-hush", "other-hush", "auth.users: 0 added, 0 removed, 1 changed"},
 	{"auth:", "name: bob", "name: cat", "auth.users: 1 added, 1 removed, 0 changed"},
 	{"auth:", KEY_A, KEY_B, "auth.users: 0 added, 0 removed, 1 changed"},
@@ -422,6 +422,42 @@ Test(conf_diff, a_new_realm_that_asks_redis_needs_a_restart)
 	free(without);
 }
 
+// Redis's side knows realms by name, wherever they stand in the file.
+Test(conf_diff, a_realm_of_a_new_name_that_asks_redis_needs_a_restart)
+{
+	char *off = replace(base, "auth:", "redis: on", "redis: off");
+	char *renamed = replace(off, "auth:", "example.org", "example.net");
+	char *blue = replace(base, "blue", "redis: off", "redis: on");
+	char *half = replace(blue, "auth:", "example.org", "BLUE");
+	char *other = replace(half, "realms:", "name: blue", "name: example.org");
+	char *swapped = replace(other, "auth:", "BLUE", "blue");
+	struct conf_diff diff;
+	char lines[2048];
+
+	diff_texts(&diff, off, renamed);
+	write_lines(&diff, lines);
+	cr_expect_str_eq(lines, "auth.realm: example.org -> example.net");
+	conf_diff_free(&diff);
+	diff_texts(&diff, blue, swapped);
+	cr_assert_geq(diff.n, 2);
+	cr_expect_str_eq(diff.changes[0].key, "auth.realm");
+	cr_expect_not(diff.changes[0].needs_restart);
+	cr_expect_str_eq(diff.changes[1].key, "realms");
+	cr_expect_not(diff.changes[1].needs_restart);
+	conf_diff_free(&diff);
+	diff_texts(&diff, base, swapped); // blue has not asked before
+	cr_assert_geq(diff.n, 2);
+	cr_expect(diff.changes[0].needs_restart);
+	cr_expect_not(diff.changes[1].needs_restart);
+	conf_diff_free(&diff);
+	free(off);
+	free(renamed);
+	free(blue);
+	free(half);
+	free(other);
+	free(swapped);
+}
+
 Test(conf_diff, redis_is_left_without_a_restart)
 {
 	char *on = replace(base, "blue", "redis: off", "redis: on");
@@ -474,29 +510,77 @@ Test(conf_diff, a_long_list_is_cut_and_says_so)
 	free(changed);
 }
 
+// How many rows of a list have a key that begins so.
+static size_t count_keys(const struct conf_diff *list, const char *head)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		n += strncmp(list->changes[i].key, head, strlen(head)) == 0;
+	return n;
+}
+
+static void expect_value(const struct conf_diff *list, const char *key, const char *text)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (strcmp(list->changes[i].key, key) != 0)
+			continue;
+		cr_expect_str_eq(list->changes[i].text, text, "%s", key);
+		return;
+	}
+	cr_expect_fail("no %s", key);
+}
+
+static size_t count_first(const struct key_table *table)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->n; i++)
+		n += table->keys[i].first != NULL;
+	return n;
+}
+
 // Each key of the tables once, also of each port and realm, and no secret.
 Test(conf_diff, a_list_has_every_key_with_its_value)
 {
 	struct conf *conf = load(base);
 	struct conf_diff list;
-	size_t n =
-		keys_of_file.n + conf->n_ports * keys_of_port.n + conf->n_realms * keys_of_realm.n;
-	bool has_limit = false;
 
 	cr_assert_eq(conf_list(&list, conf), 0);
-	cr_expect_eq(list.n, n);
+	cr_expect_eq(list.n,
+		keys_of_file.n + keys_of_port.n + keys_of_realm.n + count_first(&keys_of_realm));
 	for (size_t i = 0; i < list.n; i++) {
 		const char *text = list.changes[i].text;
 
 		cr_expect_gt(strlen(text), 0, "%s", list.changes[i].key);
 		cr_expect_null(strstr(text, "hush"), "%s: %s", list.changes[i].key, text);
 		cr_expect_null(strstr(text, KEY_A), "%s: %s", list.changes[i].key, text);
-		has_limit |= strcmp(list.changes[i].key, "memory.mbufs") == 0 &&
-			strcmp(text, "4096") == 0;
 		for (size_t k = 0; k < i; k++)
 			cr_expect_str_neq(list.changes[i].key, list.changes[k].key);
 	}
-	cr_expect(has_limit);
+	expect_value(&list, "memory.mbufs", "4096");
+	expect_value(&list, "auth.users", "2");
+	expect_value(&list, "redis.password", "set");
+	expect_value(&list, "tokens.keys", "1");
+	expect_value(&list, "listen", "198.18.0.2:3478 198.18.0.2:3479");
+	expect_value(&list, "realms[blue].listen", "198.18.0.2:3480");
+	expect_value(&list, "ports[wan].role", "client");
 	conf_diff_free(&list);
 	conf_destroy(conf);
+}
+
+// The realm of `auth` has the file's listeners and limits, and stands nowhere among `realms`.
+Test(conf_diff, a_list_has_no_key_that_is_not_there)
+{
+	char *device = replace(base, "", "memif:/run/a\n    role: client", "af_packet:eth0");
+	struct conf *conf = load(device);
+	struct conf_diff list;
+
+	cr_assert_eq(conf_list(&list, conf), 0);
+	cr_expect_eq(count_keys(&list, "realms["), keys_of_realm.n);
+	cr_expect_eq(count_keys(&list, "realms[blue]."), keys_of_realm.n);
+	expect_value(&list, "ports[wan].role", "none");
+	conf_diff_free(&list);
+	conf_destroy(conf);
+	free(device);
 }
