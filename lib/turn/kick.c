@@ -12,7 +12,7 @@ int turn_allocation_end(
 
 	if (idx == 0)
 		return -ENOENT;
-	if (!effects_fit(effects))
+	if (allocation_count_removals(turn, idx) > effects_room(effects))
 		return -EAGAIN;
 	turn->time = *time;
 	allocation_end(turn, idx, TURN_KICKED, effects);
@@ -40,14 +40,16 @@ bool turn_user_end(struct turn *turn, const struct turn_time *time, struct turn_
 	struct turn_effects *effects)
 {
 	turn->time = *time;
-	for (unsigned i = 0; i < NODES_PER_STEP && effects_fit(effects); i++) {
-		if (kick->cursor >= turn->allocations.n_touched)
+	for (unsigned i = 0; i < NODES_PER_STEP; i++, kick->cursor++) {
+		const uint32_t idx = kick->cursor + 1;
+
+		if (idx > turn->allocations.n_touched)
 			return false;
-		kick->cursor++;
-		if (!is_meant(allocation_at(turn, kick->cursor), kick))
+		if (!is_meant(allocation_at(turn, idx), kick))
 			continue;
-		allocation_end(
-			turn, kick->cursor, kick->reason ? kick->reason : TURN_KICKED, effects);
+		if (allocation_count_removals(turn, idx) > effects_room(effects))
+			return true;
+		allocation_end(turn, idx, kick->reason ? kick->reason : TURN_KICKED, effects);
 		kick->n_ended++;
 	}
 	return true;

@@ -49,6 +49,25 @@ size_t relayed_count_entries(const struct turn *turn, uint32_t idx, uint8_t fami
 	return n;
 }
 
+size_t allocation_count_entries(const struct turn *turn, uint32_t idx)
+{
+	const struct allocation *allocation = allocation_at(turn, idx);
+	size_t n = 0;
+
+	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
+		if (relayed_find(turn, allocation, family))
+			n += relayed_count_entries(turn, idx, family);
+	}
+	return n;
+}
+
+size_t allocation_count_removals(const struct turn *turn, uint32_t idx)
+{
+	const size_t n_ports = allocation_at(turn, idx)->second_idx ? 2 : 1;
+
+	return allocation_count_entries(turn, idx) + n_ports;
+}
+
 // Permissions first: a peer with a channel must not come through as Data indications in between.
 static void end_peers(struct turn *turn, uint32_t idx, uint8_t family, struct turn_effects *effects)
 {

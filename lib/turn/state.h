@@ -278,6 +278,9 @@ void ids_remove(struct turn *turn, uint32_t idx);
 // Tell the watcher, if there is one; before what ends is gone.
 void watch(struct turn *turn, uint32_t idx, enum turn_event_kind kind, enum turn_reason reason);
 
+// What stands for it in flow entries; how many effects its end has.
+size_t allocation_count_entries(const struct turn *turn, uint32_t idx);
+size_t allocation_count_removals(const struct turn *turn, uint32_t idx);
 // With all its relayed addresses.
 void allocation_end(
 	struct turn *turn, uint32_t idx, enum turn_reason reason, struct turn_effects *effects);

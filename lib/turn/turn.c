@@ -295,25 +295,13 @@ void turn_port_release(struct turn *turn, const struct endpoint *relayed)
 	ports_release(&turn->ports, relayed);
 }
 
-static size_t count_entries(const struct turn *turn, uint32_t idx)
-{
-	const struct allocation *allocation = allocation_at(turn, idx);
-	size_t n = 0;
-
-	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++) {
-		if (relayed_find(turn, allocation, family))
-			n += relayed_count_entries(turn, idx, family);
-	}
-	return n;
-}
-
 int turn_allocation_entries(const struct turn *turn, uint64_t id, struct turn_effects *effects)
 {
 	const uint32_t idx = ids_find(turn, id);
 
 	if (idx == 0)
 		return -ENOENT;
-	if (count_entries(turn, idx) > effects_room(effects))
+	if (allocation_count_entries(turn, idx) > effects_room(effects))
 		return -EAGAIN;
 	effects_add_entries(effects, turn, idx);
 	return 0;
@@ -326,7 +314,7 @@ bool turn_walk(struct turn *turn, uint32_t *cursor, struct turn_effects *effects
 
 		if (allocation_at(turn, idx)->client.ip.family == FAMILY_NONE)
 			continue;
-		if (count_entries(turn, idx) > effects_room(effects))
+		if (allocation_count_entries(turn, idx) > effects_room(effects))
 			return true;
 		effects_add_entries(effects, turn, idx);
 	}

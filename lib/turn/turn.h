@@ -424,8 +424,8 @@ size_t turn_allocation_peers(
 // The *_ADD effects of all that stands for it. Returns 0; -ENOENT; -EAGAIN without room for them.
 int turn_allocation_entries(const struct turn *turn, uint64_t id, struct turn_effects *effects);
 
-// End it, as if it had expired now. Its user may come again. Returns 0; -ENOENT; -EAGAIN with room
-// for less than TURN_EFFECTS_MAX.
+// End it, as if it had expired now. Its user may come again. Returns 0; -ENOENT; -EAGAIN without
+// room for its effects.
 int turn_allocation_end(
 	struct turn *turn, const struct turn_time *time, uint64_t id, struct turn_effects *effects);
 
@@ -440,8 +440,8 @@ struct turn_kick {
 	uint32_t n_ended;
 };
 
-// End the user's allocations, each as turn_allocation_end() does. Each call is of bounded cost, and
-// goes on only while `effects` has room for TURN_EFFECTS_MAX. Returns true while there may be more.
+// End the user's allocations, each as turn_allocation_end() does: as many as `effects` has room
+// for, and a bounded number. Returns true while there may be more.
 bool turn_user_end(struct turn *turn, const struct turn_time *time, struct turn_kick *kick,
 	struct turn_effects *effects);
 

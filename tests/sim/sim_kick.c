@@ -115,6 +115,7 @@ Test(kick, all_of_a_user_end_however_many)
 	world_run(&world);
 	world_check(&world);
 	cr_expect_eq(order.n_ended, N_CALLERS);
+	cr_expect_leq(n_steps, 2, "each ends as many as the rings take");
 	cr_expect_eq(stats().n_allocations, 0);
 	cr_expect_eq(n_entries(), 0);
 	cr_expect_eq(stats().n_ports_cooling, 0);

@@ -93,12 +93,12 @@ Test(turn_kick, without_room_nothing_ends)
 	struct turn_kick order = {.name = "user", .n_bytes = 4};
 
 	cr_assert_eq(rig_allocate(&rig), 0);
-	rig.effects.capacity = TURN_EFFECTS_MAX - 1;
+	rig.effects.capacity = 1;
 	cr_expect_eq(rig_kick(&rig, 1), -EAGAIN);
 	cr_expect(rig_kick_user(&rig, &order), "there is more");
 	cr_expect_eq(rig_stats(&rig).n_allocations, 1);
-	rig.effects.capacity = TURN_EFFECTS_MAX;
-	cr_expect(!rig_kick_user(&rig, &order) || !rig_kick_user(&rig, &order));
+	rig.effects.capacity = 2;
+	cr_expect(!rig_kick_user(&rig, &order));
 	cr_expect_eq(order.n_ended, 1);
 	cr_expect_eq(rig_stats(&rig).n_allocations, 0);
 }
@@ -129,11 +129,40 @@ Test(turn_kick, goes_on_where_it_stopped_for_want_of_room)
 	unsigned n_steps = 1;
 
 	allocate_all();
-	rig.effects.capacity = TURN_EFFECTS_MAX + 1; // one with two effects, and no room for more
-	while (rig_kick_user(&rig, &order)) {
-		cr_expect_leq(order.n_ended, n_steps);
-		cr_assert_lt(n_steps++, 100);
-	}
+	rig.effects.capacity = 5; // two with two effects each
+	for (; rig_kick_user(&rig, &order); n_steps++)
+		cr_assert_eq(order.n_ended, 2 * n_steps);
 	cr_expect_eq(order.n_ended, EACH);
-	cr_expect_eq(n_steps, EACH + 1);
+	cr_expect_eq(n_steps, EACH / 2 + 1);
+}
+
+// Each way that an allocation can have entries, with exactly the room that its end takes.
+Test(turn_kick, needs_no_more_room_than_what_ends)
+{
+	const char *const steps[] = {"", "11.0.0.1:9", "11.0.0.1:10", "11.0.0.2:9"};
+	struct turn_kick order = {0};
+
+	for (unsigned n = 1; n <= N_ELEMENTS(steps); n++) {
+		allocate_as(&rig_user);
+		for (unsigned i = 1; i < n; i++)
+			cr_assert_eq(rig_bind(&rig, (uint16_t)(0x4000 + i), steps[i]), 0);
+		rig_permit(&rig, "11.0.0.3");
+		rig.effects.capacity = rig.n_entries;
+		order.cursor = 0;
+		cr_expect(rig_kick_user(&rig, &order), "one too few: its port cools, too");
+		cr_expect_eq(order.n_ended, n - 1);
+		rig.effects.capacity++;
+		cr_expect(!rig_kick_user(&rig, &order));
+		cr_expect_eq(order.n_ended, n);
+		rig.effects.capacity = TURN_EFFECTS_MAX;
+	}
+}
+
+Test(turn_kick, one_step_ends_all_that_there_is_room_for)
+{
+	struct turn_kick everybody = {0};
+
+	allocate_all();
+	cr_expect(!rig_kick_user(&rig, &everybody));
+	cr_expect_eq(everybody.n_ended, 3 * EACH);
 }
