@@ -11,10 +11,10 @@ uint32_t allocation_lifetime(const struct call *call, uint32_t wanted_s)
 	const struct turn *turn = call->turn;
 	uint32_t lifetime_s = wanted_s;
 
-	if (lifetime_s > turn->lifetime_max_s)
-		lifetime_s = turn->lifetime_max_s;
-	if (lifetime_s < turn->lifetime_s)
-		lifetime_s = turn->lifetime_s;
+	if (lifetime_s > turn->options.lifetime_max_s)
+		lifetime_s = turn->options.lifetime_max_s;
+	if (lifetime_s < turn->options.lifetime_s)
+		lifetime_s = turn->options.lifetime_s;
 	return lifetime_s < call->lifetime_max_s ? lifetime_s : call->lifetime_max_s;
 }
 
@@ -123,7 +123,7 @@ static enum stun_code check_mobility(
 	wish->moves = ticket;
 	if (ticket && ticket->n_bytes != 0)
 		return STUN_BAD_REQUEST;
-	return ticket && !turn->allows_mobility ? STUN_MOBILITY_FORBIDDEN : STUN_CODE_NONE;
+	return ticket && !turn->options.allows_mobility ? STUN_MOBILITY_FORBIDDEN : STUN_CODE_NONE;
 }
 
 static enum stun_code check_wish(
@@ -311,10 +311,10 @@ static uint32_t create(struct call *call, struct identity *identity, const struc
 // Nothing is left here: another server may have room (RFC 8489 §10).
 static enum stun_code when_full(const struct call *call)
 {
-	const struct endpoint *alternates = call->turn->alternates;
+	const struct endpoint *alternates = call->turn->options.alternates;
 	const uint8_t family = call->request->client.ip.family;
 
-	for (size_t i = 0; i < N_ELEMENTS(call->turn->alternates); i++) {
+	for (size_t i = 0; i < N_ELEMENTS(call->turn->options.alternates); i++) {
 		if (alternates[i].ip.family == family)
 			return STUN_TRY_ALTERNATE;
 	}
@@ -351,7 +351,7 @@ enum stun_code allocate_handle(struct call *call)
 		return code;
 	if (turn->drain_code && !wish.token)
 		return turn->drain_code == STUN_TRY_ALTERNATE ? when_full(call) : turn->drain_code;
-	if (turn->allocations.n_used >= turn->n_allocations_max)
+	if (turn->allocations.n_used >= turn->options.n_allocations_max)
 		return when_full(call);
 	if (!effects_fit(call->effects) || pool_reserve(&turn->allocations, 1) ||
 		pool_reserve(&turn->seconds, 1) || pool_reserve(&turn->reservations, 1) ||

@@ -40,7 +40,7 @@ static enum stun_code change_port(struct call *call)
 // What reply_end() puts behind it.
 static size_t behind_padding(const struct call *call)
 {
-	const size_t n_bytes = strlen(call->turn->software);
+	const size_t n_bytes = strlen(call->turn->options.software);
 
 	return (n_bytes ? STUN_ATTR_HEADER_BYTES + round_up(n_bytes, 4) : 0) +
 		(call->request->view->fingerprint_offset ? STUN_ATTR_HEADER_BYTES + 4 : 0);
@@ -72,7 +72,7 @@ enum stun_code binding_handle(struct call *call)
 	struct stun_writer *reply = &call->reply;
 	struct endpoint other;
 	const bool discovery =
-		stun_discovery_other(&call->turn->discovery, &request->service, &other);
+		stun_discovery_other(&call->turn->options.discovery, &request->service, &other);
 	enum stun_code code = STUN_CODE_NONE;
 
 	if (discovery)

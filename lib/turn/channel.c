@@ -116,7 +116,7 @@ static enum stun_code read_wish(const struct call *call, uint16_t *number, struc
 	const struct stun_attr *peer_attr = stun_find(view, STUN_ATTR_XOR_PEER_ADDRESS);
 
 	if (!number_attr || stun_get_channel(number_attr, number) || *number < STUN_CHANNEL_MIN ||
-		*number > call->turn->channel_max)
+		*number > call->turn->options.channel_max)
 		return STUN_BAD_REQUEST;
 	// Port 0 is no transport address, and means "any" in permissions.
 	if (!peer_attr || stun_get_xor_address(peer_attr, view->transaction_id, peer) ||
@@ -134,8 +134,9 @@ static bool has_room(struct call *call, bool new_channel, bool new_permission)
 
 	if (!new_channel && !new_permission)
 		return true;
-	return allocation->n_channels + (uint32_t)new_channel <= turn->n_channels_max &&
-		allocation->n_permissions + (uint32_t)new_permission <= turn->n_permissions_max &&
+	return allocation->n_channels + (uint32_t)new_channel <= turn->options.n_channels_max &&
+		allocation->n_permissions + (uint32_t)new_permission <=
+		turn->options.n_permissions_max &&
 		effects_fit(call->effects) && pool_reserve(&turn->channels, new_channel) == 0 &&
 		pool_reserve(&turn->permissions, new_permission) == 0 &&
 		fresh_take(call, new_permission);

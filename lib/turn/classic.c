@@ -46,7 +46,7 @@ enum stun_code classic_handle(struct call *call)
 	const struct stun_view *view = request->view;
 	struct endpoint other;
 	const bool has_other =
-		stun_discovery_other(&call->turn->discovery, &request->service, &other);
+		stun_discovery_other(&call->turn->options.discovery, &request->service, &other);
 	enum stun_code code = STUN_CODE_NONE;
 
 	if (view->method == STUN_SHARED_SECRET)

@@ -137,26 +137,29 @@ static int init_realms(struct turn *turn, const struct turn_config *config)
 	return rc;
 }
 
-static void copy_numbers(struct turn *turn, const struct turn_config *config)
+static struct options options_of(const struct turn_config *config)
 {
-	turn->nonce_lifetime_ms = config->nonce_lifetime_s * MS_IN_S;
-	turn->lifetime_s = config->lifetime_s;
-	turn->lifetime_max_s = config->lifetime_max_s;
-	turn->n_allocations_max = config->n_allocations_max;
-	turn->n_permissions_max =
-		config->n_permissions_max ? config->n_permissions_max : TURN_PERMISSIONS_MAX;
-	turn->n_channels_max = config->n_channels_max ? config->n_channels_max : TURN_CHANNELS_MAX;
-	turn->fresh_rates = fresh_rates_of(config->new_peers_per_user_s, config->new_peers_s);
-	turn->source = config->source;
-	turn->watcher = config->watcher;
-	turn->next_id = config->first_id ? config->first_id : 1;
-	memcpy(turn->alternates, config->alternates, sizeof(turn->alternates));
-	turn->discovery = config->discovery;
-	turn->allows_mobility = config->allows_mobility;
-	turn->serves_classic = config->serves_classic;
+	struct options options = {
+		.nonce_lifetime_ms = config->nonce_lifetime_s * MS_IN_S,
+		.lifetime_s = config->lifetime_s,
+		.lifetime_max_s = config->lifetime_max_s,
+		.n_allocations_max = config->n_allocations_max,
+		.n_permissions_max = config->n_permissions_max ? config->n_permissions_max
+							       : TURN_PERMISSIONS_MAX,
+		.n_channels_max =
+			config->n_channels_max ? config->n_channels_max : TURN_CHANNELS_MAX,
+		.fresh_rates = fresh_rates_of(config->new_peers_per_user_s, config->new_peers_s),
+		.channel_max =
+			config->rfc5766_channels ? STUN_CHANNEL_MAX_RFC5766 : STUN_CHANNEL_MAX,
+		.allows_mobility = config->allows_mobility,
+		.serves_classic = config->serves_classic,
+		.alternates = {config->alternates[0], config->alternates[1]},
+		.discovery = config->discovery,
+	};
+
 	if (config->software)
-		memcpy(turn->software, config->software, strlen(config->software) + 1);
-	turn->channel_max = config->rfc5766_channels ? STUN_CHANNEL_MAX_RFC5766 : STUN_CHANNEL_MAX;
+		memcpy(options.software, config->software, strlen(config->software) + 1);
+	return options;
 }
 
 static void init_secrets(struct turn *turn, uint64_t seed)
@@ -182,7 +185,7 @@ static int init_tables(struct turn *turn)
 	turn->wheel.pools[TIMER_PERMISSION] = &turn->permissions;
 	turn->wheel.pools[TIMER_CHANNEL] = &turn->channels;
 	turn->wheel.pools[TIMER_RESERVATION] = &turn->reservations;
-	turn->n_buckets = next_power_of_two(turn->n_allocations_max);
+	turn->n_buckets = next_power_of_two(turn->options.n_allocations_max);
 	turn->buckets = calloc(turn->n_buckets, sizeof(*turn->buckets));
 	turn->ids = calloc(turn->n_buckets, sizeof(*turn->ids));
 	return turn->buckets && turn->ids ? mobility_init(turn) : -ENOMEM;
@@ -192,7 +195,10 @@ static int init(struct turn *turn, const struct turn_config *config)
 {
 	int rc;
 
-	copy_numbers(turn, config);
+	turn->options = options_of(config);
+	turn->source = config->source;
+	turn->watcher = config->watcher;
+	turn->next_id = config->first_id ? config->first_id : 1;
 	init_secrets(turn, config->random_seed);
 	rc = stun_mac_create(&turn->mac);
 	if (!rc)

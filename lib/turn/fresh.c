@@ -22,19 +22,19 @@ static bool has(
 bool fresh_take(struct call *call, uint32_t n)
 {
 	struct turn *turn = call->turn;
+	const struct fresh_rates *rates = &turn->options.fresh_rates;
 	struct bucket *user = &call->allocation->identity->account->fresh;
 	const uint64_t now_ms = call->time->now_ms;
 
 	if (n == 0)
 		return true;
-	if (!has(user, &turn->fresh_rates.user, now_ms, n) ||
-		!has(&turn->fresh, &turn->fresh_rates.all, now_ms, n)) {
+	if (!has(user, &rates->user, now_ms, n) || !has(&turn->fresh, &rates->all, now_ms, n)) {
 		turn->n_too_fast++;
 		return false;
 	}
-	if (turn->fresh_rates.user.depth)
-		bucket_take(user, &turn->fresh_rates.user, now_ms, n);
-	if (turn->fresh_rates.all.depth)
-		bucket_take(&turn->fresh, &turn->fresh_rates.all, now_ms, n);
+	if (rates->user.depth)
+		bucket_take(user, &rates->user, now_ms, n);
+	if (rates->all.depth)
+		bucket_take(&turn->fresh, &rates->all, now_ms, n);
 	return true;
 }

@@ -19,7 +19,7 @@ int mobility_init(struct turn *turn)
 	int rc;
 
 	pool_init(&turn->mobilities, sizeof(struct mobility));
-	if (!turn->allows_mobility)
+	if (!turn->options.allows_mobility)
 		return 0;
 	turn->moving = calloc(turn->n_buckets, sizeof(*turn->moving));
 	if (!turn->moving)
@@ -169,7 +169,7 @@ void mobility_read(struct call *call, const struct stun_attr *attr)
 	uint64_t number;
 
 	call->ticket = TICKET_BAD;
-	if (!turn->allows_mobility) {
+	if (!turn->options.allows_mobility) {
 		call->ticket = TICKET_FORBIDDEN;
 		return;
 	}

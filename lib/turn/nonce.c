@@ -65,5 +65,5 @@ bool nonce_is_valid(struct turn *turn, const struct realm *realm, const struct e
 	nonce_make(turn, realm, expected, client, made_ms);
 	for (size_t i = 0; i < NONCE_BYTES; i++)
 		differs |= (uint8_t)(expected[i] ^ text[i]);
-	return !differs && made_ms <= now_ms && now_ms - made_ms < turn->nonce_lifetime_ms;
+	return !differs && made_ms <= now_ms && now_ms - made_ms < turn->options.nonce_lifetime_ms;
 }

@@ -125,7 +125,7 @@ enum stun_code permission_handle(struct call *call)
 	if (code)
 		return code;
 	n_new = count_new(call, ips, n_ips);
-	if (call->allocation->n_permissions + n_new > call->turn->n_permissions_max ||
+	if (call->allocation->n_permissions + n_new > call->turn->options.n_permissions_max ||
 		(n_new > 0 && !effects_fit(call->effects)) ||
 		pool_reserve(&call->turn->permissions, n_new) || !fresh_take(call, n_new))
 		return STUN_INSUFFICIENT_CAPACITY;

@@ -189,10 +189,3 @@ void realm_adopt(struct realm *realm, struct realm *next)
 	realm->n_unauthenticated = old.n_unauthenticated;
 	realm->n_quota_reached = old.n_quota_reached;
 }
-
-struct realm *realm_of(const struct turn *turn, const struct endpoint *service)
-{
-	const struct service *found = services_find(&turn->services, service);
-
-	return found && found->realm ? found->realm : turn->realms[0];
-}

@@ -70,7 +70,5 @@ int realm_carry(struct realm *realm, const struct realm *old);
 void realm_adopt(struct realm *realm, struct realm *next);
 // Those that hold now.
 struct limits realm_limits(const struct realm *realm);
-// The one that a listener asks for.
-struct realm *realm_of(const struct turn *turn, const struct endpoint *service);
 
 #endif

@@ -44,7 +44,7 @@ static int carry_realms(struct turn *next, const struct turn *turn)
 // Buckets are by the number of those of clients, which stays.
 static int carry_mobility(struct turn *next, const struct turn *turn)
 {
-	if (!next->allows_mobility || turn->moving)
+	if (!next->options.allows_mobility || turn->moving)
 		return 0;
 	free(next->moving);
 	next->moving = calloc(turn->n_buckets, sizeof(*next->moving));
@@ -88,23 +88,6 @@ int turn_prepare(struct turn **out, const struct turn *turn, const struct turn_c
 	}
 	*out = next;
 	return 0;
-}
-
-static void adopt_numbers(struct turn *turn, const struct turn *next)
-{
-	turn->nonce_lifetime_ms = next->nonce_lifetime_ms;
-	turn->lifetime_s = next->lifetime_s;
-	turn->lifetime_max_s = next->lifetime_max_s;
-	turn->n_allocations_max = next->n_allocations_max;
-	turn->n_permissions_max = next->n_permissions_max;
-	turn->n_channels_max = next->n_channels_max;
-	turn->fresh_rates = next->fresh_rates;
-	turn->channel_max = next->channel_max;
-	memcpy(turn->alternates, next->alternates, sizeof(turn->alternates));
-	turn->discovery = next->discovery;
-	memcpy(turn->software, next->software, sizeof(turn->software));
-	turn->allows_mobility = next->allows_mobility;
-	turn->serves_classic = next->serves_classic;
 }
 
 // Realms stay where they are: identities and accounts point to them. `next` keeps what is to be
@@ -183,7 +166,7 @@ static void adopt_tables(struct turn *turn, struct turn *next)
 	next->ports = ports;
 	turn->tokens = next->tokens;
 	next->tokens = tokens;
-	if (!turn->allows_mobility || turn->moving)
+	if (!turn->options.allows_mobility || turn->moving)
 		return;
 	turn->moving = next->moving;
 	turn->ticketer = next->ticketer;
@@ -193,7 +176,7 @@ static void adopt_tables(struct turn *turn, struct turn *next)
 
 void turn_adopt(struct turn *turn, struct turn *next)
 {
-	adopt_numbers(turn, next);
+	turn->options = next->options;
 	adopt_realms(turn, next);
 	users_adopt(&turn->users, &next->users);
 	users_fini(&next->users);

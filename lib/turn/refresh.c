@@ -46,7 +46,7 @@ static void set_expiry(struct call *call, uint8_t wanted, uint64_t expires_ms)
 enum stun_code refresh_handle(struct call *call)
 {
 	const struct stun_attr *attr = stun_find(call->request->view, STUN_ATTR_LIFETIME);
-	uint32_t lifetime_s = call->turn->lifetime_s;
+	uint32_t lifetime_s = call->turn->options.lifetime_s;
 	enum stun_code code;
 	uint8_t family;
 

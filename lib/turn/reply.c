@@ -34,11 +34,11 @@ static void put_challenge(struct call *call)
 // RFC 8489 §10: the one of the client's family first, then the other one.
 static void put_alternates(struct call *call)
 {
-	const struct endpoint *alternates = call->turn->alternates;
+	const struct endpoint *alternates = call->turn->options.alternates;
 	const uint8_t family = call->request->client.ip.family;
 
 	for (int other = 0; other < 2; other++) {
-		for (size_t i = 0; i < N_ELEMENTS(call->turn->alternates); i++) {
+		for (size_t i = 0; i < N_ELEMENTS(call->turn->options.alternates); i++) {
 			if (alternates[i].ip.family != FAMILY_NONE &&
 				(alternates[i].ip.family != family) == other)
 				stun_put_address(
@@ -63,7 +63,7 @@ void reply_error(struct call *call, enum stun_code code)
 
 size_t reply_end(struct call *call)
 {
-	const char *software = call->turn->software;
+	const char *software = call->turn->options.software;
 
 	if (*software)
 		stun_put_bytes(&call->reply, STUN_ATTR_SOFTWARE, software, strlen(software));

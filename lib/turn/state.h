@@ -94,18 +94,8 @@ struct reservation {
 	uint8_t token[TOKEN_BYTES]; // its index here in 3 bytes, 5 bytes that nobody can guess
 };
 
-struct turn {
-	struct stun_mac *mac;
-	struct entropy entropy;
-	struct turn_time time; // of the last call that was given one
-	struct turn_watcher watcher;
-
-	struct turn_source source;
-	struct realm **realms; // [0]: of each listener that no other realm has
-	size_t n_realms;
-	struct realm **gone_realms; // that are no longer configured and have allocations
-	size_t n_gone_realms;
-	struct turn_keys dummy_keys; // for the work on behalf of users that are not
+// What is configured and has no state: another configuration replaces all of it.
+struct options {
 	uint64_t nonce_lifetime_ms;
 	uint32_t lifetime_s;
 	uint32_t lifetime_max_s;
@@ -113,14 +103,31 @@ struct turn {
 	uint32_t n_permissions_max; // of one allocation
 	uint32_t n_channels_max;
 	struct fresh_rates fresh_rates;
-	struct bucket fresh; // new peer addresses of all users
-	uint64_t n_too_fast;
 	uint16_t channel_max;
-	struct services services;
+	bool allows_mobility;
+	bool serves_classic;
 	struct endpoint alternates[2];
-	enum stun_code drain_code; // of new allocations; none: they are welcome
 	struct stun_discovery discovery;
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
+};
+
+struct turn {
+	struct stun_mac *mac;
+	struct entropy entropy;
+	struct turn_time time; // of the last call that was given one
+	struct turn_watcher watcher;
+
+	struct options options;
+	struct turn_source source;
+	struct realm **realms; // [0]: of each listener that no other realm has
+	size_t n_realms;
+	struct realm **gone_realms; // that are no longer configured and have allocations
+	size_t n_gone_realms;
+	struct turn_keys dummy_keys; // for the work on behalf of users that are not
+	struct bucket fresh; // new peer addresses of all users
+	uint64_t n_too_fast;
+	struct services services;
+	enum stun_code drain_code; // of new allocations; none: they are welcome
 
 	struct tokens tokens;
 	struct users users;
@@ -130,8 +137,6 @@ struct turn {
 	struct pool permissions;
 	struct pool channels;
 	struct pool reservations;
-	bool allows_mobility;
-	bool serves_classic;
 	struct ticketer *ticketer;
 	struct pool mobilities;
 	uint32_t *moving; // buckets of pending 5-tuples, n_buckets: first mobility, or 0

@@ -44,7 +44,7 @@ static bool is_answered(const struct turn *turn, const struct stun_view *view)
 	if (view->class != STUN_REQUEST)
 		return false;
 	if (view->is_classic)
-		return turn->serves_classic;
+		return turn->options.serves_classic;
 	if (view->fingerprint_offset && !stun_fingerprint_check(view))
 		return false; // RFC 8489 §6.3
 	switch (view->method) {
@@ -119,7 +119,8 @@ static void find_unknown(struct call *call)
 
 	if (binding || call->turn->tokens.n_keys == 0)
 		first++;
-	if (!binding || !stun_discovery_other(&call->turn->discovery, &request->service, &other))
+	if (!binding ||
+		!stun_discovery_other(&call->turn->options.discovery, &request->service, &other))
 		end -= N_KNOWN_OF_DISCOVERY;
 	call->n_unknown = stun_unknown(request->view, first, (size_t)(end - first), call->unknown);
 }
@@ -132,7 +133,7 @@ static enum stun_code judge(struct call *call)
 	if (view->is_classic)
 		return classic_handle(call);
 	if (view->method != STUN_BINDING) {
-		call->realm = realm_of(call->turn, &call->request->service);
+		call->realm = call->service->realm ? call->service->realm : call->turn->realms[0];
 		find_allocation(call);
 		// A closed listener has clients, but takes no new ones.
 		call->ignored = call->service->closed && !call->allocation;

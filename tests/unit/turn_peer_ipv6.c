@@ -1,6 +1,6 @@
 // Who may be a peer: IPv6, and the forms in which it carries IPv4.
 #include "turn/peer.h"
-#include "turn/realm.h"
+#include "turn/state.h"
 
 #include "turn_rig.h"
 
@@ -35,7 +35,7 @@ static bool allows(const char *text)
 	struct ip_addr ip;
 
 	cr_assert_eq(ip_parse(&ip, text), 0);
-	return peer_ip_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &ip);
+	return peer_ip_is_allowed(rig.turn, rig.turn->realms[0], &ip);
 }
 
 Test(turn_peer_ipv6, ipv6_ranges)
@@ -177,11 +177,11 @@ Test(turn_peer_ipv6, our_own_addresses_inside_ipv6_are_ours)
 	const struct endpoint own = rig_address(&rig, STUN_ATTR_XOR_RELAYED_ADDRESS);
 	struct endpoint peer = rig_endpoint("[::ffff:192.0.2.15]:3478");
 
-	cr_expect(!peer_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &peer, &own));
+	cr_expect(!peer_is_allowed(rig.turn, rig.turn->realms[0], &peer, &own));
 	peer.port = own.port;
-	cr_expect(!peer_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &peer, &own));
+	cr_expect(!peer_is_allowed(rig.turn, rig.turn->realms[0], &peer, &own));
 	peer.port = own.port == 50000 ? 50001 : 50000;
-	cr_expect(peer_is_allowed(rig.turn, realm_of(rig.turn, &rig.service), &peer, &own));
+	cr_expect(peer_is_allowed(rig.turn, rig.turn->realms[0], &peer, &own));
 }
 
 Test(turn_peer_ipv6, allowing_all_ipv6_opens_no_tunnel_and_no_hidden_ipv4)
