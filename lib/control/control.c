@@ -78,7 +78,7 @@ void control_destroy(struct control *control)
 	}
 	budget_destroy(&control->challenges);
 	parked_fini(control);
-	free(control->cooling);
+	ring_fini(&control->cooling);
 	tallies_fini(control);
 	observed_fini(control);
 	free(control->relays);
@@ -238,5 +238,5 @@ const struct control_stats *control_stats_get(const struct control *control)
 
 size_t control_n_cooling(const struct control *control)
 {
-	return control->cooling_n;
+	return control->cooling.n;
 }

@@ -6,24 +6,6 @@
 
 #define SEEN_BURST 64
 #define SEEN_PER_POLL 1024 // of each worker
-#define FIRST_CAPACITY 256
-
-void *array_grow(void *array, uint32_t *capacity, uint32_t n, size_t member_bytes)
-{
-	uint32_t wanted = *capacity ? *capacity : FIRST_CAPACITY;
-	void *grown;
-
-	if (n < *capacity)
-		return array;
-	while (wanted <= n)
-		wanted *= 2;
-	grown = reallocarray(array, wanted, member_bytes);
-	if (!grown)
-		return NULL;
-	memset((uint8_t *)grown + *capacity * member_bytes, 0, (wanted - *capacity) * member_bytes);
-	*capacity = wanted;
-	return grown;
-}
 
 static bool is_chosen(const struct observers *o, uint64_t id)
 {

@@ -12,6 +12,14 @@
 #define MESSAGES_PER_EFFECT 4
 #define OUTBOX_MESSAGES 64
 
+// Members of one size, first in and first out. Zeroed it is empty.
+struct ring {
+	void *members;
+	size_t first;
+	size_t n;
+	size_t capacity;
+};
+
 // A relayed address whose removals are on their way to the workers.
 struct cooling {
 	uint64_t seq; // of the last of them
@@ -97,10 +105,7 @@ struct tallies {
 	uint32_t free_peer;
 	uint32_t *of_allocations; // by allocation_idx
 	uint32_t n_allocations;
-	struct tally_end *ends; // a ring: first, n, capacity
-	size_t ends_first;
-	size_t n_ends;
-	size_t ends_capacity;
+	struct ring ends; // of struct tally_end
 	struct tally_ask asks[CONTROL_ASKS_MAX];
 	unsigned n_asks;
 	struct control_tally_taker ended;
@@ -135,10 +140,7 @@ struct control {
 	bool sweeps_again; // and once more after that
 	uint32_t sweep_cursor;
 
-	struct cooling *cooling; // a ring: first, n, capacity
-	size_t cooling_first;
-	size_t cooling_n;
-	size_t cooling_capacity;
+	struct ring cooling; // of struct cooling
 
 	// What all workers are to be told, together: a look at a ring that another CPU writes costs
 	// more than a message.
@@ -186,6 +188,11 @@ uint64_t applied_by_all(const struct control *c);
 
 // Room for index `n` in an array of such members. Returns it, or NULL, and the array is as it was.
 void *array_grow(void *array, uint32_t *capacity, uint32_t n, size_t member_bytes);
+// A copy becomes the newest. False without memory.
+bool ring_add(struct ring *ring, const void *member, size_t member_bytes);
+void *ring_oldest(const struct ring *ring, size_t member_bytes); // NULL: it is empty
+void ring_remove(struct ring *ring); // the oldest
+void ring_fini(struct ring *ring);
 
 // Whether an allocation is observed, from its first channel to its end; 0 or its place.
 uint32_t observed_begin(struct control *c, uint32_t allocation_idx, uint64_t id);

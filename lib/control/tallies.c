@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #define COUNTS_BURST 64
-#define FIRST_CAPACITY 256 // of a ring
 
 static uint32_t take_tally(struct tallies *t)
 {
@@ -125,22 +124,6 @@ uint32_t tally_of(struct control *c, uint32_t allocation_idx)
 	return idx;
 }
 
-static bool grow_ends(struct tallies *t)
-{
-	const size_t capacity = t->ends_capacity ? t->ends_capacity * 2 : FIRST_CAPACITY;
-	struct tally_end *grown = reallocarray(NULL, capacity, sizeof(*grown));
-
-	if (!grown)
-		return false;
-	for (size_t i = 0; i < t->n_ends; i++)
-		grown[i] = t->ends[(t->ends_first + i) % t->ends_capacity];
-	free(t->ends);
-	t->ends = grown;
-	t->ends_first = 0;
-	t->ends_capacity = capacity;
-	return true;
-}
-
 // The removals were broadcast before: c->seq is of the last of them, or later.
 void tally_end(struct control *c, uint32_t allocation_idx, uint64_t id)
 {
@@ -155,11 +138,8 @@ void tally_end(struct control *c, uint32_t allocation_idx, uint64_t id)
 
 	if (end.tally_idx)
 		t->of_allocations[allocation_idx] = 0;
-	if (t->n_ends == t->ends_capacity && !grow_ends(t)) {
+	if (!ring_add(&t->ends, &end, sizeof(end))) // its places are too: workers still name it
 		log_event(LOG_ERROR, "tally.lost", "reason=out_of_memory");
-		return; // its places too: workers still name it
-	}
-	t->ends[(t->ends_first + t->n_ends++) % t->ends_capacity] = end;
 }
 
 // Whose tally is told, and what was seen of it.
@@ -217,11 +197,12 @@ static void finish_ends(struct control *c, uint64_t applied)
 {
 	struct tallies *t = &c->tallies;
 
-	while (t->n_ends && t->ends[t->ends_first].seq <= applied) {
-		const struct tally_end end = t->ends[t->ends_first];
+	const struct tally_end *oldest;
 
-		t->ends_first = (t->ends_first + 1) % t->ends_capacity;
-		t->n_ends--;
+	while ((oldest = ring_oldest(&t->ends, sizeof(*oldest))) && oldest->seq <= applied) {
+		const struct tally_end end = *oldest;
+
+		ring_remove(&t->ends);
 		tell(c, &(struct subject){end.id, end.tally_idx, end.observed_idx}, &t->ended);
 		give_tally(t, end.tally_idx);
 		observed_give(c, end.observed_idx);
@@ -249,7 +230,7 @@ static void finish_asks(struct control *c, uint64_t applied)
 unsigned tallies_poll(struct control *c)
 {
 	struct tallies *t = &c->tallies;
-	const uint64_t applied = t->n_ends || t->n_asks ? applied_by_all(c) : 0;
+	const uint64_t applied = t->ends.n || t->n_asks ? applied_by_all(c) : 0;
 	unsigned n = 0;
 
 	for (size_t i = 0; i < c->n_workers; i++)
@@ -309,5 +290,5 @@ void tallies_fini(struct control *c)
 	free(c->tallies.tallies);
 	free(c->tallies.peers);
 	free(c->tallies.of_allocations);
-	free(c->tallies.ends);
+	ring_fini(&c->tallies.ends);
 }
