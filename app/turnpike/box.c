@@ -17,7 +17,6 @@
 #define PUNT_RING 2048
 #define OTHERS_RING 1024
 #define INBOX_RING 8192
-#define SEEN_RING 4096
 #define COUNTS_RING (2 * INBOX_RING) // what waits in the inbox, and as much again
 #define PORT_MBUFS 4608 // of one queue: both rings, and what a PMD keeps
 #define MBUF_CACHE 256
@@ -201,7 +200,7 @@ static int open_workers(
 		rc = rc ? rc : msg_channel_create(&own->others, OTHERS_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : msg_channel_create(&own->inbox, INBOX_RING, config.numa_node);
 		rc = rc ? rc : msg_channel_create(&own->counts, COUNTS_RING, NUMA_NODE_ANY);
-		rc = rc ? rc : msg_channel_create(&own->seen, SEEN_RING, NUMA_NODE_ANY);
+		rc = rc ? rc : msg_channel_create(&own->seen, CONTROL_SEEN_MAX, NUMA_NODE_ANY);
 		rc = rc ? rc : worker_create(&own->worker, &config);
 	}
 	box->worker = policy->worker;

@@ -27,6 +27,7 @@
 #define CONTROL_PORTS_MAX 8
 #define CONTROL_PEERS_MAX 8 // of an allocation, that are told apart in its tally
 #define CONTROL_OBSERVED_MAX 4096 // allocations at one time
+#define CONTROL_SEEN_MAX 4095 // packets of them that wait at one worker: a power of two less 1
 #define CONTROL_ASKS_MAX 16 // at once
 #define CONTROL_PARKED_MAX 512 // requests that wait for their user, for 2 s at most
 
@@ -46,7 +47,7 @@ struct control_worker {
 	struct msg_channel *others;
 	struct msg_channel *inbox;
 	struct msg_channel *counts; // NULL: nothing is counted for control
-	struct msg_channel *seen; // NULL: nothing is observed
+	struct msg_channel *seen; // of CONTROL_SEEN_MAX; NULL: nothing is observed
 	const atomic_uint_least64_t *applied_seq;
 };
 

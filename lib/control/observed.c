@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #define SEEN_BURST 64
-#define SEEN_PER_POLL 1024 // of each worker
 
 static bool is_chosen(const struct observers *o, uint64_t id)
 {
@@ -29,12 +28,13 @@ uint32_t observed_of(const struct control *c, uint32_t allocation_idx, uint64_t 
 	return place && place->id == id ? (uint32_t)(place - c->observers.places) : 0;
 }
 
-static uint32_t take_place(struct observers *o)
+static uint32_t take_place(struct control *c)
 {
+	struct observers *o = &c->observers;
 	uint32_t idx = o->free_place;
 	struct observed *places;
 
-	if (o->n_used == CONTROL_OBSERVED_MAX)
+	if (c->stats.n_observed == CONTROL_OBSERVED_MAX)
 		return 0;
 	if (idx) {
 		o->free_place = o->places[idx].next_free;
@@ -46,7 +46,7 @@ static uint32_t take_place(struct observers *o)
 		o->places = places;
 		o->n_places = idx;
 	}
-	o->n_used++;
+	c->stats.n_observed++;
 	return idx;
 }
 
@@ -63,10 +63,14 @@ uint32_t observed_begin(struct control *c, uint32_t allocation_idx, uint64_t id)
 	if (!of_allocations)
 		return 0;
 	o->of_allocations = of_allocations;
-	idx = take_place(o);
+	idx = take_place(c);
 	if (idx)
-		o->places[idx] =
-			(struct observed){.id = id, .begun_seq = c->seq, .n_gaps = o->n_gaps};
+		o->places[idx] = (struct observed){
+			.id = id,
+			.allocation_idx = allocation_idx,
+			.begun_seq = c->seq,
+			.n_gaps = o->n_gaps,
+		};
 	of_allocations[allocation_idx] = idx;
 	return idx;
 }
@@ -80,7 +84,7 @@ void observed_give(struct control *c, uint32_t observed_idx)
 	o->places[observed_idx].id = 0;
 	o->places[observed_idx].next_free = o->free_place;
 	o->free_place = observed_idx;
-	o->n_used--;
+	c->stats.n_observed--;
 }
 
 const struct quality *observed_find(const struct control *c, uint32_t observed_idx, uint64_t id)
@@ -103,6 +107,7 @@ static void take(struct control *c, const struct msg *msg)
 	quality_add(&place->quality, &msg->seen);
 }
 
+// All that waits: whoever has ended is told when this was taken.
 static unsigned take_seen(struct control *c, size_t worker_idx)
 {
 	struct msg messages[SEEN_BURST];
@@ -118,7 +123,7 @@ static unsigned take_seen(struct control *c, size_t worker_idx)
 			take(c, &messages[i]);
 		}
 		n_taken += n;
-	} while (n == SEEN_BURST && n_taken < SEEN_PER_POLL);
+	} while (n == SEEN_BURST && n_taken < CONTROL_SEEN_MAX);
 	return n_taken;
 }
 
@@ -126,7 +131,7 @@ unsigned observed_poll(struct control *c)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; c->observers.n_used && i < c->n_workers; i++)
+	for (size_t i = 0; c->stats.n_observed && i < c->n_workers; i++)
 		if (c->workers[i].seen)
 			n += take_seen(c, i);
 	return n;

@@ -85,7 +85,6 @@ struct observers {
 	uint32_t n_places;
 	uint32_t capacity;
 	uint32_t free_place;
-	uint32_t n_used;
 	uint32_t *of_allocations; // by allocation_idx
 	uint32_t n_allocations;
 	uint32_t percent;

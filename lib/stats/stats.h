@@ -128,6 +128,7 @@ struct control_stats {
 	uint64_t n_parked; // requests that waited for their user
 	uint64_t n_counts_lost; // what workers had counted and no memory was there for
 	uint64_t n_parked_lost; // of them, for too long; and those that found no place to wait
+	uint64_t n_observed; // allocations whose media is looked at now
 	struct latency answers; // from the worker's ring to the answer, all of them
 };
 

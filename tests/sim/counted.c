@@ -5,6 +5,7 @@
 
 struct world world;
 struct caller caller;
+static struct caller other;
 static int last_code;
 struct control_tally tallies[TALLIES_MAX]; // told at ends
 unsigned n_tallies;
@@ -53,6 +54,14 @@ int allocate(void)
 
 	caller_allocate(&caller, &world, &d, false);
 	return send_request(&d);
+}
+
+void change_callers(void)
+{
+	const struct caller before = caller;
+
+	caller = other;
+	other = before;
 }
 
 struct endpoint peer(unsigned i)

@@ -1,4 +1,4 @@
-// One caller in a world, and what is told of his flows when they end and on demand.
+// A caller in a world, and what is told of his flows when they end and on demand.
 #ifndef SIM_COUNTED_H
 #define SIM_COUNTED_H
 
@@ -22,6 +22,8 @@ void on_ended(void *context, const struct control_tally *tally);
 void on_answer(void *context, const struct control_tally *tally);
 
 void run(void);
+// What follows is done by another, who was not opened yet at first; called again, by the first.
+void change_callers(void);
 // Each returns the code of the answer, 0 for success.
 int send_request(struct datagram *d);
 int allocate(void);

@@ -49,6 +49,19 @@ static void expect_sum_packets(uint64_t n_up, uint64_t n_down)
 	cr_expect_eq(tallies[0].sum.n_packets[CONTROL_DOWN], n_down);
 }
 
+static void call(uint16_t port)
+{
+	caller_open(&caller, CLIENT_IP, port);
+	cr_assert_eq(allocate(), 401);
+	cr_assert_eq(allocate(), 0);
+	bind_peer(0);
+}
+
+static uint64_t n_observed(void)
+{
+	return control_stats_get(world.control)->n_observed;
+}
+
 static void open_share(uint32_t percent)
 {
 	char text[ADDR_TEXT_BYTES];
@@ -61,10 +74,7 @@ static void open_share(uint32_t percent)
 	world.delay_max_ms = 0;
 	world_add_host(&world, CLIENT_IP);
 	world_add_host(&world, ip_format(&host.ip, text));
-	caller_open(&caller, CLIENT_IP, 1000);
-	cr_assert_eq(allocate(), 401);
-	cr_assert_eq(allocate(), 0);
-	bind_peer(0);
+	call(1000);
 }
 
 static void close_world(void)
@@ -147,14 +157,10 @@ Test(quality, is_told_on_demand_too)
 	run();
 }
 
-// The ring holds less than comes while the control core is busy elsewhere.
-Test(quality, what_finds_no_room_is_not_taken_for_lost)
+// Numbers from 0 on, while the control core is busy elsewhere.
+static void send_burst(uint16_t n)
 {
-	uint64_t n_unseen;
-
-	open_share(100);
-	world.one_queue = true;
-	for (uint16_t i = 0; i < 400; i++) {
+	for (uint16_t i = 0; i < n; i++) {
 		struct datagram d = {.from = caller.address, .to = world.service, .n = 20};
 
 		store_be16(d.payload, CALLER_CHANNEL);
@@ -166,16 +172,36 @@ Test(quality, what_finds_no_room_is_not_taken_for_lost)
 		world_advance(&world, 0);
 		world_poll(&world, 0);
 	}
+}
+
+Test(quality, what_finds_no_room_is_not_taken_for_lost)
+{
+	uint64_t n_unseen;
+
+	open_share(100);
+	world.one_queue = true;
+	send_burst(CONTROL_SEEN_MAX + 400);
 	n_unseen = worker_public(world.workers[0].worker)->stats.n_seen_lost;
 	cr_assert_gt(n_unseen, 100);
 	run();
-	send_rtp(true, 401);
-	send_rtp(true, 403);
+	send_rtp(true, CONTROL_SEEN_MAX + 401);
+	send_rtp(true, CONTROL_SEEN_MAX + 403);
 	release();
 	run();
 	cr_assert_eq(n_tallies, 1);
-	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_packets, 402 - n_unseen);
+	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_packets, CONTROL_SEEN_MAX + 402 - n_unseen);
 	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_lost, 1, "403 behind 401");
+}
+
+Test(quality, what_waits_at_the_end_counts)
+{
+	open_share(100);
+	world.one_queue = true;
+	send_burst(CONTROL_SEEN_MAX - 100);
+	release();
+	run();
+	cr_assert_eq(n_tallies, 1);
+	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_packets, CONTROL_SEEN_MAX - 100);
 }
 
 Test(quality, of_the_next_life_begins_anew)
@@ -193,4 +219,60 @@ Test(quality, of_the_next_life_begins_anew)
 	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_lost, 4);
 	cr_expect_eq(tallies[1].quality[QUALITY_UP].n_packets, 1);
 	cr_expect_eq(tallies[1].quality[QUALITY_UP].n_lost, 0);
+}
+
+Test(quality, of_two_calls_at_once_is_told_apart)
+{
+	open_share(100);
+	change_callers();
+	call(1001);
+	bind_peer(1);
+	cr_expect_eq(n_observed(), 2, "allocations, not channels");
+	for (uint16_t i = 0; i < 20; i += 2)
+		send_rtp(true, i);
+	change_callers();
+	for (uint16_t i = 0; i < 30; i += 3)
+		send_rtp(false, i);
+	release();
+	run();
+	cr_expect_eq(n_observed(), 1);
+	change_callers();
+	send_rtp(true, 20);
+	release();
+	run();
+	caller_close(&caller);
+	change_callers();
+	cr_assert_eq(n_tallies, 2);
+	cr_expect_eq(n_observed(), 0);
+	cr_assert(tallies[0].observed && tallies[1].observed);
+	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_packets, 0);
+	cr_expect_eq(tallies[0].quality[QUALITY_DOWN].n_packets, 10);
+	cr_expect_eq(tallies[0].quality[QUALITY_DOWN].n_lost, 18);
+	cr_expect_eq(tallies[1].quality[QUALITY_UP].n_packets, 11);
+	cr_expect_eq(tallies[1].quality[QUALITY_UP].n_lost, 10);
+	cr_expect_eq(tallies[1].quality[QUALITY_DOWN].n_packets, 0);
+}
+
+// Whoever keeps a place for good would soon leave none.
+Test(quality, of_many_calls_is_looked_at_one_after_another)
+{
+	open_share(100);
+	change_callers();
+	caller_open(&caller, CLIENT_IP, 1001);
+	cr_assert_eq(allocate(), 401);
+	for (unsigned i = 0; i < TALLIES_MAX; i++) {
+		cr_assert_eq(allocate(), 0);
+		bind_peer(0);
+		bind_peer(1);
+		send_rtp(true, 1);
+		cr_assert_eq(n_observed(), 2);
+		release();
+		run();
+		cr_assert_eq(n_tallies, i + 1);
+		cr_assert_eq(n_observed(), 1);
+		cr_assert(tallies[i].observed);
+		cr_assert_eq(tallies[i].quality[QUALITY_UP].n_packets, 1);
+	}
+	caller_close(&caller);
+	change_callers();
 }

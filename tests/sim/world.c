@@ -74,7 +74,7 @@ static void open_workers(struct world *world)
 		cr_assert_eq(msg_channel_create(&own->others, 64, NUMA_NODE_ANY), 0);
 		cr_assert_eq(msg_channel_create(&own->inbox, 2048, NUMA_NODE_ANY), 0);
 		cr_assert_eq(msg_channel_create(&own->counts, 4096, NUMA_NODE_ANY), 0);
-		cr_assert_eq(msg_channel_create(&own->seen, 64, NUMA_NODE_ANY), 0);
+		cr_assert_eq(msg_channel_create(&own->seen, CONTROL_SEEN_MAX, NUMA_NODE_ANY), 0);
 		cr_assert_eq(worker_create(&own->worker, &config), 0);
 	}
 }
