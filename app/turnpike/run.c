@@ -77,13 +77,18 @@ void loop_stop(struct loop *loop)
 	atomic_store(&loop->stop, true);
 }
 
+// The workers end or have ended: events still come while records are written.
+static bool is_stopping(struct loop *loop)
+{
+	return atomic_load(&loop->stop);
+}
+
 static void on_signal(evutil_socket_t signal_number, short what, void *argument)
 {
 	struct loop *loop = argument;
 
 	(void)what;
 	log_event(LOG_INFO, "stopping", "signal=%d", (int)signal_number);
-	service_stopping(&loop->service);
 	loop_stop(loop);
 }
 
@@ -91,6 +96,8 @@ static void reload_by_signal(struct loop *loop)
 {
 	struct reload_result result;
 
+	if (is_stopping(loop))
+		return;
 	service_reloading(&loop->service);
 	reload(loop, &result);
 	loop->reload_due = result.status == RELOAD_BUSY;
@@ -182,6 +189,8 @@ static void on_health(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
+	if (is_stopping(loop))
+		return;
 	look_at_clock(loop, &now);
 	vitals_take(&vitals, loop->box, now.now_ms);
 	report_health(&loop->health, health_judge(&loop->health, &vitals));
@@ -252,13 +261,8 @@ static int start_redis(struct loop *loop)
 static int open_events(struct loop *loop)
 {
 	struct box *box = loop->box;
-	int rc;
+	int rc = add_event(loop, SIGTERM, EV_SIGNAL, on_signal, 0);
 
-	loop->base = event_base_new();
-	if (!loop->base)
-		return -ENOMEM;
-	rc = service_open(&loop->service, loop);
-	rc = rc ? rc : add_event(loop, SIGTERM, EV_SIGNAL, on_signal, 0);
 	rc = rc ? rc : add_event(loop, SIGINT, EV_SIGNAL, on_signal, 0);
 	rc = rc ? rc : add_event(loop, box->doorbell.fd, EV_READ, on_wake, 0);
 	rc = rc ? rc : add_event(loop, route_fd(box->route), EV_READ, on_route, 0);
@@ -273,8 +277,7 @@ static int open_events(struct loop *loop)
 		loop->reporting = loop->events[loop->n_events - 1];
 		set_reporting(loop);
 	}
-	rc = rc ? rc : start_redis(loop);
-	return rc ? rc : web_open(&loop->web, loop);
+	return rc ? rc : start_redis(loop);
 }
 
 static void close_events(struct loop *loop)
@@ -304,7 +307,7 @@ static void control_main(struct loop *loop)
 	unsigned n_rounds = 0;
 
 	look_at_clock(loop, &begin); // what steps from now on is seen
-	while (!atomic_load(&loop->stop)) {
+	while (!is_stopping(loop)) {
 		const struct turn_time now = loop_time();
 		const unsigned n = control_poll(loop->box->control, &now);
 
@@ -380,34 +383,74 @@ static void end_allocations(struct loop *loop)
 	empty_outbox(loop, until_ms);
 }
 
+static enum exit_status fail(const char *what, int rc)
+{
+	log_event(LOG_ERROR, "start.failed", "reason=\"%s: %s\"", what, strerror(-rc));
+	return EXIT_RESOURCE;
+}
+
+// What does not call fail() has told of it itself.
+static int start(struct loop *loop)
+{
+	int rc;
+
+	loop->base = event_base_new();
+	if (!loop->base)
+		return fail("event loop", -ENOMEM);
+	rc = service_open(&loop->service, loop);
+	if (rc)
+		return fail("NOTIFY_SOCKET", rc);
+	rc = open_events(loop);
+	if (rc)
+		return fail("event loop", rc);
+	rc = web_open(&loop->web, loop);
+	if (rc)
+		return EXIT_RESOURCE;
+	rc = verbs_open(loop);
+	if (rc)
+		return rc;
+	rc = drop_privileges(loop->box);
+	if (rc)
+		return exit_status_of(rc);
+	rc = launch_workers(loop);
+	return rc ? fail("worker threads", rc) : EXIT_OK;
+}
+
+// Nobody is answered any more: what the doors ask for would be done by workers that have ended.
+static void close_doors(struct loop *loop)
+{
+	web_close(loop->web);
+	loop->web = NULL;
+	admin_close(loop->admin);
+	loop->admin = NULL;
+}
+
 int run(struct box *box)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
 	int status;
 
 	if (!loop)
-		return EXIT_RESOURCE;
+		return fail("event loop", -ENOMEM);
 	loop->box = box;
 	loop->service.notify.fd = -1;
 	loop->started_ms = loop_now_ms();
-	status = open_events(loop) ? EXIT_RESOURCE : verbs_open(loop);
-	if (status == EXIT_OK && (drop_privileges(box) || launch_workers(loop)))
-		status = EXIT_RESOURCE;
+	status = start(loop);
 	if (status == EXIT_OK) {
 		report_ready(box);
 		service_ready(&loop->service);
 		control_main(loop);
+		service_stopping(&loop->service);
 	}
 	loop_stop(loop);
 	rte_eal_mp_wait_lcore();
+	close_doors(loop);
 	if (status == EXIT_OK) {
 		end_allocations(loop);
 		report_log(&loop->report, box, &loop->clock, true);
 	}
-	redis_close(box->redis); // its events are in the loop, as the admin socket's
+	redis_close(box->redis); // its events are in the loop
 	box->redis = NULL;
-	web_close(loop->web);
-	admin_close(loop->admin);
 	capturing_close(&loop->capturing);
 	close_events(loop);
 	log_flush(); // sites are in the loop, too

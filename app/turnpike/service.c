@@ -84,6 +84,7 @@ void service_reloading(struct service *service)
 void service_stopping(struct service *service)
 {
 	notify_send(&service->notify, "STOPPING=1\nSTATUS=stopping");
+	service_close(service);
 }
 
 static const char *first_reason(const struct health *health)

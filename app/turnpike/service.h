@@ -2,7 +2,8 @@
 // watchdog that is fed only while every worker polls.
 //
 // Order of calls: service_open(); service_ready() once; then, around each reload,
-// service_reloading() and service_ready(); service_tick() every second; service_stopping().
+// service_reloading() and service_ready(); service_tick() every second; service_stopping(), after
+// which nothing is told; service_close() before the loop's base goes.
 #ifndef TURNPIKE_SERVICE_H
 #define TURNPIKE_SERVICE_H
 
@@ -25,12 +26,13 @@ struct service {
 };
 
 // With a timer in the loop where the manager wants a watchdog. Returns 0; -ENOMEM; -EINVAL for a
-// NOTIFY_SOCKET that cannot be.
+// NOTIFY_SOCKET that cannot be; another -errno.
 int service_open(struct service *service, struct loop *loop);
-void service_close(struct service *service); // before the loop's base goes
+void service_close(struct service *service); // also where service_open() has failed, or twice
 
 void service_ready(struct service *service);
 void service_reloading(struct service *service);
+// The last word: the manager waits for no watchdog from then on.
 void service_stopping(struct service *service);
 // Tell what `systemctl status` shows, where that has changed.
 void service_tick(struct service *service);

@@ -12,8 +12,11 @@ import time
 
 import uclient
 from lab import SERVICE, Lab, check, test, wait_until
+from redis_server import RedisServer
 from relay import BINARY, PASSWORD, TOP, USER, Relay, configuration, start_relay
-from test_lifecycle import CONFIG, PERMISSION, check_media, check_unchanged, host_state, refused, write
+from test_ctl import ctl
+from test_lifecycle import (CONFIG, DEVICE, PERMISSION, RESOURCE, check_media, check_unchanged,
+                            host_state, refused, write)
 from stunlib import Client
 
 UNIT = os.path.join(TOP, "config/systemd/turnpike.service")
@@ -121,6 +124,71 @@ def test_the_manager_hears_of_start_state_and_end():
               f"heard of no reload: {manager.heard}")
         relay.stop()
         manager.wait("STOPPING=1\n")
+
+
+STOPPING = "STOPPING=1\nSTATUS=stopping"
+
+
+@test()
+def test_the_manager_hears_of_each_end_once_and_last():
+    with Lab() as lab:
+        manager = Manager(lab)
+        before = host_state(lab)
+        for end in (lambda relay: os.kill(relay.process.pid, signal.SIGTERM),
+                    lambda relay: os.kill(relay.process.pid, signal.SIGINT),
+                    lambda relay: ctl(relay, "drain", "on", "--exit")):
+            manager.heard.clear()
+            relay = start(lab, manager)
+            manager.wait("READY=1$")
+            end(relay)
+            check(relay.process.wait(10) == 0, f"ended badly: {relay.process.log()}")
+            heard = manager.listen()
+            check(heard[-1] == STOPPING and heard.count(STOPPING) == 1, f"heard: {heard}")
+            check_unchanged(lab, before)
+
+
+@test()
+def test_nothing_is_begun_while_it_ends():
+    """Redis is silent, so records wait for it: time for a signal and a state that changes."""
+    with Lab() as lab:
+        manager = Manager(lab)
+        redis = RedisServer(lab).start()
+        config = {**configuration(lab), "records": {"redis": "calls"},
+                  "redis": {**redis.where(), "timeout-ms": 20000}}
+        relay = start(lab, manager, config)
+        relay.process.wait_log("redis.up")
+        live(lab)
+        manager.wait(r"STATUS=1 allocations")
+        redis.stall()
+        os.kill(relay.process.pid, signal.SIGTERM)
+        manager.wait("STOPPING=1\n")
+        os.kill(relay.process.pid, signal.SIGHUP)
+        check(relay.process.wait(20) == 0, f"ended badly: {relay.process.log()}")
+        redis.go_on()
+        check(manager.listen()[-1] == STOPPING, f"heard: {manager.heard}")
+        log = relay.process.log()
+        check(not re.search(r"reload|watchdog\.withheld|health\.bad", log), log)
+
+
+@test()
+def test_a_failed_start_says_why_and_nothing_to_the_manager():
+    with Lab() as lab:
+        manager = Manager(lab)
+        before = host_state(lab)
+        os.environ["NOTIFY_SOCKET"] = manager.path
+        try:
+            absent = configuration(lab)
+            absent["ports"][0]["device"] = "af_packet:absent0"
+            refused(lab, DEVICE, "absent0", "-c", write(lab, "absent.yaml", absent))
+            foreign = {**configuration(lab), "http": {"listen": ["192.0.2.1:9641"]}}
+            refused(lab, RESOURCE, "http.failed", "-c", write(lab, "foreign.yaml", foreign))
+            check(manager.listen() == [], f"heard: {manager.heard}")
+            os.environ["NOTIFY_SOCKET"] = "no/socket"
+            refused(lab, RESOURCE, r"start\.failed.*NOTIFY_SOCKET", "-c",
+                    write(lab, "good.yaml", configuration(lab)))
+        finally:
+            del os.environ["NOTIFY_SOCKET"]
+        check_unchanged(lab, before)
 
 
 @test()
