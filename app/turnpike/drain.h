@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define DRAIN_REASON "it is being emptied" // why the box is not ready
+
 struct drain {
 	bool on;
 	bool exits; // the daemon, when it is empty or late

@@ -56,7 +56,7 @@ static void read_workers(struct readings *out, const struct box *box)
 	}
 }
 
-static void read_port(struct reading_port *out, const struct box *box, size_t i)
+void gauge_read_port(struct reading_port *out, const struct box *box, size_t i)
 {
 	struct rte_eth_stats stats = {0};
 
@@ -100,7 +100,7 @@ void gauge_read(struct readings *out, const struct box *box)
 	read_workers(out, box);
 	out->n_ports = box->n_ports;
 	for (size_t i = 0; i < box->n_ports; i++)
-		read_port(&out->ports[i], box, i);
+		gauge_read_port(&out->ports[i], box, i);
 	out->pools[0] = read_pool("frames", box->pool);
 	out->pools[1] = read_pool("jumbos", box->jumbo_pool);
 	out->control = *control_stats_get(box->control);

@@ -43,6 +43,8 @@ enum health_sign {
 	HEALTH_SIGNS,
 };
 
+#define HEALTH_ALL ((1U << HEALTH_SIGNS) - 1) // a bit each
+
 // "workers", "ports", "relay_ports", "buffers", "redis".
 const char *health_sign_name(enum health_sign sign);
 

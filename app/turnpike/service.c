@@ -87,12 +87,14 @@ void service_stopping(struct service *service)
 	service_close(service);
 }
 
-static const char *first_reason(const struct health *health)
+static const char *first_reason(const struct loop *loop)
 {
+	const struct health *health = &loop->health;
+
 	for (int sign = 0; sign < HEALTH_SIGNS; sign++)
 		if (!health_is_good(health, (enum health_sign)sign))
 			return health->reasons[sign];
-	return "healthy";
+	return loop->drain.on ? DRAIN_REASON : "healthy";
 }
 
 void service_tick(struct service *service)
@@ -105,8 +107,7 @@ void service_tick(struct service *service)
 		return;
 	turn_stats_get(box->turn, &turn);
 	snprintf(status, sizeof(status), "%u allocations, %u relay ports free, %zu workers; %s",
-		turn.n_allocations, turn.n_ports_free, box->n_workers,
-		first_reason(&service->loop->health));
+		turn.n_allocations, turn.n_ports_free, box->n_workers, first_reason(service->loop));
 	if (strcmp(status, service->status) == 0)
 		return;
 	memcpy(service->status, status, sizeof(status));

@@ -1,6 +1,7 @@
 #include "state.h"
 
 #include "base/base.h"
+#include "drain.h"
 
 static void set(json_t *object, const char *key, uint64_t value)
 {
@@ -138,17 +139,25 @@ static void add_turn(json_t *state, const struct readings *r)
 	set(buffers, "free", r->pools[0].n_free);
 }
 
-static void add_health(json_t *state, const struct health *health, bool draining)
+json_t *reasons_json(const struct health *health, unsigned signs, bool draining)
 {
-	json_t *reasons = object_in(state, "reasons");
+	json_t *reasons = json_object();
 
 	for (int sign = 0; sign < HEALTH_SIGNS; sign++)
-		if (!health_is_good(health, (enum health_sign)sign))
+		if ((signs >> sign & 1) && !health_is_good(health, (enum health_sign)sign))
 			json_object_set_new(reasons, health_sign_name((enum health_sign)sign),
 				json_string(health->reasons[sign]));
 	if (draining)
-		json_object_set_new(reasons, "drain", json_string("it is being emptied"));
+		json_object_set_new(reasons, "drain", json_string(DRAIN_REASON));
+	return reasons;
+}
+
+static void add_health(json_t *state, const struct health *health, bool draining)
+{
+	json_t *reasons = reasons_json(health, HEALTH_ALL, draining);
+
 	json_object_set_new(state, "ready", json_boolean(json_object_size(reasons) == 0));
+	json_object_set_new(state, "reasons", reasons);
 }
 
 json_t *state_json(const struct readings *readings)

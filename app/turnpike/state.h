@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+// Why it is not well: the bad ones of `signs`, a bit each, with their reasons, and "drain" where it
+// is being emptied. Empty: it is well. The caller's.
+json_t *reasons_json(const struct health *health, unsigned signs, bool draining);
+
 // The box at a glance: counters, from which the page makes rates. The caller's; NULL without
 // memory.
 json_t *state_json(const struct readings *readings);

@@ -1,4 +1,5 @@
 // workers, ports, routes, peers, realms: what there is of each, one line of data for one of them.
+#include "gauge.h"
 #include "verbs.h"
 
 #include <rte_cycles.h>
@@ -71,29 +72,29 @@ static json_t *addresses_json(const struct conf_port *conf)
 static json_t *port_json(const struct box *box, size_t idx)
 {
 	const struct port *port = &box->ports[idx];
-	struct rte_eth_stats stats = {0};
+	struct reading_port reading;
 	struct rte_eth_link link = {0};
 	char mac[RTE_ETHER_ADDR_FMT_SIZE];
 	json_t *object;
 
 	rte_ether_format_addr(mac, sizeof(mac), (const struct rte_ether_addr *)port->mac);
-	rte_eth_stats_get(port->eth_id, &stats);
+	gauge_read_port(&reading, box, idx);
 	rte_eth_link_get_nowait(port->eth_id, &link);
-	object = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:o}", "port", box->conf->ports[idx].name,
-		"device", port->device, "mirror", box->mirrors[idx].name, "mac", mac, "mtu",
-		(int)port->mtu_bytes, "queues", (int)port->n_queues, "link", port_link_up(port),
+	object = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:o}", "port", reading.name, "device",
+		reading.device, "mirror", box->mirrors[idx].name, "mac", mac, "mtu",
+		(int)port->mtu_bytes, "queues", (int)port->n_queues, "link", reading.up,
 		"addresses", addresses_json(&box->conf->ports[idx]));
 	if (link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN && link.link_speed)
 		verb_set_count(object, "mbit_per_s", link.link_speed);
 	verb_set_count(object, "numa_node", port->numa_node < 0 ? 0 : (uint64_t)port->numa_node);
-	verb_set_count(object, "rx_packets", stats.ipackets);
-	verb_set_count(object, "tx_packets", stats.opackets);
-	verb_set_count(object, "rx_bytes", stats.ibytes);
-	verb_set_count(object, "tx_bytes", stats.obytes);
-	verb_set_count(object, "rx_missed", stats.imissed);
-	verb_set_count(object, "rx_errors", stats.ierrors);
-	verb_set_count(object, "tx_errors", stats.oerrors);
-	verb_set_count(object, "rx_no_mbuf", stats.rx_nombuf);
+	verb_set_count(object, "rx_packets", reading.n_rx);
+	verb_set_count(object, "tx_packets", reading.n_tx);
+	verb_set_count(object, "rx_bytes", reading.n_rx_bytes);
+	verb_set_count(object, "tx_bytes", reading.n_tx_bytes);
+	verb_set_count(object, "rx_missed", reading.n_rx_missed);
+	verb_set_count(object, "rx_errors", reading.n_rx_errors);
+	verb_set_count(object, "tx_errors", reading.n_tx_errors);
+	verb_set_count(object, "rx_no_mbuf", reading.n_rx_no_buffer);
 	return object;
 }
 

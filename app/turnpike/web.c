@@ -85,18 +85,6 @@ static void answer_metrics(
 		evbuffer_add(answer->body, text, n_bytes);
 }
 
-// Why each of these signs is bad: `{"workers": "worker 0 ..."}`.
-static json_t *bad_signs(const struct health *health, unsigned signs)
-{
-	json_t *reasons = json_object();
-
-	for (int sign = 0; sign < HEALTH_SIGNS; sign++)
-		if ((signs >> sign & 1) && !health_is_good(health, (enum health_sign)sign))
-			json_object_set_new(reasons, health_sign_name((enum health_sign)sign),
-				json_string(health->reasons[sign]));
-	return reasons;
-}
-
 // `{"ready": false, "reasons": {...}}`; takes the reasons.
 static void answer_health(struct http_answer *answer, const char *word, json_t *reasons)
 {
@@ -117,19 +105,17 @@ static void answer_healthz(
 	struct web *web, const struct http_request *request, struct http_answer *answer)
 {
 	(void)request;
-	answer_health(answer, "healthy", bad_signs(&web->loop->health, 1U << HEALTH_WORKERS));
+	answer_health(
+		answer, "healthy", reasons_json(&web->loop->health, 1U << HEALTH_WORKERS, false));
 }
 
 // Whether clients should be sent here.
 static void answer_readyz(
 	struct web *web, const struct http_request *request, struct http_answer *answer)
 {
-	json_t *reasons = bad_signs(&web->loop->health, (1U << HEALTH_SIGNS) - 1);
-
 	(void)request;
-	if (web->loop->drain.on)
-		json_object_set_new(reasons, "drain", json_string("it is being emptied"));
-	answer_health(answer, "ready", reasons);
+	answer_health(
+		answer, "ready", reasons_json(&web->loop->health, HEALTH_ALL, web->loop->drain.on));
 }
 
 static void answer_page(struct http_answer *answer, const struct page *page)

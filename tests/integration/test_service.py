@@ -122,6 +122,10 @@ def test_the_manager_hears_of_start_state_and_end():
         manager.wait_anew(r"READY=1$")
         check(any(re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", text) for text in manager.heard),
               f"heard of no reload: {manager.heard}")
+        lab.run("net", "ip", "link", "set", "relay", "up")
+        manager.wait_anew(r"STATUS=.*; healthy$")
+        ctl(relay, "drain", "on")
+        manager.wait_anew(r"STATUS=1 allocations, .*; it is being emptied$")
         relay.stop()
         manager.wait("STOPPING=1\n")
 
