@@ -2,50 +2,42 @@
 
 #include <errno.h>
 #include <rte_cycles.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #define RECORDS_MAX 2048 // of each worker, that wait
 
-static int create(struct capturing *capturing, const struct box *box, const char *expression,
-	uint16_t snap_bytes, char error[static CAPTURE_ERROR_BYTES])
+static int create(struct capturing *capturing, const struct box *box,
+	const struct capture_filter *filter, uint16_t snap_bytes)
 {
-	int rc = capture_filter_create(&capturing->filter, expression, error);
+	int rc = 0;
 
 	for (; rc == 0 && capturing->n < box->n_workers; capturing->n++)
-		rc = capture_create(&capturing->captures[capturing->n], capturing->filter,
-			snap_bytes, RECORDS_MAX);
-	if (rc == 0) {
-		capturing->record = calloc(1, capture_record_bytes(capturing->captures[0]));
-		rc = capturing->record ? 0 : -ENOMEM;
-	}
-	return rc;
+		rc = capture_create(
+			&capturing->captures[capturing->n], filter, snap_bytes, RECORDS_MAX);
+	if (rc)
+		return rc;
+	capturing->record = calloc(1, capture_record_bytes(capturing->captures[0]));
+	return capturing->record ? 0 : -ENOMEM;
 }
 
-int capturing_begin(struct capturing *capturing, const struct box *box, const char *expression,
-	uint16_t snap_bytes, char error[static CAPTURE_ERROR_BYTES])
+int capturing_begin(struct capturing *capturing, const struct box *box,
+	struct capture_filter *filter, uint16_t snap_bytes)
 {
 	struct timespec now;
 	uint64_t seq;
 	int rc;
 
-	if (capturing->filter) {
-		snprintf(error, CAPTURE_ERROR_BYTES, "another capture runs");
+	if (capturing->filter)
 		return -EBUSY;
-	}
-	snprintf(error, CAPTURE_ERROR_BYTES, "no memory for a capture");
-	rc = create(capturing, box, expression, snap_bytes, error);
-	if (rc == 0) {
+	rc = create(capturing, box, filter, snap_bytes);
+	if (rc == 0)
 		rc = control_capture(box->control, capturing->captures, &seq);
-		if (rc)
-			snprintf(error, CAPTURE_ERROR_BYTES, "the workers cannot be told now");
-	}
 	if (rc) {
 		capturing_close(capturing);
 		return rc;
 	}
+	capturing->filter = filter;
 	clock_gettime(CLOCK_REALTIME, &now);
 	capturing->begun_ticks = rte_rdtsc();
 	capturing->begun_unix_ns = (uint64_t)now.tv_sec * NS_IN_S + (uint64_t)now.tv_nsec;

@@ -23,10 +23,10 @@ struct capturing {
 	uint64_t begun_unix_ns;
 };
 
-// Returns 0; -EBUSY where one runs, or has not been given back; -EINVAL; -ENOMEM; -EAGAIN where
-// workers cannot be told now. `error` has one line then.
-int capturing_begin(struct capturing *capturing, const struct box *box, const char *expression,
-	uint16_t snap_bytes, char error[static CAPTURE_ERROR_BYTES]);
+// Takes `filter` over where it returns 0. Else -EBUSY where one runs, or has not been given back;
+// -EINVAL for a snap length out of range; -ENOMEM; -EAGAIN where workers cannot be told now.
+int capturing_begin(struct capturing *capturing, const struct box *box,
+	struct capture_filter *filter, uint16_t snap_bytes);
 // The next record and its time, good until the next call; NULL where there is none now.
 const struct capture_record *capturing_take(struct capturing *capturing, uint64_t *unix_ns);
 uint64_t capturing_n_lost(const struct capturing *capturing);

@@ -33,12 +33,17 @@ static json_t *allocation_json(const struct turn_allocation_view *view)
 {
 	char id[TURN_ID_TEXT_BYTES];
 	json_t *relayed = json_array();
+	json_t *inside = json_array();
 	uint64_t expires_ms = 0;
+	bool is_translated = false;
 	json_t *object;
 
-	for (size_t i = 0; i < N_ELEMENTS(view->outside); i++) {
-		if (view->relayed[i].ip.family != FAMILY_NONE)
-			json_array_append_new(relayed, verb_endpoint(&view->outside[i]));
+	for (size_t i = 0; i < N_ELEMENTS(view->relayed); i++) {
+		if (view->relayed[i].ip.family == FAMILY_NONE)
+			continue;
+		json_array_append_new(relayed, verb_endpoint(&view->outside[i]));
+		json_array_append_new(inside, verb_endpoint(&view->relayed[i]));
+		is_translated |= !ip_equal(&view->outside[i].ip, &view->relayed[i].ip);
 		if (view->expires_ms[i] > expires_ms)
 			expires_ms = view->expires_ms[i];
 	}
@@ -46,6 +51,9 @@ static json_t *allocation_json(const struct turn_allocation_view *view)
 		view->realm, "user", name_json(view->user, view->user_bytes), "client",
 		verb_endpoint(&view->client), "service", verb_endpoint(&view->service), "relayed",
 		relayed);
+	if (is_translated) // the same addresses behind the 1:1 NAT, as frames have them
+		json_object_set(object, "inside", inside);
+	json_decref(inside);
 	verb_set_count(object, "age_s", (loop_now_ms() - view->created_ms) / MS_IN_S);
 	verb_set_count(object, "expires_in_s", seconds_to(expires_ms));
 	verb_set_count(object, "permissions", view->n_permissions);

@@ -86,7 +86,10 @@ static json_t *port_json(const struct box *box, size_t idx)
 		"addresses", addresses_json(&box->conf->ports[idx]));
 	if (link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN && link.link_speed)
 		verb_set_count(object, "mbit_per_s", link.link_speed);
-	verb_set_count(object, "numa_node", port->numa_node < 0 ? 0 : (uint64_t)port->numa_node);
+	if (box->conf->ports[idx].vlan)
+		verb_set_count(object, "vlan", box->conf->ports[idx].vlan);
+	if (port->numa_node >= 0)
+		verb_set_count(object, "numa_node", (uint64_t)port->numa_node);
 	verb_set_count(object, "rx_packets", reading.n_rx);
 	verb_set_count(object, "tx_packets", reading.n_tx);
 	verb_set_count(object, "rx_bytes", reading.n_rx_bytes);

@@ -1,5 +1,6 @@
 // capture: a pcapng file of what the relay takes and gives.
 #include "ctl.h"
+#include "filter.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -11,21 +12,13 @@
 #define CHUNK_BYTES 65536
 #define EXIT_OUTPUT 74 // EX_IOERR
 
-enum {
-	OPTION_USER = 256,
-	OPTION_ALLOCATION,
-	OPTION_PEER,
-	OPTION_FILTER,
-	OPTION_SNAP,
-	OPTION_PACKETS,
-	OPTION_SECONDS
-};
+enum { OPTION_SNAP = 256, OPTION_PACKETS, OPTION_SECONDS };
 
 static const struct option options[] = {
-	{"user", required_argument, NULL, OPTION_USER},
-	{"allocation", required_argument, NULL, OPTION_ALLOCATION},
-	{"peer", required_argument, NULL, OPTION_PEER},
-	{"filter", required_argument, NULL, OPTION_FILTER},
+	{"user", required_argument, NULL, FILTER_USER},
+	{"allocation", required_argument, NULL, FILTER_ALLOCATION},
+	{"peer", required_argument, NULL, FILTER_PEER},
+	{"filter", required_argument, NULL, FILTER_WORDS},
 	{"snap", required_argument, NULL, OPTION_SNAP},
 	{"packets", required_argument, NULL, OPTION_PACKETS},
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
@@ -33,40 +26,40 @@ static const struct option options[] = {
 	{0},
 };
 
-static const char *key_of(int option)
+struct wish {
+	const char *path;
+	struct filter filter;
+	json_t *request;
+};
+
+static bool take_number(json_t *request, const char *key, const char *text)
 {
-	return option == OPTION_ALLOCATION ? "id" : options[option - OPTION_USER].name;
+	char *end;
+	const long number = strtol(text, &end, 10);
+
+	return end != text && *end == 0 && number > 0 &&
+		json_object_set_new(request, key, json_integer(number)) == 0;
 }
 
-// Returns the request, or NULL where the usage is wrong.
-static json_t *take_options(const char **path, int argc, char **argv)
+static bool take_options(struct wish *wish, int argc, char **argv)
 {
-	json_t *request = json_pack("{s:s}", "verb", "capture");
-	int n_whom = 0;
 	int option;
+	int i;
 
-	while ((option = getopt_long(argc, argv, "w:", options, NULL)) != -1) {
-		char *end = NULL;
-		long number = 0;
-
+	while ((option = getopt_long(argc, argv, "w:", options, &i)) != -1) {
+		if (option == '?')
+			return false;
 		if (option == 'w') {
-			*path = optarg;
-			continue;
+			wish->path = optarg;
+		} else if (option < OPTION_SNAP) {
+			if (wish->filter.by != FILTER_NONE)
+				return false;
+			wish->filter = (struct filter){(enum filter_kind)option, optarg};
+		} else if (!take_number(wish->request, options[i].name, optarg)) {
+			return false;
 		}
-		if (option >= OPTION_SNAP)
-			number = strtol(optarg, &end, 10);
-		if (option == '?' || (end && (end == optarg || *end || number < 1))) {
-			json_decref(request);
-			return NULL;
-		}
-		n_whom += option <= OPTION_FILTER;
-		json_object_set_new(
-			request, key_of(option), end ? json_integer(number) : json_string(optarg));
 	}
-	if (optind == argc && n_whom <= 1 && *path)
-		return request;
-	json_decref(request);
-	return NULL;
+	return optind == argc && wish->path;
 }
 
 static volatile sig_atomic_t is_over;
@@ -100,23 +93,12 @@ static int copy(struct ctl *ctl, FILE *out, const char *path)
 	return EXIT_OK;
 }
 
-int verb_capture(struct ctl *ctl, int argc, char **argv)
+// What the daemon sends, into the file.
+static int write_file(struct ctl *ctl, const char *path)
 {
-	const char *path = NULL;
-	json_t *request = take_options(&path, argc, argv);
-	FILE *out;
+	FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 	int status;
 
-	if (!request)
-		return ctl_usage("capture", "-w FILE and one of the filters at most are needed");
-	if (strcmp(path, "-") == 0 && isatty(STDOUT_FILENO)) {
-		json_decref(request);
-		return ctl_usage("capture", "-w - needs a pipe or a file behind it");
-	}
-	status = ctl_ask_stream(ctl, request);
-	if (status != EXIT_OK)
-		return status;
-	out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 	if (!out) {
 		fprintf(stderr, "turnpikectl: %s: %s\n", path, strerror(errno));
 		return EXIT_OUTPUT;
@@ -127,4 +109,26 @@ int verb_capture(struct ctl *ctl, int argc, char **argv)
 		status = EXIT_OUTPUT;
 	}
 	return status;
+}
+
+int verb_capture(struct ctl *ctl, int argc, char **argv)
+{
+	struct wish wish = {.request = json_pack("{s:s}", "verb", "capture")};
+	json_t *program = NULL;
+	int status;
+
+	if (!take_options(&wish, argc, argv))
+		status = ctl_usage(
+			"capture", "-w FILE is needed, one filter at most, and numbers from 1");
+	else if (strcmp(wish.path, "-") == 0 && isatty(STDOUT_FILENO))
+		status = ctl_usage("capture", "-w - needs a pipe or a file behind it");
+	else
+		status = filter_compile(ctl, &wish.filter, &program);
+	if (status != EXIT_OK) {
+		json_decref(wish.request);
+		return status;
+	}
+	json_object_set_new(wish.request, "program", program);
+	status = ctl_ask_stream(ctl, wish.request);
+	return status == EXIT_OK ? write_file(ctl, wish.path) : status;
 }

@@ -1,7 +1,6 @@
 #include "capture.h"
 
 #include <errno.h>
-#include <pcap/pcap.h>
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
@@ -9,10 +8,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct capture_filter {
-	struct bpf_program program;
-};
 
 struct capture {
 	const struct capture_filter *filter;
@@ -23,35 +18,6 @@ struct capture {
 	atomic_uint_least64_t n_lost;
 	struct capture_record *record; // the worker's, where one is put together
 };
-
-int capture_filter_create(
-	struct capture_filter **out, const char *expression, char error[static CAPTURE_ERROR_BYTES])
-{
-	pcap_t *dead = pcap_open_dead(DLT_EN10MB, UINT16_MAX);
-	struct capture_filter *filter = calloc(1, sizeof(*filter));
-	int rc = dead && filter ? 0 : -ENOMEM;
-
-	*out = NULL;
-	if (!rc && pcap_compile(dead, &filter->program, expression, 1, PCAP_NETMASK_UNKNOWN)) {
-		snprintf(error, CAPTURE_ERROR_BYTES, "%s", pcap_geterr(dead));
-		rc = -EINVAL;
-	}
-	if (dead)
-		pcap_close(dead);
-	if (rc)
-		free(filter);
-	else
-		*out = filter;
-	return rc;
-}
-
-void capture_filter_destroy(struct capture_filter *filter)
-{
-	if (!filter)
-		return;
-	pcap_freecode(&filter->program);
-	free(filter);
-}
 
 static int create_ring(struct capture *capture, unsigned n_records)
 {
@@ -101,14 +67,6 @@ void capture_destroy(struct capture *capture)
 	free(capture);
 }
 
-static bool is_wanted(const struct capture *capture, const struct rte_mbuf *frame)
-{
-	const struct pcap_pkthdr head = {.caplen = frame->data_len, .len = frame->pkt_len};
-
-	return pcap_offline_filter(&capture->filter->program, &head,
-		       rte_pktmbuf_mtod(frame, const uint8_t *)) != 0;
-}
-
 // Of a frame in several segments the first is kept.
 static void put(struct capture *capture, const struct rte_mbuf *frame)
 {
@@ -128,7 +86,9 @@ void capture_burst(struct capture *capture, enum capture_way way, uint8_t port_i
 	capture->record->port_idx = port_idx;
 	capture->record->way = (uint8_t)way;
 	for (unsigned i = 0; i < n; i++)
-		if (is_wanted(capture, frames[i]))
+		if (capture_filter_passes(capture->filter,
+			    rte_pktmbuf_mtod(frames[i], const uint8_t *), frames[i]->pkt_len,
+			    frames[i]->data_len))
 			put(capture, frames[i]);
 }
 

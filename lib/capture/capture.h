@@ -15,7 +15,9 @@
 #define CAPTURE_SNAP_MIN 14
 #define CAPTURE_SNAP_MAX 9216
 #define CAPTURE_ERROR_BYTES 256
+#define CAPTURE_PROGRAM_MAX 2048 // instructions
 
+struct bpf_insn;
 struct rte_mbuf;
 struct capture;
 
@@ -24,14 +26,18 @@ enum capture_way {
 	CAPTURE_OUT, // as it is given to a port
 };
 
-// A filter in the words of pcap-filter(7), for Ethernet frames. Shared by the captures of all
-// workers, read only.
+// A BPF program as libpcap compiles it, for Ethernet frames. Shared by the captures of all workers,
+// read only.
 struct capture_filter;
 
-// Returns 0; -EINVAL with what libpcap has against it in `error`; -ENOMEM.
-int capture_filter_create(struct capture_filter **out, const char *expression,
+// `program` is copied, and not trusted. Returns 0, or with one line in `error`: -EINVAL with what
+// is wrong with it; -ENOMEM.
+int capture_filter_create(struct capture_filter **out, const struct bpf_insn *program, size_t n,
 	char error[static CAPTURE_ERROR_BYTES]);
 void capture_filter_destroy(struct capture_filter *filter); // NULL is fine
+// A frame of `n_bytes`, of which the first `n_there` are at `bytes`.
+bool capture_filter_passes(
+	const struct capture_filter *filter, const uint8_t *bytes, size_t n_bytes, size_t n_there);
 
 struct capture_record {
 	uint64_t ticks; // of the CPU's counter when the burst was taken or given

@@ -284,6 +284,22 @@ def test_nonsense_at_the_door_gets_a_clear_answer():
                 door.sendall(request)
                 answer = lines(door, 1)[0]
                 check(error in answer["error"] and answer["status"] == USAGE, f"{request[:40]} {answer}")
+        # Programs for workers that libpcap never made.
+        ret = [6, 0, 0, 1]
+        for program, error in ((None, "0 instructions"), ([], "0 instructions"), (7, "0 instructions"),
+                               ([ret, 7], "instruction 1; allowed: [code, jt, jf, k]"),
+                               ([[6, 0, 0]], "allowed: [code"), ([[6, 0, 0, 1, 1]], "allowed: [code"),
+                               ([[6, 0, 0, "1"]], "allowed: [code"), ([[6, 0, 0, -1]], "allowed: [code"),
+                               ([[6, 256, 0, 1]], "allowed: [code"), ([[6, 0, 0, 2**32]], "allowed: [code"),
+                               ([[65535, 0, 0, 0], ret], "instruction 0 (code 65535): there is no such code"),
+                               ([[5, 0, 0, 2**32 - 1], ret], "jumps back"), ([[21, 1, 0, 0], ret], "jumps back"),
+                               ([[96, 0, 0, 16], ret], "no such cell"), ([[52, 0, 0, 0], ret], "divides by 0"),
+                               ([[0, 0, 0, 1]], "does not return"),
+                               ([ret] * 2049, "2049 instructions; allowed: 1..2048")):
+            with raw(relay) as door:
+                door.sendall(json.dumps({"verb": "capture", "program": program}).encode() + b"\n")
+                answer = lines(door, 1)[0]
+                check(error in answer["error"] and answer["status"] == USAGE, f"{program} {answer}")
         # One after the other, and the answers to one who has said all.
         with raw(relay) as door:
             door.sendall(b'{"verb":"log"}\n{"verb":"fly"}\n{"verb":"drain"}\n')
@@ -500,6 +516,14 @@ def test_a_capture_has_both_legs_of_whom_it_is_asked_for():
             message = channel_data(0x4000, b"the call goes on")
             client.send(message)
             check(client.receive() == message, "the call is gone")
+        # A filter is compiled where it is asked for, however long that takes.
+        imported = subprocess.run(("nm", "-D", BINARY), capture_output=True, text=True, check=True).stdout
+        check("bpf_filter" in imported and "pcap_compile" not in imported, "the daemon compiles")
+        nasty = " or ".join(f"(host 192.0.2.{i} and udp port {i})" for i in range(1, 200))
+        done = attempt(relay, "capture", "-w", "x", "--filter", nasty + " or " + nasty.replace("192", "193"))
+        check(done.returncode == USAGE and "ask for less" in done.stderr, f"{done}")
+        done = attempt(relay, "capture", "-w", "x", "--filter", "ip6 protochain 17")
+        check(done.returncode == USAGE and "jumps back" in done.stderr, f"{done}")
         for arguments in (("-w", "x", "--filter", "udp and and"), ("-w", "x", "--snap", "13"),
                           ("-w", "x", "--snap", "9217"), ("-w", "x", "--seconds", "0"),
                           ("-w", "x", "--peer", "nobody"), (), ("-w", "x", "--user", "a", "--peer",

@@ -4,9 +4,10 @@ one outside only."""
 import socket
 
 import uclient
-from lab import SERVICE, Lab, check, test
+from lab import SERVICE, Lab, check, test, wait_until
 from relay import PASSWORD, USER, configuration, start_relay
 from stunlib import SUCCESS, Client, channel_data
+from test_ctl import end_capture, frames_of, rows, start_capture
 from test_uclient import PACE, N, check_all
 
 INSIDE = "10.8.0.2"
@@ -86,6 +87,24 @@ def test_media_and_hairpin():
                 until_received(other, lambda: one.send(media), media)
         looped = relay.stop()["looped"]
         check(looped >= 2, f"{looped} packets between the two stayed in the box")
+
+
+@test()
+def test_a_capture_has_the_leg_inside():
+    with Lab() as lab:
+        relay = start(lab)
+        with lab.inside("client"), Client(SERVER, USER, PASSWORD) as ann:
+            _, port = check_peer(ann, lab)
+            allocation = rows(relay, "show", "allocations")[0]
+            check(allocation["relayed"] == [f"{SERVICE}:{port}"], f"{allocation}")
+            check(allocation["inside"] == [f"{INSIDE}:{port}"], f"{allocation}")
+            path = lab.path("inside.pcapng")
+            capture = start_capture(relay, path, "--allocation", allocation["id"])
+            ann.send(channel_data(0x4001, b"there"))
+            wait_until(lambda: frames_of(path, "src", "host", INSIDE, "and", "udp", "src", "port",
+                                         str(port)), 10, "the peer's leg")
+            end_capture(capture)
+        relay.stop()
 
 
 @test()

@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pcap/pcap.h>
 #include <rte_cycles.h>
 #include <rte_ring.h>
 
@@ -48,11 +49,22 @@ static void close_rig(void)
 
 TestSuite(worker_capture, .init = open_rig, .fini = close_rig);
 
+static void make_filter(const char *expression)
+{
+	pcap_t *dead = pcap_open_dead(DLT_EN10MB, UINT16_MAX);
+	char error[CAPTURE_ERROR_BYTES];
+	struct bpf_program program;
+
+	cr_assert_eq(pcap_compile(dead, &program, expression, 1, PCAP_NETMASK_UNKNOWN), 0);
+	cr_assert_eq(capture_filter_create(&filter, program.bf_insns, program.bf_len, error), 0,
+		"%s", error);
+	pcap_freecode(&program);
+	pcap_close(dead);
+}
+
 static void begin(const char *expression)
 {
-	char error[CAPTURE_ERROR_BYTES];
-
-	cr_assert_eq(capture_filter_create(&filter, expression, error), 0, "%s", error);
+	make_filter(expression);
 	cr_assert_eq(capture_create(&capture, filter, SNAP, N_RECORDS), 0);
 	rig_send(&rig, (struct msg){.kind = MSG_CAPTURE, .capture = capture});
 	worker_poll(rig.worker);
@@ -160,14 +172,9 @@ Test(worker_capture, a_worker_that_let_go_keeps_nothing)
 	cr_expect_not(capture_take(mine, &taken.record));
 }
 
-Test(worker_capture, what_cannot_be_is_refused)
+Test(worker_capture, a_snap_length_out_of_range_is_refused)
 {
-	char error[CAPTURE_ERROR_BYTES];
-
-	cr_expect_eq(capture_filter_create(&filter, "udp and and", error), -EINVAL);
-	cr_expect_not_null(strstr(error, "syntax error"), "%s", error);
-	cr_expect_null(filter);
-	cr_assert_eq(capture_filter_create(&filter, "udp", error), 0);
+	make_filter("udp");
 	cr_expect_eq(capture_create(&capture, filter, CAPTURE_SNAP_MIN - 1, 1), -EINVAL);
 	cr_expect_eq(capture_create(&capture, filter, CAPTURE_SNAP_MAX + 1, 1), -EINVAL);
 	cr_expect_null(capture);
