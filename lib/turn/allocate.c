@@ -208,9 +208,11 @@ static void put_answer(struct call *call, const struct allocation *allocation)
 
 bool is_refused_client(const struct call *call)
 {
+	const struct ports *ports = &call->turn->ports;
 	const struct endpoint *client = &call->request->client;
+	const struct endpoint inside = {ports_inside(ports, &client->ip), client->port};
 
-	return ports_contain(&call->turn->ports, client) || peer_ip_is_tunnel(&client->ip);
+	return ports_contain(ports, &inside) || peer_ip_is_tunnel(&client->ip);
 }
 
 static bool take_reserved(struct call *call, const struct wish *wish, uint32_t idx)

@@ -171,7 +171,9 @@ bool model_can_take(const struct model *model, const struct request *request, ui
 
 bool model_refuses_client(const struct model *model, const struct request *request)
 {
-	return model_port_of((struct model *)model, &request->client) ||
+	const struct endpoint inside = model_inside(model, &request->client);
+
+	return model_port_of((struct model *)model, &inside) ||
 		request->client.ip.bytes[0] == 0x20; // 6to4
 }
 

@@ -67,6 +67,17 @@ Test(turn_external, a_peer_at_the_outer_address_is_the_inner_one)
 	cr_expect_eq(rig.items[0].peer.port, other.port);
 }
 
+// A NAT that turns back what our relayed addresses send to its outer address.
+Test(turn_external, an_allocation_is_not_made_through_another_by_way_of_the_outer_address)
+{
+	rig.client = allocate_at(7000);
+	rig_challenge(&rig);
+	cr_expect_eq(rig_allocate(&rig), 403);
+	rig.client.port = 49999;
+	rig_challenge(&rig);
+	cr_expect_eq(rig_allocate(&rig), 0, "that is none of ours");
+}
+
 Test(turn_external, only_relayed_ports_of_it_are_peers)
 {
 	struct endpoint own = allocate_at(7000);
