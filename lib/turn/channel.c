@@ -126,18 +126,18 @@ static enum stun_code read_wish(const struct call *call, uint16_t *number, struc
 	return STUN_CODE_NONE;
 }
 
-// Room for what would be new.
+// Room for what would be new; what is there stays, even above a limit that came later.
 static bool has_room(struct call *call, bool new_channel, bool new_permission)
 {
 	const struct allocation *allocation = call->allocation;
 	struct turn *turn = call->turn;
 
+	if ((new_channel && allocation->n_channels >= turn->options.n_channels_max) ||
+		(new_permission && allocation->n_permissions >= turn->options.n_permissions_max))
+		return false;
 	if (!new_channel && !new_permission)
 		return true;
-	return allocation->n_channels + (uint32_t)new_channel <= turn->options.n_channels_max &&
-		allocation->n_permissions + (uint32_t)new_permission <=
-		turn->options.n_permissions_max &&
-		effects_fit(call->effects) && pool_reserve(&turn->channels, new_channel) == 0 &&
+	return effects_fit(call->effects) && pool_reserve(&turn->channels, new_channel) == 0 &&
 		pool_reserve(&turn->permissions, new_permission) == 0 &&
 		fresh_take(call, new_permission);
 }

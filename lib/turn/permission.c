@@ -112,6 +112,15 @@ static uint32_t count_new(const struct call *call, const struct ip_addr *ips, si
 	return n_new;
 }
 
+static bool has_room(struct call *call, uint32_t n_new)
+{
+	struct turn *turn = call->turn;
+
+	return call->allocation->n_permissions + n_new <= turn->options.n_permissions_max &&
+		effects_fit(call->effects) && pool_reserve(&turn->permissions, n_new) == 0 &&
+		fresh_take(call, n_new);
+}
+
 enum stun_code permission_handle(struct call *call)
 {
 	struct ip_addr ips[STUN_ATTRS_MAX];
@@ -125,9 +134,7 @@ enum stun_code permission_handle(struct call *call)
 	if (code)
 		return code;
 	n_new = count_new(call, ips, n_ips);
-	if (call->allocation->n_permissions + n_new > call->turn->options.n_permissions_max ||
-		(n_new > 0 && !effects_fit(call->effects)) ||
-		pool_reserve(&call->turn->permissions, n_new) || !fresh_take(call, n_new))
+	if (n_new > 0 && !has_room(call, n_new))
 		return STUN_INSUFFICIENT_CAPACITY;
 	for (size_t i = 0; i < n_ips; i++)
 		permission_install(call, &ips[i]);

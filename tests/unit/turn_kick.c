@@ -166,3 +166,17 @@ Test(turn_kick, one_step_ends_all_that_there_is_room_for)
 	cr_expect(!rig_kick_user(&rig, &everybody));
 	cr_expect_eq(everybody.n_ended, 3 * EACH);
 }
+
+Test(turn_kick, looks_at_a_bounded_number_of_allocations_in_one_step)
+{
+	struct turn_kick order = {.name = "other", .n_bytes = 5};
+	unsigned n_steps = 1;
+
+	for (int i = 0; i < 299; i++)
+		allocate_as(&rig_user);
+	allocate_as(&rig_other);
+	for (; rig_kick_user(&rig, &order); n_steps++)
+		cr_assert_eq(order.n_ended, 0);
+	cr_expect_eq(order.n_ended, 1);
+	cr_expect_eq(n_steps, 2);
+}

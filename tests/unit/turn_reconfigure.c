@@ -27,6 +27,23 @@ Test(turn_reconfigure, the_same_again_changes_nothing)
 	cr_expect_eq(rig_stats(&rig).n_allocations_created, 1);
 }
 
+Test(turn_reconfigure, what_is_above_a_lower_limit_is_refreshed_and_grows_no_more)
+{
+	cr_assert_eq(rig_allocate(&rig), 0);
+	cr_assert_eq(rig_bind(&rig, 0x4000, "11.0.0.1:9"), 0);
+	cr_assert_eq(rig_bind(&rig, 0x4001, "11.0.0.2:9"), 0);
+	cr_assert_eq(rig_permit(&rig, "11.0.0.3"), 0);
+	config.n_permissions_max = 2;
+	config.n_channels_max = 3;
+	reconfigure();
+	cr_expect_eq(rig_permit(&rig, "11.0.0.3"), 0);
+	cr_expect_eq(rig_permit(&rig, "11.0.0.4"), 508);
+	cr_expect_eq(rig_bind(&rig, 0x4000, "11.0.0.1:9"), 0);
+	cr_expect_eq(rig_bind(&rig, 0x4002, "11.0.0.4:9"), 508);
+	cr_expect_eq(rig_bind(&rig, 0x4002, "11.0.0.3:9"), 0, "it needs no permission more");
+	cr_expect_eq(rig_bind(&rig, 0x4003, "11.0.0.3:10"), 508);
+}
+
 Test(turn_reconfigure, who_is_gone_keeps_his_allocation_until_its_end)
 {
 	cr_assert_eq(rig_allocate(&rig), 0);
