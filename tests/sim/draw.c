@@ -300,12 +300,21 @@ void draw_request(struct draw *draw, struct request *request)
 		draw->before[request->tuple] = *request;
 }
 
+static void learn_nonce(
+	struct draw *draw, const struct request *request, const struct answer *answer)
+{
+	struct nonce *nonce = &draw->nonces[request->tuple];
+
+	*nonce = answer->nonce;
+	nonce->offered = answer->has_offer;
+}
+
 void draw_learn(struct draw *draw, const struct request *request, const struct answer *answer)
 {
 	const struct model_allocation *a = model_at(draw->model, request->tuple);
 
 	if (answer->nonce.n > 0)
-		draw->nonces[request->tuple] = answer->nonce;
+		learn_nonce(draw, request, answer);
 	if (answer->has_ticket && model_lives(a))
 		draw->tickets[draw->n_tickets++ % DRAW_TICKETS] = a->mobility.newest;
 }

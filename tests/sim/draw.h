@@ -27,6 +27,8 @@ struct scenario {
 	unsigned long_permille; // of those
 	unsigned starved_percent; // of the requests find no room for effects
 	unsigned updates_permille; // of the steps: a source changes a realm
+	unsigned kicks_permille; // of the steps: an operator ends allocations
+	unsigned reloads_permille; // of the steps: the configuration changes
 	// What must come about: what never does is not proven.
 	unsigned fills_permissions; // the most that an allocation ever has
 	unsigned fills_channels;

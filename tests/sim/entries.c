@@ -139,6 +139,7 @@ static const char *apply(
 	case TURN_ALLOCATION_ADD:
 		entries->idx[tuple] = effect->allocation_idx;
 		entries->user_idx[tuple] = effect->user_idx;
+		entries->ids[tuple] = effect->allocation_id;
 		// fall through
 	case TURN_PERMISSION_ADD:
 	case TURN_CHANNEL_UP_ADD:

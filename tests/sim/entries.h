@@ -25,6 +25,7 @@ struct entries {
 	// The instance's names for the allocation there, and for its user.
 	uint32_t idx[MODEL_TUPLES_MAX];
 	uint32_t user_idx[MODEL_TUPLES_MAX];
+	uint64_t ids[MODEL_TUPLES_MAX];
 	struct endpoint cooling[ENTRIES_COOLING_MAX];
 	size_t n_cooling;
 };

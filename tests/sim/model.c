@@ -32,6 +32,18 @@ static unsigned count_allocations(const struct model *model)
 	return n;
 }
 
+void model_open(struct model *model, const struct model_rules *rules)
+{
+	model->rules = *rules;
+	for (size_t i = 0; i < rules->n_relays; i++)
+		model->known[i] = true;
+}
+
+static bool is_open(const struct model *model, size_t relay)
+{
+	return !(model->rules.closed_relays >> relay & 1);
+}
+
 struct endpoint model_outside(const struct model *model, const struct endpoint *relayed)
 {
 	for (size_t i = 0; i < model->rules.n_relays; i++) {
@@ -48,7 +60,7 @@ struct endpoint model_inside(const struct model *model, const struct endpoint *e
 	for (size_t i = 0; i < model->rules.n_relays; i++) {
 		const struct relay_range *relay = &model->rules.relays[i];
 
-		if (relay->external.family != FAMILY_NONE &&
+		if (model->known[i] && relay->external.family != FAMILY_NONE &&
 			ip_equal(&relay->external, &endpoint->ip))
 			return (struct endpoint){relay->ip, endpoint->port};
 	}
@@ -61,7 +73,7 @@ static bool has_port(const struct model *model, uint8_t family, bool even, bool 
 	for (size_t i = 0; i < model->rules.n_relays; i++) {
 		const struct relay_range *relay = &model->rules.relays[i];
 
-		if (relay->ip.family != family)
+		if (relay->ip.family != family || !is_open(model, i))
 			continue;
 		for (unsigned port = relay->port_min; port <= relay->port_max; port++) {
 			const uint8_t *state = &model->ports[i][port - relay->port_min];
@@ -78,9 +90,17 @@ static bool has_port(const struct model *model, uint8_t family, bool even, bool 
 bool model_has_relay(const struct model *model, uint8_t family)
 {
 	for (size_t i = 0; i < model->rules.n_relays; i++)
-		if (model->rules.relays[i].ip.family == family)
+		if (model->rules.relays[i].ip.family == family && is_open(model, i))
 			return true;
 	return false;
+}
+
+bool model_is_relayed(const struct model *model, const struct endpoint *endpoint)
+{
+	const uint8_t *port = model_port_of((struct model *)model, endpoint);
+	const size_t relay = port ? (size_t)(port - model->ports[0]) / MODEL_PORTS_MAX : 0;
+
+	return port && (is_open(model, relay) || *port != MODEL_PORT_FREE);
 }
 
 // RFC 8656 §7.2, check 7: IPv4 where nothing is said.
@@ -173,8 +193,7 @@ bool model_refuses_client(const struct model *model, const struct request *reque
 {
 	const struct endpoint inside = model_inside(model, &request->client);
 
-	return model_port_of((struct model *)model, &inside) ||
-		request->client.ip.bytes[0] == 0x20; // 6to4
+	return model_is_relayed(model, &inside) || request->client.ip.bytes[0] == 0x20; // 6to4
 }
 
 static int judge_allocate(const struct model *model, const struct request *request, bool has_room)
@@ -260,9 +279,15 @@ static unsigned n_channels_max(const struct model *model)
 	return model->rules.n_channels_max ? model->rules.n_channels_max : MODEL_CHANNELS_MAX;
 }
 
+static bool allows(struct model_asked *asked, enum model_rule rule)
+{
+	asked->rules[asked->n++] = (uint8_t)rule;
+	return model_rule_allows(rule);
+}
+
 // RFC 8656 §10.2: all or nothing.
 static int judge_permission(const struct model *model, const struct turn_time *time,
-	const struct request *request, bool has_room)
+	const struct request *request, bool has_room, struct model_asked *asked)
 {
 	const struct model_allocation *a = model_at(model, request->tuple);
 	unsigned n_new;
@@ -275,7 +300,7 @@ static int judge_permission(const struct model *model, const struct turn_time *t
 	for (unsigned i = 0; i < request->n_peers; i++) {
 		const struct endpoint peer = model_peer(model, request, i);
 
-		if (!model_allows_ip(model, model_realm(model, request), &peer.ip))
+		if (!allows(asked, model_rule_of_ip(model, model_realm(model, request), &peer.ip)))
 			return 403;
 	}
 	n_new = model_count_new(model, request);
@@ -312,14 +337,14 @@ static int judge_room_of_channel(const struct model *model, const struct turn_ti
 	const struct ip_addr ip = model_peer(model, request, 0).ip;
 	const bool is_unpermitted = !model_find_permission(a, &ip);
 
-	if (a->n_channels + is_new > n_channels_max(model) ||
-		a->n_permissions + is_unpermitted > n_permissions_max(model))
+	if ((is_new && a->n_channels >= n_channels_max(model)) ||
+		(is_unpermitted && a->n_permissions >= n_permissions_max(model)))
 		return 508;
 	return model_may_turn(model, a, is_unpermitted, time->now_ms) ? 0 : 508;
 }
 
 static int judge_channel(const struct model *model, const struct turn_time *time,
-	const struct request *request, bool has_room)
+	const struct request *request, bool has_room, struct model_asked *asked)
 {
 	const struct model_allocation *a = model_at(model, request->tuple);
 	const struct endpoint peer = model_peer(model, request, 0);
@@ -337,7 +362,9 @@ static int judge_channel(const struct model *model, const struct turn_time *time
 		return 400;
 	if (!model_relayed(a, peer.ip.family))
 		return 443;
-	if (!model_allows_peer(model, request, &peer, &model_relayed(a, peer.ip.family)->address))
+	if (!allows(asked,
+		    model_rule_of_peer(model, model_realm(model, request), &peer,
+			    &model_relayed(a, peer.ip.family)->address)))
 		return 403;
 	if (!is_new && model_find_permission(a, &peer.ip))
 		return 0;
@@ -374,10 +401,11 @@ static int judge_owner(
 }
 
 int model_judge(const struct model *model, const struct turn_time *time,
-	const struct request *request, bool has_room)
+	const struct request *request, bool has_room, struct model_asked *asked)
 {
 	int code = 0;
 
+	asked->n = 0;
 	if (request->class != STUN_REQUEST || request->fingerprint == SIGNATURE_WRONG ||
 		!is_known_method(request->method))
 		return ANSWER_NONE;
@@ -397,6 +425,6 @@ int model_judge(const struct model *model, const struct turn_time *time,
 	if (request->method == STUN_REFRESH)
 		return judge_refresh(model, request, has_room);
 	if (request->method == STUN_CREATE_PERMISSION)
-		return judge_permission(model, time, request, has_room);
-	return judge_channel(model, time, request, has_room);
+		return judge_permission(model, time, request, has_room, asked);
+	return judge_channel(model, time, request, has_room, asked);
 }

@@ -20,6 +20,8 @@
 // a source says, as it does for limits that are not 0.
 struct model_realm {
 	bool offers_sha256;
+	bool offer_changed; // since the start
+	unsigned gone_users; // a bit for each that is no longer configured
 	bool asks_userhash;
 	bool has_secrets;
 	bool allow_private;
@@ -36,6 +38,7 @@ struct model_realm {
 struct model_rules {
 	struct relay_range relays[MODEL_RELAYS_MAX];
 	size_t n_relays;
+	unsigned closed_relays; // a bit for each
 	struct endpoint services[2];
 	struct model_realm realms[REALMS_MAX]; // the second is that of the second service
 	size_t n_realms; // 0 is 1
@@ -51,6 +54,34 @@ struct model_rules {
 	bool allows_mobility;
 	bool takes_tokens;
 	struct endpoint alternate;
+};
+
+// Rules about peers, in the order in which they are asked.
+enum model_rule {
+	MODEL_NO_RULE,
+	MODEL_OWN_RELAYED,
+	MODEL_OWN_PORT,
+	MODEL_OWN_ADDRESS,
+	MODEL_THIS_NETWORK,
+	MODEL_LOOPBACK,
+	MODEL_LINK_LOCAL,
+	MODEL_MULTICAST,
+	MODEL_BROADCAST,
+	MODEL_TUNNEL,
+	MODEL_ALLOW,
+	MODEL_DENY,
+	MODEL_SOURCE_ALLOW,
+	MODEL_SOURCE_DENY,
+	MODEL_PRIVATE,
+	MODEL_SPECIAL,
+	MODEL_DRY_RUN,
+	MODEL_RULES,
+};
+
+// Which of them decided about the peers of a request, as far as that was asked.
+struct model_asked {
+	uint8_t rules[PEERS_MAX]; // enum model_rule
+	unsigned n;
 };
 
 enum model_port {
@@ -129,6 +160,7 @@ struct model_account {
 	char name[32];
 	uint8_t realm;
 	unsigned n_held; // 0: free
+	bool configured; // one of those who hold it is the configuration
 	struct model_debt debt;
 };
 
@@ -137,6 +169,8 @@ struct model {
 	struct model_allocation allocations[MODEL_TUPLES_MAX]; // by 5-tuple
 	struct model_reservation reservations[MODEL_RESERVATIONS_MAX];
 	uint8_t ports[MODEL_RELAYS_MAX][MODEL_PORTS_MAX]; // enum model_port
+	bool known[MODEL_RELAYS_MAX]; // open, or not trimmed yet
+	uint64_t n_hits[REALMS_MAX][MODEL_RULES];
 	int movers[MODEL_TUPLES_MAX]; // whose allocation may move to this 5-tuple: 1 more; or 0
 	uint64_t n_lives; // of allocations that may move
 	struct model_account accounts[MODEL_ACCOUNTS_MAX];
@@ -171,24 +205,43 @@ uint8_t *model_port_of(struct model *model, const struct endpoint *relayed);
 struct model_allocation *model_of_life(const struct model *model, uint64_t life);
 uint8_t model_realm_of(const struct model *model, const struct endpoint *service);
 
+// A zeroed model with these rules, as its instance begins.
+void model_open(struct model *model, const struct model_rules *rules);
 // The code of the answer to `request`, 0 for success, or ANSWER_NONE. `has_room`: there is room for
 // effects. Changes nothing.
 int model_judge(const struct model *model, const struct turn_time *time,
-	const struct request *request, bool has_room);
+	const struct request *request, bool has_room, struct model_asked *asked);
 // The same for its credentials alone (RFC 8489 §9.2.4).
 int model_judge_login(
 	const struct model *model, const struct turn_time *time, const struct request *request);
-// Whether someone may send to this address, and to this port of it, from `relayed`.
-bool model_allows_ip(
+// The rule by which someone may send to this address, or not, and to this port of it from
+// `relayed`.
+enum model_rule model_rule_of_ip(
 	const struct model *model, const struct model_realm *realm, const struct ip_addr *ip);
-bool model_allows_peer(const struct model *model, const struct request *request,
+enum model_rule model_rule_of_peer(const struct model *model, const struct model_realm *realm,
 	const struct endpoint *peer, const struct endpoint *relayed);
+bool model_rule_allows(enum model_rule rule);
+const char *model_rule_name(enum model_rule rule); // NULL: of none
+// Those that were asked for a request count.
+void model_count_asked(
+	struct model *model, const struct request *request, const struct model_asked *asked);
 
 // The answer was due and is this. NULL, or what is wrong with it; the state follows.
 const char *model_take(struct model *model, const struct turn_time *time,
 	const struct request *request, const struct answer *answer);
 // What turn_expire() takes away at this time.
 void model_expire(struct model *model, uint64_t now_ms);
+// How many effects the end of an allocation has.
+size_t model_count_effects(const struct model *model, unsigned tuple);
+// An operator ends allocations: one, or all of a user by his name or what it counts for, of one
+// realm or (-1) of each. Returns how many they are.
+void model_kick(struct model *model, unsigned tuple);
+unsigned model_kick_user(struct model *model, int realm, const char *name);
+// Another configuration; peers that it denies are there until the sweep, closed relays without
+// ports until they are trimmed.
+void model_reload(struct model *model, const struct model_rules *rules);
+void model_sweep(struct model *model);
+void model_trim(struct model *model);
 // The client has sent something from its pending 5-tuple, and the instance has said that it moved.
 void model_establish(struct model *model, unsigned tuple);
 // NULL, or why this port cannot cool down or be free again now.

@@ -14,17 +14,39 @@ static int find(const struct model *model, uint8_t realm, const char *name)
 
 int model_hold_account(struct model *model, uint8_t realm, const struct user *user)
 {
-	const bool configured = user->expires_s == 0 && user->mac.n_bytes == 0;
+	const bool configured =
+		user->expires_s == 0 && user->mac.n_bytes == 0 && !model_has_gone(model, user);
 	int i = find(model, realm, user->account);
 
 	if (i < 0) {
 		for (i = 0; model->accounts[i].n_held > 0; i++)
 			;
-		model->accounts[i] = (struct model_account){.realm = realm, .n_held = configured};
+		model->accounts[i] = (struct model_account){
+			.realm = realm, .n_held = configured, .configured = configured};
 		strcpy(model->accounts[i].name, user->account);
 	}
 	model->accounts[i].n_held++;
 	return i;
+}
+
+void model_drop_account(struct model *model, uint8_t realm, const struct user *user)
+{
+	const int i = find(model, realm, user->account);
+
+	if (i >= 0 && model->accounts[i].configured)
+		model->accounts[i].n_held--;
+	if (i >= 0)
+		model->accounts[i].configured = false;
+}
+
+void model_keep_account(struct model *model, uint8_t realm, const struct user *user)
+{
+	const int i = find(model, realm, user->account);
+
+	if (i >= 0 && !model->accounts[i].configured)
+		model->accounts[i].n_held++;
+	if (i >= 0)
+		model->accounts[i].configured = true;
 }
 
 bool model_quota_is_reached(const struct model *model, uint8_t realm, const struct user *user)

@@ -72,6 +72,8 @@ static const char *take_port(
 		return "the relayed address is of no relay";
 	if (*port != MODEL_PORT_FREE)
 		return "the relayed port was not free";
+	if (model->rules.closed_relays >> ((size_t)(port - model->ports[0]) / MODEL_PORTS_MAX) & 1)
+		return "the relayed port is of a closed relay";
 	if (request_has(request, HAS_EVEN_PORT) && relayed->port % 2)
 		return "an even port was asked for";
 	*port = MODEL_PORT_USED;

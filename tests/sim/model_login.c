@@ -1,4 +1,4 @@
-// Who may ask, and whom one may talk to: the parts of the model that know names and addresses.
+// Who may ask: the part of the model that knows names.
 #include "model_parts.h"
 
 #include <stdlib.h>
@@ -36,6 +36,13 @@ uint32_t model_pass_left(const struct request *request, int64_t wall_s)
 	return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
 }
 
+// Was configured at the start, and is not now.
+bool model_has_gone(const struct model *model, const struct user *user)
+{
+	return user->expires_s == 0 && !user->mac.n_bytes && user->exists &&
+		model->rules.realms[user->realm].gone_users >> user->number & 1;
+}
+
 // The password that the name has here, now, and for this request: an allocation's owner keeps the
 // one it was made with, but not beyond the time of a token.
 static bool knows_password(const struct model *model, const struct turn_time *time,
@@ -50,8 +57,9 @@ static bool knows_password(const struct model *model, const struct turn_time *ti
 	if (model_lives(a) && request->method != STUN_ALLOCATE &&
 		model_has_name(&a->owner, realm, user))
 		return keys_agree(&a->owner, user, algorithm) &&
+			!model_has_gone(model, &a->owner) &&
 			(!a->owner.mac.n_bytes || a->token_ends_s > time->now_ms / 1000);
-	if (!user->exists || user->realm != realm)
+	if (!user->exists || user->realm != realm || model_has_gone(model, user))
 		return false;
 	if (user->expires_s == 0)
 		return true;
@@ -59,26 +67,11 @@ static bool knows_password(const struct model *model, const struct turn_time *ti
 }
 
 // A hidden name is found among the configured ones only.
-static bool has_known_name(const struct login *login)
+static bool has_known_name(const struct model *model, const struct login *login)
 {
-	return login->has_name || (login->user.exists && login->user.expires_s == 0);
-}
-
-// RFC 8489 §9.2.4: which keys are meant; 0 where what was offered has not come back.
-static uint16_t choose_algorithm(const struct model *model, const struct request *request)
-{
-	const struct login *login = &request->login;
-	const struct nonce *nonce = &login->nonce;
-	const uint8_t asked = model_realm_of(model, &nonce->service);
-
-	if (!nonce->has_cookie || !model->rules.realms[asked].offers_sha256 ||
-		(!login->has_offer && !login->has_choice))
-		return STUN_PASSWORD_MD5;
-	if (!model_realm(model, request)->offers_sha256 || !login->has_offer ||
-		!login->has_choice || !login->offer_is_true ||
-		(login->choice != STUN_PASSWORD_MD5 && login->choice != STUN_PASSWORD_SHA256))
-		return 0;
-	return login->choice;
+	return login->has_name ||
+		(login->user.exists && login->user.expires_s == 0 &&
+			!model_has_gone(model, &login->user));
 }
 
 static bool is_good_nonce(
@@ -89,7 +82,28 @@ static bool is_good_nonce(
 	return nonce->genuine && endpoint_equal(&nonce->owner, &request->client) &&
 		model_realm_of(model, &nonce->service) ==
 		model_realm_of(model, &request->service) &&
+		nonce->offered == model_realm(model, request)->offers_sha256 &&
 		time->now_ms - nonce->made_ms < model->rules.nonce_lifetime_s * 1000ULL;
+}
+
+// RFC 8489 §9.2.4: which keys are meant. What was offered must come back, or 400 is due; of an
+// offer that a change of the configuration has ended, 438 with the new one.
+static int choose_algorithm(const struct model *model, const struct turn_time *time,
+	const struct request *request, uint16_t *out)
+{
+	const struct login *login = &request->login;
+	const struct model_realm *realm = model_realm(model, request);
+
+	*out = STUN_PASSWORD_MD5;
+	if (!login->nonce.has_cookie || !login->nonce.offered ||
+		(!login->has_offer && !login->has_choice))
+		return 0;
+	if (!realm->offers_sha256 || !login->has_offer || !login->has_choice ||
+		!login->offer_is_true ||
+		(login->choice != STUN_PASSWORD_MD5 && login->choice != STUN_PASSWORD_SHA256))
+		return realm->offer_changed && !is_good_nonce(model, time, request) ? 438 : 400;
+	*out = login->choice;
+	return 0;
 }
 
 int model_judge_login(
@@ -98,98 +112,19 @@ int model_judge_login(
 	const struct login *login = &request->login;
 	uint8_t signature = login->sha256 ? login->sha256 : login->sha1;
 	uint16_t algorithm;
+	int code;
 
 	if (!login->sha1 && !login->sha256)
 		return 401;
 	if ((!login->has_name && !login->has_userhash) || !login->has_nonce || !login->has_realm)
 		return 400;
-	algorithm = choose_algorithm(model, request);
-	if (!algorithm)
-		return 400;
+	code = choose_algorithm(model, time, request, &algorithm);
+	if (code)
+		return code;
 	if (login->key != algorithm && !login->user.mac.n_bytes)
 		signature = SIGNATURE_WRONG;
-	if (!has_known_name(login) || signature != SIGNATURE_RIGHT ||
+	if (!has_known_name(model, login) || signature != SIGNATURE_RIGHT ||
 		!knows_password(model, time, request, algorithm))
 		return 401;
 	return is_good_nonce(model, time, request) ? 0 : 438;
-}
-
-static bool is_relay_ip(const struct model *model, const struct ip_addr *ip)
-{
-	for (size_t i = 0; i < model->rules.n_relays; i++)
-		if (ip_equal(&model->rules.relays[i].ip, ip))
-			return true;
-	return false;
-}
-
-static bool is_in(const struct ip_range *range, const struct ip_addr *ip)
-{
-	return range->first.family == ip->family &&
-		memcmp(range->first.bytes, ip->bytes, sizeof(ip->bytes)) <= 0 &&
-		memcmp(ip->bytes, range->last.bytes, sizeof(ip->bytes)) <= 0;
-}
-
-// What nobody can allow. By the first two bytes, here and below, for the few addresses that are
-// ever drawn: none of the lists under test.
-static bool is_never_one(const struct model *model, const struct ip_addr *ip)
-{
-	const unsigned a = ip->bytes[0], b = ip->bytes[1];
-
-	for (size_t i = 0; i < N_ELEMENTS(model->rules.services); i++)
-		if (ip_equal(&model->rules.services[i].ip, ip))
-			return true;
-	if (ip->family == FAMILY_IPV6)
-		return a == 0 || a == 0xfe || a == 0xff ||
-			(a == 0x20 && (b == 2 || (b == 1 && ip->bytes[2] == 0)));
-	return a == 0 || a == 127 || (a >= 224 && a < 240) || a == 255 || (a == 169 && b == 254);
-}
-
-// Special and private networks, unless a list opens them.
-static bool is_refused_by_default(const struct model_realm *realm, const struct ip_addr *ip)
-{
-	const unsigned a = ip->bytes[0], b = ip->bytes[1];
-
-	if (ip->family == FAMILY_IPV6)
-		return a != 0x26 && ((a & 0xfe) != 0xfc || !realm->allow_private);
-	if (a == 10 || (a == 172 && b >= 16 && b < 32) || (a == 192 && b == 168) ||
-		(a == 100 && b >= 64 && b < 128))
-		return !realm->allow_private;
-	return a >= 240 || (a == 198 && (b == 18 || b == 19 || b == 51)) || (a == 192 && b == 0) ||
-		(a == 203 && b == 0);
-}
-
-bool model_allows_ip(
-	const struct model *model, const struct model_realm *realm, const struct ip_addr *ip)
-{
-	const bool relay = is_relay_ip(model, ip);
-
-	if (!relay && is_never_one(model, ip))
-		return false;
-	for (size_t i = 0; i < N_ELEMENTS(realm->allow); i++) {
-		if (is_in(&realm->allow[i], ip))
-			return true;
-		if (is_in(&realm->deny[i], ip))
-			return false;
-	}
-	return relay || !is_refused_by_default(realm, ip);
-}
-
-bool model_allows_peer(const struct model *model, const struct request *request,
-	const struct endpoint *peer, const struct endpoint *relayed)
-{
-	bool is_port = true;
-
-	if (!model_allows_ip(model, model_realm(model, request), &peer->ip) ||
-		endpoint_equal(peer, relayed))
-		return false;
-	for (size_t i = 0; i < model->rules.n_relays; i++) {
-		const struct relay_range *relay = &model->rules.relays[i];
-
-		if (!ip_equal(&relay->ip, &peer->ip))
-			continue;
-		if (peer->port >= relay->port_min && peer->port <= relay->port_max)
-			return true;
-		is_port = false;
-	}
-	return is_port;
 }

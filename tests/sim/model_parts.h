@@ -28,6 +28,10 @@ static inline struct endpoint model_peer(
 	return model_inside(model, &request->peers[i]);
 }
 
+// A configured user that no longer is.
+bool model_has_gone(const struct model *model, const struct user *user);
+// A port that relays hand out, or that is taken on one that is closed.
+bool model_is_relayed(const struct model *model, const struct endpoint *endpoint);
 // Nobody of ours, no tunnel.
 bool model_refuses_client(const struct model *model, const struct request *request);
 bool model_has_relay(const struct model *model, uint8_t family);
@@ -66,10 +70,15 @@ const char *model_take_move(struct model *model, const struct turn_time *time,
 // Nobody moves to its pending 5-tuple any more.
 void model_forget_pending(struct model *model, struct model_allocation *a);
 
+// The allocation and all of it is gone.
+void model_end(struct model *model, struct model_allocation *a);
 // A user's account, made where it is not there; he lets it go as often as he took it.
 int model_hold_account(struct model *model, uint8_t realm, const struct user *user);
 // RFC 8656 §7.2: of the user, and of all users of the realm.
 bool model_quota_is_reached(const struct model *model, uint8_t realm, const struct user *user);
+// The configuration has him no longer, or again.
+void model_drop_account(struct model *model, uint8_t realm, const struct user *user);
+void model_keep_account(struct model *model, uint8_t realm, const struct user *user);
 // Whether an allocation may turn to so many new peers now.
 bool model_may_turn(const struct model *model, const struct model_allocation *a, unsigned n_new,
 	uint64_t now_ms);

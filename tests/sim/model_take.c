@@ -27,6 +27,13 @@ static void end_relayed(struct model *model, struct model_allocation *a, uint8_t
 		model->reservations[a->reservation].tuple = -1;
 }
 
+void model_end(struct model *model, struct model_allocation *a)
+{
+	for (uint8_t family = FAMILY_IPV4; family <= FAMILY_IPV6; family++)
+		if (model_relayed(a, family))
+			end_relayed(model, a, family);
+}
+
 // RFC 8656 §8.2: one family, or all.
 static const char *take_refresh(struct model *model, const struct turn_time *time,
 	const struct request *request, const struct answer *answer)
@@ -237,7 +244,8 @@ struct turn_stats model_count(const struct model *model)
 		const struct relay_range *relay = &model->rules.relays[i];
 
 		for (int k = 0; k <= relay->port_max - relay->port_min; k++) {
-			stats.n_ports_free += model->ports[i][k] == MODEL_PORT_FREE;
+			stats.n_ports_free += model->ports[i][k] == MODEL_PORT_FREE &&
+				!(model->rules.closed_relays >> i & 1);
 			stats.n_ports_used += model->ports[i][k] == MODEL_PORT_USED;
 			stats.n_ports_reserved += model->ports[i][k] == MODEL_PORT_RESERVED;
 			stats.n_ports_cooling += model->ports[i][k] == MODEL_PORT_COOLING;

@@ -4,9 +4,11 @@
 
 #include "entries.h"
 #include "instance.h"
+#include "users.h"
 #include "wire.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,6 +39,8 @@ struct run {
 	unsigned n_permissions_most; // of one allocation
 	unsigned n_channels_most;
 	uint64_t n_moved;
+	uint64_t n_kicked;
+	uint64_t n_reloads;
 };
 
 static struct run run;
@@ -93,9 +97,26 @@ static void check_stats(void)
 		must("the counters");
 }
 
+// By the names that operators see.
+static void check_hits(uint8_t realm)
+{
+	uint64_t n_hits[MODEL_RULES] = {0};
+	struct turn_peer_rule rule;
+
+	for (size_t i = 0; turn_peer_rule_get(run.turn, realm, i, &rule); i++)
+		for (unsigned k = MODEL_NO_RULE + 1; k < MODEL_RULES; k++)
+			if (strcmp(rule.name, model_rule_name(k)) == 0)
+				n_hits[k] += rule.n_hits;
+	for (unsigned k = MODEL_NO_RULE + 1; k < MODEL_RULES; k++)
+		if (n_hits[k] != run.model.n_hits[realm][k])
+			must(model_rule_name(k));
+}
+
 static void check_all(void)
 {
 	must(turn_check(run.turn));
+	for (uint8_t i = 0; i < max((unsigned)run.model.rules.n_realms, 1); i++)
+		check_hits(i);
 	must(entries_check_all(&run.entries, &run.model));
 	must(entries_check_users(&run.entries, &run.model));
 	must(entries_check_walk(&run.entries, &run.model, run.turn));
@@ -153,6 +174,7 @@ static void ask(void)
 	struct request *request = &run.request;
 	const bool starved = draw_chance(&run.draw, run.scenario->starved_percent);
 	bool from_pending;
+	struct model_asked asked;
 	struct answer answer;
 	char text[160];
 	int wanted;
@@ -163,7 +185,8 @@ static void ask(void)
 		starved ? random_below(&run.draw.random, TURN_EFFECTS_MAX) : TURN_EFFECTS_MAX;
 	run.wire.poison ^= 0xff;
 	run.wire.checks_signature = run.n % 8 == 0;
-	wanted = model_judge(&run.model, &run.time, request, !starved);
+	wanted = model_judge(&run.model, &run.time, request, !starved, &asked);
+	model_count_asked(&run.model, request, &asked);
 	from_pending = request->method != STUN_BINDING &&
 		!(request->method == STUN_REFRESH && request_has(request, HAS_TICKET)) &&
 		run.model.movers[request->tuple];
@@ -230,7 +253,69 @@ static void update(void)
 	update.n_allocations_per_user = realm->source_allocations_per_user;
 	update.n_allow = realm->allow[1].first.family != FAMILY_NONE;
 	update.n_deny = realm->deny[1].first.family != FAMILY_NONE;
+	run.model.n_hits[i][MODEL_SOURCE_ALLOW] = run.model.n_hits[i][MODEL_SOURCE_DENY] = 0;
 	must(turn_realm_update(run.turn, i, &update) ? "no memory" : NULL);
+}
+
+// Where the allocation of that number lives, or -1.
+static int tuple_of_id(uint64_t id)
+{
+	for (int i = 0; i < MODEL_TUPLES_MAX; i++)
+		if (model_lives(&run.model.allocations[i]) && run.entries.ids[i] == id)
+			return i;
+	return -1;
+}
+
+static void kick_one(void)
+{
+	const uint64_t id = run.entries.ids[draw_below(&run.draw, 2 * run.scenario->n_clients)];
+	const int tuple = tuple_of_id(id);
+	const bool lives = tuple >= 0;
+	const size_t n_needed = lives ? model_count_effects(&run.model, (unsigned)tuple) : 0;
+	int rc;
+
+	run.effects.n = 0;
+	// Just enough, or just too little.
+	run.effects.capacity = n_needed + draw_below(&run.draw, 4);
+	run.effects.capacity -= run.effects.capacity > 2 ? 2 : run.effects.capacity;
+	rc = turn_allocation_end(run.turn, &run.time, id, &run.effects);
+	if (rc != (!lives ? -ENOENT : n_needed > run.effects.capacity ? -EAGAIN : 0))
+		must("an allocation was kicked that must not, or not at all");
+	if (rc == 0)
+		model_kick(&run.model, (unsigned)tuple);
+	run.n_kicked += rc == 0;
+	must(entries_apply(&run.entries, &run.model, &run.effects));
+}
+
+// All of them, in as many goes as their rings take.
+static void kick_user(void)
+{
+	const unsigned tuple = draw_below(&run.draw, 2 * run.scenario->n_clients);
+	const struct user *user = &run.model.allocations[tuple].owner;
+	const int realm = draw_chance(&run.draw, 50) ? -1 : (int)draw_below(&run.draw, REALMS_MAX);
+	const char *name = draw_chance(&run.draw, 50) ? user->name : user->account;
+	char copy[sizeof(user->name)];
+	struct turn_kick kick = {.realm = realm < 0 ? NULL : realm_name((uint8_t)realm)};
+	unsigned n_wanted;
+	bool more = true;
+
+	strcpy(copy, name);
+	kick.name = copy;
+	kick.n_bytes = strlen(copy);
+	n_wanted = model_kick_user(&run.model, realm, copy);
+	for (unsigned n = 0; more; n++) {
+		const uint32_t n_before = kick.n_ended;
+
+		run.effects.n = 0;
+		run.effects.capacity =
+			n % 2 ? TURN_EFFECTS_MAX : draw_below(&run.draw, TURN_EFFECTS_MAX);
+		more = turn_user_end(run.turn, &run.time, &kick, &run.effects);
+		must(entries_apply(&run.entries, &run.model, &run.effects));
+		if (more && n % 2 && kick.n_ended == n_before)
+			must("turn_user_end() cannot go on though there is room");
+	}
+	must(kick.n_ended == n_wanted ? NULL : "another number was kicked");
+	run.n_kicked += kick.n_ended;
 }
 
 // Now and then with little room, so that it takes several goes.
@@ -277,6 +362,81 @@ static void cool_down(void)
 		must(model_release(&run.model, &entries->cooling[i]));
 		entries->cooling[i] = entries->cooling[--entries->n_cooling];
 	}
+	turn_trim(run.turn);
+	model_trim(&run.model);
+}
+
+static bool draw_bool(bool usual)
+{
+	return draw_chance(&run.draw, 25) ? !usual : usual;
+}
+
+static void change_realm(struct model_realm *realm, const struct model_realm *usual)
+{
+	realm->offers_sha256 = draw_bool(usual->offers_sha256);
+	realm->has_secrets = draw_bool(usual->has_secrets) && !realm->asks_userhash;
+	realm->allow_private = draw_bool(usual->allow_private);
+	realm->gone_users = draw_below(&run.draw, 1u << USERS_CONFIGURED);
+	if (draw_chance(&run.draw, 50))
+		realm->gone_users = 0;
+	if (draw_chance(&run.draw, 50))
+		realm->allow[0] = draw_range();
+	if (draw_chance(&run.draw, 50))
+		realm->deny[0] = draw_range();
+	realm->dry_run = draw_chance(&run.draw, 50) ? draw_range() : usual->dry_run;
+	if (draw_chance(&run.draw, 30))
+		realm->n_allocations_max = draw_below(&run.draw, 20);
+	if (draw_chance(&run.draw, 30))
+		realm->n_allocations_per_user = draw_below(&run.draw, 6);
+}
+
+static struct model_rules draw_rules(void)
+{
+	const struct model_rules *usual = &run.scenario->rules;
+	struct model_rules rules = run.model.rules;
+
+	rules.n_allocations_max = usual->n_allocations_max - draw_below(&run.draw, 10);
+	rules.n_permissions_max = draw_chance(&run.draw, 50) ? usual->n_permissions_max : 4;
+	rules.n_channels_max = draw_chance(&run.draw, 50) ? usual->n_channels_max : 4;
+	rules.lifetime_s = usual->lifetime_s - draw_below(&run.draw, 30);
+	rules.lifetime_max_s = usual->lifetime_max_s - draw_below(&run.draw, 30);
+	rules.nonce_lifetime_s = usual->nonce_lifetime_s - draw_below(&run.draw, 30);
+	rules.rfc5766_channels = draw_bool(usual->rfc5766_channels);
+	rules.allows_mobility = draw_bool(usual->allows_mobility);
+	rules.takes_tokens = draw_bool(usual->takes_tokens);
+	if (draw_chance(&run.draw, 50))
+		rules.closed_relays = draw_below(&run.draw, (1u << rules.n_relays) - 1);
+	for (size_t i = 0; i < REALMS_MAX; i++)
+		change_realm(&rules.realms[i], &usual->realms[i]);
+	return rules;
+}
+
+// Peers that are denied now may stay for a while.
+static void sweep(void)
+{
+	uint32_t cursor = 0;
+	bool more = true;
+
+	model_sweep(&run.model);
+	for (unsigned n = 0; more; n++) {
+		run.effects.n = 0;
+		run.effects.capacity = n % 2 ? TURN_EFFECTS_MAX : draw_below(&run.draw, 20);
+		more = turn_sweep(run.turn, &cursor, &run.effects);
+		must(entries_apply(&run.entries, &run.model, &run.effects));
+	}
+	must(entries_check_all(&run.entries, &run.model));
+}
+
+static void reload(void)
+{
+	const struct model_rules rules = draw_rules();
+
+	model_reload(&run.model, &rules);
+	instance_reload(run.turn, &rules, ++run.n_reloads);
+	check_all();
+	if (draw_chance(&run.draw, 50))
+		sweep();
+	check_all();
 }
 
 static void open_run(const struct scenario *scenario, uint64_t seed)
@@ -288,7 +448,7 @@ static void open_run(const struct scenario *scenario, uint64_t seed)
 	run.seed = seed;
 	run.trace_from = trace ? strtoull(trace, NULL, 10) : UINT64_MAX;
 	run.time = (struct turn_time){1000000, 1700001000};
-	run.model.rules = scenario->rules;
+	model_open(&run.model, &scenario->rules);
 	run.draw = (struct draw){
 		.random.state = seed, .scenario = scenario, .model = &run.model, .time = &run.time};
 	run.effects.items = run.items;
@@ -322,6 +482,11 @@ static void trace(void)
 	fprintf(stderr, "%lu at %lu ms: %s\n", run.n, run.time.now_ms, text);
 }
 
+static bool is_rare(unsigned permille)
+{
+	return permille && random_below(&run.draw.random, 1000) < permille;
+}
+
 static void step(void)
 {
 	const uint32_t what = random_below(&run.draw.random, 1000);
@@ -330,8 +495,12 @@ static void step(void)
 		advance();
 	} else if (what < run.scenario->advance_permille + 20) {
 		cool_down();
-	} else if (what >= 1000 - run.scenario->updates_permille) {
+	} else if (is_rare(run.scenario->updates_permille)) {
 		update();
+	} else if (is_rare(run.scenario->reloads_permille)) {
+		reload();
+	} else if (is_rare(run.scenario->kicks_permille)) {
+		draw_chance(&run.draw, 50) ? kick_one() : kick_user();
 	} else if (run.scenario->moves_percent && draw_chance(&run.draw, 10)) {
 		move();
 	} else {
@@ -359,6 +528,10 @@ static void expect_extremes(void)
 	const struct scenario *scenario = run.scenario;
 
 	cr_expect_geq(run.n_moved, scenario->moves_least, "only %lu moved", run.n_moved);
+	cr_expect_geq(
+		run.n_kicked, 300 * scenario->kicks_permille, "only %lu kicked", run.n_kicked);
+	cr_expect_geq(
+		run.n_reloads, 500 * scenario->reloads_permille, "only %lu reloads", run.n_reloads);
 	cr_expect_geq(run.n_permissions_most, scenario->fills_permissions, "at most %u permissions",
 		run.n_permissions_most);
 	cr_expect_geq(run.n_channels_most, scenario->fills_channels, "at most %u channels",

@@ -41,6 +41,7 @@ struct user {
 	char name[32];
 	char account[32]; // whom its allocations count for
 	uint8_t realm; // whose name went into the keys
+	uint8_t number; // of a configured one in his realm
 	struct stun_key md5;
 	struct stun_key sha256;
 	struct stun_key mac; // n_bytes 0: has no token
@@ -58,6 +59,7 @@ struct nonce {
 	uint64_t made_ms;
 	bool genuine; // every byte is as it was given
 	bool has_cookie;
+	bool offered; // algorithms, with it
 };
 
 // The same for MOBILITY-TICKET (RFC 8016).

@@ -27,6 +27,8 @@ Test(property, many_clients_of_a_roomy_server)
 		.fault_percent = 15,
 		.advance_permille = 60,
 		.long_permille = 20,
+		.kicks_permille = 2,
+		.reloads_permille = 2,
 	};
 
 	property_run(&scenario, (const int[]){0, 400, 401, 403, 420, 437, 438, 440, 442, 443, -1});
@@ -59,6 +61,8 @@ Test(property, too_many_clients_of_a_small_server)
 		.fault_percent = 8,
 		.advance_permille = 100,
 		.long_permille = 10,
+		.kicks_permille = 3,
+		.reloads_permille = 2,
 	};
 
 	property_run(&scenario,
@@ -83,6 +87,8 @@ Test(property, names_that_end)
 		.fault_percent = 10,
 		.advance_permille = 80,
 		.long_permille = 20,
+		.kicks_permille = 2,
+		.reloads_permille = 1,
 	};
 
 	property_run(&scenario, (const int[]){0, 400, 401, 403, 420, 437, 438, 441, 443, 486, -1});
@@ -125,6 +131,7 @@ Test(property, few_clients_with_very_many_channels)
 		.advance_permille = 10,
 		.long_permille = 10,
 		.fills_channels = 128,
+		.kicks_permille = 1,
 	};
 
 	property_run(&scenario, (const int[]){0, 400, 401, 403, 437, 508, -1});
@@ -186,7 +193,9 @@ Test(property, clients_that_move)
 		.advance_permille = 60,
 		.long_permille = 10,
 		.starved_percent = 3,
-		.moves_least = 5000,
+		.moves_least = 4000,
+		.kicks_permille = 5,
+		.reloads_permille = 1,
 	};
 
 	property_run(&scenario, (const int[]){0, 400, 401, 403, 437, 438, 441, 443, 486, 508, -1});
@@ -225,7 +234,9 @@ Test(property, two_realms_of_one_server)
 		.updates_permille = 2,
 		.fills_permissions = 6,
 		.fills_channels = 5,
-		.moves_least = 1000,
+		.moves_least = 800,
+		.kicks_permille = 2,
+		.reloads_permille = 2,
 	};
 
 	property_run(&scenario, (const int[]){0, 400, 401, 403, 437, 438, 441, 443, 486, 508, -1});

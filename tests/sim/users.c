@@ -38,7 +38,7 @@ struct user user_configured(uint8_t realm, unsigned i)
 {
 	static const char *const names[USERS_CONFIGURED] = {
 		"alice", "bob", "a", "thirty-one bytes of a user name"};
-	struct user user = {.realm = realm, .exists = true};
+	struct user user = {.realm = realm, .number = (uint8_t)i, .exists = true};
 
 	strcpy(user.name, names[i]);
 	strcpy(user.account, names[i]);
