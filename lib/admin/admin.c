@@ -1,4 +1,5 @@
 #include "admin.h"
+#include "door.h"
 
 #include "base/base.h"
 
@@ -7,15 +8,10 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 128
@@ -37,7 +33,7 @@ struct client {
 	struct admin *admin; // NULL: free
 	struct bufferevent *bev;
 	struct event *timer;
-	bool leaves; // it sends nothing more, and waits for what it asked
+	bool leaves; // nothing more is read of it, and it waits for what it asked
 	struct admin_call call;
 };
 
@@ -47,7 +43,7 @@ struct admin {
 	const struct admin_verb *verbs;
 	size_t n_verbs;
 	void *context;
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct door door;
 	struct client clients[ADMIN_CLIENTS_MAX];
 };
 
@@ -103,7 +99,15 @@ static void step(struct client *client)
 	call->streams = streamed;
 }
 
-// Take up the next request, if a whole one is there. Returns false where there is none.
+// It is closed once all is said.
+static void stop_reading(struct client *client)
+{
+	client->leaves = true;
+	bufferevent_disable(client->bev, EV_READ);
+}
+
+// Take up the next request, if a whole one is there. Returns false where there is none. Behind a
+// line that is too long nothing can be told apart any more.
 static bool take_request(struct client *client)
 {
 	struct evbuffer *in = bufferevent_get_input(client->bev);
@@ -117,8 +121,9 @@ static bool take_request(struct client *client)
 			return false;
 		admin_fail(call, STATUS_USAGE, "a request has %d bytes at most",
 			ADMIN_REQUEST_BYTES_MAX);
-		evbuffer_drain(in, evbuffer_get_length(in));
 		call_end(call);
+		stop_reading(client);
+		evbuffer_drain(in, evbuffer_get_length(in));
 		return true;
 	}
 	call->request = json_loadb(line, n_bytes, JSON_REJECT_DUPLICATES, &error);
@@ -190,12 +195,12 @@ static void on_end(struct bufferevent *bev, short what, void *argument)
 	struct client *client = argument;
 	const bool quiet = what == (BEV_EVENT_READING | BEV_EVENT_EOF) && !client->call.streams;
 
+	(void)bev;
 	if (!quiet || client->leaves) {
 		client_close(client);
 		return;
 	}
-	client->leaves = true;
-	bufferevent_disable(bev, EV_READ);
+	stop_reading(client);
 	go_on(client);
 }
 
@@ -236,83 +241,6 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 
-static int fail(char error[static ADMIN_ERROR_BYTES], const char *path, const char *why, int rc)
-{
-	snprintf(error, ADMIN_ERROR_BYTES, "the admin socket %.120s: %s", path, why);
-	return rc;
-}
-
-// True where a process listens at the path.
-static bool is_served(const struct sockaddr_un *address)
-{
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const bool served =
-		fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return served;
-}
-
-// The directory above the socket: made where it is missing, its parents are not.
-static void make_directory(const char *path)
-{
-	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char *slash;
-
-	snprintf(directory, sizeof(directory), "%s", path);
-	slash = strrchr(directory, '/');
-	if (slash && slash != directory) {
-		*slash = 0;
-		mkdir(directory, 0755);
-	}
-}
-
-static int give_to_group(const struct admin_config *config, char error[static ADMIN_ERROR_BYTES])
-{
-	const struct group *group = config->group ? getgrnam(config->group) : NULL;
-
-	if (config->group && !group)
-		return fail(error, config->path, "there is no such group", -EINVAL);
-	if (group && chown(config->path, (uid_t)-1, group->gr_gid))
-		return fail(error, config->path, strerror(errno), -errno);
-	if (chmod(config->path, group ? 0660 : 0600))
-		return fail(error, config->path, strerror(errno), -errno);
-	return 0;
-}
-
-static int open_socket(const struct admin_config *config, char error[static ADMIN_ERROR_BYTES])
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat status;
-	mode_t mask;
-	int fd;
-	int rc;
-
-	if (strlen(config->path) >= sizeof(address.sun_path))
-		return fail(error, config->path, "the path is too long", -ENAMETOOLONG);
-	strcpy(address.sun_path, config->path);
-	make_directory(config->path);
-	if (lstat(config->path, &status) == 0) {
-		if (!S_ISSOCK(status.st_mode))
-			return fail(error, config->path, "something else is there", -EEXIST);
-		if (is_served(&address))
-			return fail(error, config->path, "another process serves it", -EADDRINUSE);
-		unlink(config->path);
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return fail(error, config->path, strerror(errno), -errno);
-	mask = umask(0177);
-	rc = bind(fd, (struct sockaddr *)&address, sizeof(address));
-	umask(mask);
-	rc = rc ? fail(error, config->path, strerror(errno), -errno) : give_to_group(config, error);
-	if (rc == 0)
-		return fd;
-	close(fd);
-	return rc;
-}
-
 int admin_open(struct admin **out, struct event_base *base, const struct admin_config *config,
 	char error[static ADMIN_ERROR_BYTES])
 {
@@ -320,9 +248,10 @@ int admin_open(struct admin **out, struct event_base *base, const struct admin_c
 	int fd;
 
 	*out = NULL;
+	snprintf(error, ADMIN_ERROR_BYTES, "no memory for the admin socket");
 	if (!admin)
-		return fail(error, config->path, strerror(ENOMEM), -ENOMEM);
-	fd = open_socket(config, error);
+		return -ENOMEM;
+	fd = door_open(&admin->door, config->path, config->group, error);
 	if (fd < 0) {
 		free(admin);
 		return fd;
@@ -331,14 +260,13 @@ int admin_open(struct admin **out, struct event_base *base, const struct admin_c
 	admin->verbs = config->verbs;
 	admin->n_verbs = config->n_verbs;
 	admin->context = config->context;
-	strcpy(admin->path, config->path);
 	admin->listener =
 		evconnlistener_new(base, on_connection, admin, LEV_OPT_CLOSE_ON_FREE, BACKLOG, fd);
 	if (!admin->listener) {
 		close(fd);
-		unlink(admin->path);
+		door_remove(&admin->door);
 		free(admin);
-		return fail(error, config->path, strerror(ENOMEM), -ENOMEM);
+		return -ENOMEM;
 	}
 	*out = admin;
 	return 0;
@@ -352,7 +280,7 @@ void admin_close(struct admin *admin)
 	for (size_t i = 0; i < ADMIN_CLIENTS_MAX; i++)
 		if (admin->clients[i].admin)
 			client_close(&admin->clients[i]);
-	unlink(admin->path);
+	door_remove(&admin->door);
 	free(admin);
 }
 

@@ -4,7 +4,8 @@
 //     <- {"data": {...}}                    any number of them
 //     <- {"done": true}                     or {"error": "TEXT", "status": N}
 //
-// A client sends one request after the other; what it sends too early waits. Instead of lines an
+// A client sends one request after the other; what it sends too early waits, and a line that is
+// too long is its last. Instead of lines an
 // answer may be a stream: {"stream": "KIND"}, then bytes until the connection ends. Who may open
 // the socket may ask anything: its owner and its group.
 //
@@ -42,7 +43,9 @@ struct admin_verb {
 };
 
 struct admin_config {
-	const char *path; // of the socket; a dead one there is replaced
+	// Of the socket; a dead one there is replaced. Its directory is made where it is missing, and
+	// taken away again at the end.
+	const char *path;
 	const char *group; // may use it beside the owner; NULL: nobody
 	const struct admin_verb *verbs; // outlive the door
 	size_t n_verbs;

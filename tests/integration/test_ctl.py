@@ -50,7 +50,10 @@ def lines(door, n):
     """`n` lines of an answer; fewer where the daemon ends it."""
     data = b""
     while data.count(b"\n") < n:
-        more = door.recv(65536)
+        try:
+            more = door.recv(65536)
+        except ConnectionResetError:  # it had not read all
+            break
         if not more:
             break
         data += more
@@ -278,12 +281,16 @@ def test_nonsense_at_the_door_gets_a_clear_answer():
         for request, error in ((b"hello\n", "JSON"), (b"[1]\n", "another value"),
                                (b"{}\n", "no such verb"), (b'{"verb":"fly"}\n', "no such verb"),
                                (b'{"verb":"status","verb":"x"}\n', "duplicate"),
-                               (b'{"verb":7}\n', "no such verb"), (b"\xff\n", "JSON"),
-                               (b"x" * 70000, "65536 bytes at most")):
+                               (b'{"verb":7}\n', "no such verb"), (b"\xff\n", "JSON")):
             with raw(relay) as door:
                 door.sendall(request)
                 answer = lines(door, 1)[0]
                 check(error in answer["error"] and answer["status"] == USAGE, f"{request[:40]} {answer}")
+        # What comes behind a line that is too long is not read.
+        with raw(relay) as door:
+            door.sendall(b"x" * 70000 + b'\n{"verb":"log"}\n')
+            answers = lines(door, 99)
+            check(len(answers) == 1 and "65536 bytes at most" in answers[0]["error"], f"{answers}")
         # Programs for workers that libpcap never made.
         ret = [6, 0, 0, 1]
         for program, error in ((None, "0 instructions"), ([], "0 instructions"), (7, "0 instructions"),
@@ -345,6 +352,17 @@ def test_the_socket_is_for_its_owner_and_group_and_for_one_relay():
         relay.start()
         ctl(relay, "status")
         relay.stop()
+        check(os.path.isdir(os.path.dirname(path)), "that it did not make")
+        # Its own directory goes with it, unless somebody else has put something there.
+        os.rmdir(os.path.dirname(path))
+        relay.start()
+        relay.stop()
+        check(not os.path.exists(os.path.dirname(path)), "its directory is left over")
+        relay.start()
+        with open(lab.path("deep/note"), "w", encoding="ascii"):
+            pass
+        relay.stop()
+        check(os.path.exists(lab.path("deep/note")) and not os.path.exists(path), "deep")
         os.makedirs(path)
         other = lab.start("relay", BINARY, "-c", relay.path, name="other")
         check(other.wait(20) == 69 and "something else is there" in other.log(), other.log())
