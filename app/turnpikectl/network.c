@@ -71,18 +71,29 @@ static bool is_left_to_kernel(const char *driver)
 	return strncmp(driver, "mlx5", 4) == 0 || strncmp(driver, "mlx4", 4) == 0;
 }
 
+static bool is_there(const struct doctor *doctor, const char *path)
+{
+	char whole[512];
+
+	snprintf(whole, sizeof(whole), "%s%s", doctor->root, path);
+	return access(whole, F_OK) == 0;
+}
+
+// Where the kernel tells no nodes, a device's number of one says nothing.
 static void check_node(struct doctor *doctor, const struct conf_port *port, const char *device_path)
 {
+	const struct conf *conf = doctor->conf;
 	const long node = finding_read_number(doctor, "%s/numa_node", device_path);
+	char path[128];
 
-	for (size_t i = 0; node >= 0 && doctor->conf->worker_cpus && i < doctor->conf->n_workers;
-		i++) {
-		char path[512];
-		const unsigned cpu = doctor->conf->worker_cpus[i];
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%ld", node);
+	if (node < 0 || !is_there(doctor, path))
+		return;
+	for (size_t i = 0; conf->worker_cpus && i < conf->n_workers; i++) {
+		const unsigned cpu = conf->worker_cpus[i];
 
-		snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/cpu%u/node%ld",
-			doctor->root, cpu, node);
-		if (access(path, F_OK) != 0)
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/node%ld", cpu, node);
+		if (!is_there(doctor, path))
 			finding_add(doctor, SEVERITY_WARNING, "numa",
 				"choose workers.cpus on the NIC's node",
 				"CPU %u is far from the NIC of port %s (node %ld)", cpu, port->name,

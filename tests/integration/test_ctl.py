@@ -428,7 +428,8 @@ def test_a_doctor_finds_what_is_wrong_with_a_machine():
                 ({"sys/devices/system/cpu/cpu2/cpufreq/scaling_governor": "powersave"}, "cpu",
                  "warning", "powersave"),
                 ({"sys/kernel/iommu_groups/0/type": None}, "iommu", "error", "there is none"),
-                ({f"sys/bus/pci/devices/{NIC}/numa_node": "1"}, "numa", "warning", "far from"),
+                ({f"sys/bus/pci/devices/{NIC}/numa_node": "1",
+                  "sys/devices/system/node/node1/cpulist": ""}, "numa", "warning", "far from"),
                 ({f"sys/bus/pci/devices/{NIC}/vendor": None}, "port", "error", "no device"),
                 ({"proc/sys/net/ipv4/ip_local_port_range": "32768 60999"}, "kernel_ports",
                  "warning", "overlap")):
@@ -438,6 +439,10 @@ def test_a_doctor_finds_what_is_wrong_with_a_machine():
             check(found[subject][0] == severity and words in found[subject][1],
                   f"{changes}: {found}")
             check(status == {"warning": 1, "error": 2}[severity], f"{changes}: {status}")
+        # A kernel that knows no nodes: nothing is far from anything.
+        found, status = doctor(relay, {path: text for path, text in GOOD_MACHINE.items()
+                                       if "/node" not in path})
+        check("numa" not in found, f"{found}")
         found, status = doctor(relay, GOOD_MACHINE, "ice")
         check("driverctl set-override" in found["port"][2] and status == 2, f"{found}")
         relay.config["ports"][0]["addresses"].append("2001:db8:18::2/64")
