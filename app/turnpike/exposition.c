@@ -130,6 +130,26 @@ static const char *bucket_label(unsigned bucket)
 	return labels[bucket];
 }
 
+static void put_bucket(
+	struct exposition *exposition, const char *labels, const char *end, uint64_t n)
+{
+	put_name(exposition, "_bucket", labels, end);
+	put_count(exposition, n);
+	put(exposition, "\n");
+}
+
+// What ends a histogram.
+static void put_total(struct exposition *exposition, const char *labels, uint64_t n, double sum)
+{
+	put_bucket(exposition, labels, "le=\"+Inf\"", n);
+	put_name(exposition, "_sum", labels, "");
+	put_real(exposition, sum);
+	put(exposition, "\n");
+	put_name(exposition, "_count", labels, "");
+	put_count(exposition, n);
+	put(exposition, "\n");
+}
+
 void exposition_latency(struct exposition *exposition, const char *labels,
 	const struct latency *latency, uint64_t most_ns)
 {
@@ -137,21 +157,24 @@ void exposition_latency(struct exposition *exposition, const char *labels,
 
 	for (unsigned i = 0; i < LATENCY_BUCKETS; i++) {
 		n += latency->n[i];
-		if (latency_bucket_end_ns(i) > most_ns)
-			continue;
-		put_name(exposition, "_bucket", labels, bucket_label(i));
-		put_count(exposition, n);
-		put(exposition, "\n");
+		if (latency_bucket_end_ns(i) <= most_ns)
+			put_bucket(exposition, labels, bucket_label(i), n);
 	}
-	put_name(exposition, "_bucket", labels, "le=\"+Inf\"");
-	put_count(exposition, n);
-	put(exposition, "\n");
-	put_name(exposition, "_sum", labels, "");
-	put_real(exposition, (double)latency->sum_ns / (double)NS_IN_S);
-	put(exposition, "\n");
-	put_name(exposition, "_count", labels, "");
-	put_count(exposition, n);
-	put(exposition, "\n");
+	put_total(exposition, labels, n, (double)latency->sum_ns / (double)NS_IN_S);
+}
+
+void exposition_spread(struct exposition *exposition, const char *labels, const double *ends,
+	const struct quality_spread *spread)
+{
+	char end[NUMBER_BYTES];
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < QUALITY_ENDS; i++) {
+		n += spread->n[i];
+		snprintf(end, sizeof(end), "le=\"%g\"", ends[i]);
+		put_bucket(exposition, labels, end, n);
+	}
+	put_total(exposition, labels, n + spread->n[QUALITY_ENDS], spread->sum);
 }
 
 const char *exposition_label(

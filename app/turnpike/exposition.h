@@ -6,6 +6,7 @@
 #ifndef TURNPIKE_EXPOSITION_H
 #define TURNPIKE_EXPOSITION_H
 
+#include "quality/quality.h"
 #include "stats/stats.h"
 
 #include <stdbool.h>
@@ -34,6 +35,9 @@ void exposition_real(struct exposition *exposition, const char *labels, double v
 // A histogram in seconds, by the buckets up to one that ends at `most_ns`.
 void exposition_latency(struct exposition *exposition, const char *labels,
 	const struct latency *latency, uint64_t most_ns);
+// A histogram by all its buckets, which end at `ends`.
+void exposition_spread(struct exposition *exposition, const char *labels, const double *ends,
+	const struct quality_spread *spread);
 
 // `name="value"`, escaped; cut where it does not fit, at a whole character. Returns `out`.
 const char *exposition_label(

@@ -104,6 +104,8 @@ void gauge_read(struct readings *out, const struct box *box)
 	out->pools[0] = read_pool("frames", box->pool);
 	out->pools[1] = read_pool("jumbos", box->jumbo_pool);
 	out->control = *control_stats_get(box->control);
+	out->observes = box->conf->records.observe_percent > 0;
+	out->quality = *control_quality(box->control);
 	route_stats_get(box->route, &out->route);
 	out->n_allocations_max = box->conf->n_allocations_max;
 	turn_stats_get(box->turn, &out->turn);

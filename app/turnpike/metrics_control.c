@@ -207,12 +207,51 @@ static void write_records(struct exposition *out, const struct readings *r)
 			r->n_records_written},
 		{"turnpike_records_lost_total", "Call records lost: memory, or the disk",
 			r->n_records_lost},
+		{"turnpike_records_uncounted_total",
+			"Flows whose packets and bytes are missing in records",
+			r->sum.n_counts_lost + r->control.n_counts_lost},
 	};
 	const struct number waiting = {"turnpike_records_waiting",
 		"Call records that wait for the workers' counters", r->n_records_waiting};
 
 	write_numbers(out, "counter", counters, N_ELEMENTS(counters));
 	write_numbers(out, "gauge", &waiting, 1);
+}
+
+static void write_quality(struct exposition *out, const struct readings *r)
+{
+	static const struct {
+		const char *name;
+		const char *help;
+	} families[] = {
+		[QUALITY_LOSS] = {"turnpike_media_loss_ratio",
+			"RTP lost before it reached the relay, of an observed call that has ended"},
+		[QUALITY_REORDERING] = {"turnpike_media_reordered_ratio",
+			"RTP that came out of order, of an observed call that has ended"},
+		[QUALITY_JITTER] = {"turnpike_media_jitter_seconds",
+			"Jitter of RTP at the end of an observed call, of its worst stream"},
+		[QUALITY_ROUND_TRIP] = {"turnpike_media_round_trip_seconds",
+			"Mean of the STUN round trips that began this way, of an observed call "
+			"that has ended"},
+	};
+	static const char *const ways[] = {
+		[QUALITY_UP] = "direction=\"up\"",
+		[QUALITY_DOWN] = "direction=\"down\"",
+	};
+	const struct number observed = {"turnpike_observed_allocations",
+		"Allocations whose media is looked at now", r->control.n_observed};
+	const struct number unseen = {"turnpike_observed_unseen_packets_total",
+		"Their packets that the control core was too slow for", r->sum.n_seen_lost};
+
+	write_numbers(out, "gauge", &observed, 1);
+	write_numbers(out, "counter", &unseen, 1);
+	for (int measure = 0; measure < QUALITY_MEASURES; measure++) {
+		exposition_family(out, families[measure].name, "histogram", families[measure].help);
+		for (int way = 0; way < QUALITY_WAYS; way++)
+			exposition_spread(out, ways[way],
+				quality_ends((enum quality_measure)measure),
+				&r->quality.of[measure][way]);
+	}
 }
 
 void metrics_write_control(struct exposition *out, const struct readings *readings)
@@ -222,6 +261,8 @@ void metrics_write_control(struct exposition *out, const struct readings *readin
 	write_allocations(out, readings);
 	write_realms(out, readings);
 	write_route(out, &readings->route);
+	if (readings->observes)
+		write_quality(out, readings);
 	if (readings->has_records)
 		write_records(out, readings);
 	if (readings->has_redis)

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "conf/conf.h"
 #include "health.h"
+#include "quality/quality.h"
 #include "redis/redis.h"
 #include "route/route.h"
 #include "stats/stats.h"
@@ -53,6 +54,8 @@ struct readings {
 	struct reading_port ports[CONF_PORTS_MAX];
 	struct reading_pool pools[READING_POOLS];
 	struct control_stats control;
+	bool observes;
+	struct quality_spreads quality; // where it does, of calls that have ended
 	struct route_stats route;
 	uint32_t n_allocations_max;
 	struct turn_stats turn;

@@ -236,6 +236,11 @@ const struct control_stats *control_stats_get(const struct control *control)
 	return &control->stats;
 }
 
+const struct quality_spreads *control_quality(const struct control *control)
+{
+	return &control->observers.spreads;
+}
+
 size_t control_n_cooling(const struct control *control)
 {
 	return control->cooling.n;

@@ -176,6 +176,8 @@ int control_capture(struct control *control, struct capture *const *captures, ui
 bool control_has_applied(const struct control *control, uint64_t seq);
 
 const struct control_stats *control_stats_get(const struct control *control);
+// Of the observed allocations that have ended.
+const struct quality_spreads *control_quality(const struct control *control);
 // Ports that wait for the workers' removals. For tests.
 size_t control_n_cooling(const struct control *control);
 

@@ -90,6 +90,7 @@ struct observers {
 	uint32_t percent;
 	uint32_t numbers[WORKERS_MAX]; // of what each worker shows next
 	uint32_t n_gaps;
+	struct quality_spreads spreads; // of those that have ended
 };
 
 // Places that grow: an index stays good, a pointer only until the next one is taken.

@@ -149,16 +149,13 @@ struct subject {
 	uint32_t observed_idx;
 };
 
-static void tell(const struct control *c, const struct subject *subject,
-	const struct control_tally_taker *taker)
+static struct control_tally sum_up(const struct control *c, const struct subject *subject)
 {
 	const struct tallies *t = &c->tallies;
 	const struct tally *tally = subject->tally_idx ? &t->tallies[subject->tally_idx] : NULL;
 	const struct quality *quality = observed_find(c, subject->observed_idx, subject->id);
 	struct control_tally out = {.allocation_id = subject->id, .observed = quality != NULL};
 
-	if (!taker->take)
-		return;
 	if (tally) {
 		out.sum = tally->sum;
 		out.more_peers = tally->more_peers;
@@ -167,7 +164,18 @@ static void tell(const struct control *c, const struct subject *subject,
 		out.quality[way] = quality_get(quality, (enum quality_way)way);
 	for (uint32_t i = tally ? tally->first_peer : 0; i; i = t->peers[i].next)
 		out.peers[out.n_peers++] = t->peers[i].peer;
-	taker->take(taker->context, &out);
+	return out;
+}
+
+static void tell_end(struct control *c, const struct tally_end *end)
+{
+	const struct control_tally tally =
+		sum_up(c, &(struct subject){end->id, end->tally_idx, end->observed_idx});
+
+	if (tally.observed)
+		quality_spread_add(&c->observers.spreads, tally.quality);
+	if (c->tallies.ended.take)
+		c->tallies.ended.take(c->tallies.ended.context, &tally);
 }
 
 static void take(struct tallies *t, const struct msg *msg)
@@ -196,14 +204,13 @@ static unsigned take_counts(struct control *c, struct msg_channel *channel)
 static void finish_ends(struct control *c, uint64_t applied)
 {
 	struct tallies *t = &c->tallies;
-
 	const struct tally_end *oldest;
 
 	while ((oldest = ring_oldest(&t->ends, sizeof(*oldest))) && oldest->seq <= applied) {
 		const struct tally_end end = *oldest;
 
 		ring_remove(&t->ends);
-		tell(c, &(struct subject){end.id, end.tally_idx, end.observed_idx}, &t->ended);
+		tell_end(c, &end);
 		give_tally(t, end.tally_idx);
 		observed_give(c, end.observed_idx);
 	}
@@ -218,8 +225,10 @@ static void finish_asks(struct control *c, uint64_t applied)
 		n++;
 	for (unsigned i = 0; i < n; i++) {
 		const struct tally_ask ask = t->asks[i];
+		const struct control_tally tally =
+			sum_up(c, &(struct subject){ask.id, ask.tally_idx, ask.observed_idx});
 
-		tell(c, &(struct subject){ask.id, ask.tally_idx, ask.observed_idx}, &ask.taker);
+		ask.taker.take(ask.taker.context, &tally);
 		give_tally(t, ask.tally_idx);
 	}
 	t->n_asks -= n;
@@ -237,8 +246,8 @@ unsigned tallies_poll(struct control *c)
 		if (c->workers[i].counts)
 			n += take_counts(c, c->workers[i].counts);
 	n += observed_poll(c);
+	finish_asks(c, applied); // they were asked while it lived
 	finish_ends(c, applied);
-	finish_asks(c, applied);
 	return n;
 }
 

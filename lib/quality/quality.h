@@ -15,6 +15,7 @@
 #define QUALITY_HEAD_BYTES 20 // of a packet's data: what is looked at
 #define QUALITY_STREAMS_MAX 4 // RTP streams that are told apart, each way
 #define QUALITY_CHECKS_MAX 8 // STUN requests without an answer yet
+#define QUALITY_ENDS 10 // of a histogram's buckets; one more has no end
 
 enum quality_way {
 	QUALITY_UP, // from the client
@@ -86,6 +87,25 @@ struct quality_figures {
 	uint32_t trip_max_us;
 };
 
+// How the figures of many calls are spread, as histograms. Each call counts once, with what it had
+// over its whole life, however long that was.
+enum quality_measure {
+	QUALITY_LOSS, // lost of those that were sent, a ratio
+	QUALITY_REORDERING, // of those that came, a ratio
+	QUALITY_JITTER, // seconds, of the worst stream
+	QUALITY_ROUND_TRIP, // seconds, the mean of a call
+	QUALITY_MEASURES,
+};
+
+struct quality_spread {
+	uint64_t n[QUALITY_ENDS + 1]; // in each bucket
+	double sum;
+};
+
+struct quality_spreads {
+	struct quality_spread of[QUALITY_MEASURES][QUALITY_WAYS];
+};
+
 // Whether the data of a packet, from its first bytes, is worth telling: RTP, or STUN that has an
 // answer. `data` holds two bytes at least.
 static inline bool quality_wants(const uint8_t *data, size_t n_bytes)
@@ -99,5 +119,12 @@ static inline bool quality_wants(const uint8_t *data, size_t n_bytes)
 void quality_break(struct quality *quality);
 void quality_add(struct quality *quality, const struct quality_packet *packet);
 struct quality_figures quality_get(const struct quality *quality, enum quality_way way);
+
+// Where the buckets end; each holds its end.
+const double *quality_ends(enum quality_measure measure);
+// A call. What is not known of a way counts nowhere: without RTP there is no loss, without a clock
+// rate no jitter, without an answer no round trip.
+void quality_spread_add(
+	struct quality_spreads *spreads, const struct quality_figures figures[static QUALITY_WAYS]);
 
 #endif

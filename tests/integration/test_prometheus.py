@@ -158,7 +158,7 @@ def test_prometheus_reads_rules_and_dashboard():
         # Nobody is there; the series of Redis are, all the same.
         config["auth"]["redis"] = "on"
         config["redis"] = {"server": "127.0.0.1:6379"}
-        config["records"] = {"file": lab.path("records.jsonl")}
+        config["records"] = {"file": lab.path("records.jsonl"), "observe-percent": 100}
         relay = start_relay(lab, config)
         start_prometheus(lab)
         uclient.start_peer(lab)

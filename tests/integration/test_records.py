@@ -7,6 +7,7 @@ import struct
 import time
 
 import uclient
+import web
 from lab import CLIENT, SERVICE, Lab, check, test, wait_until
 from redis_server import RedisServer
 from relay import PASSWORD, REALM, USER, configuration, start_relay
@@ -102,7 +103,9 @@ def test_quality_of_an_observed_call():
     """RTP through a channel and back by an echo: what the client leaves out is lost both ways."""
     with Lab() as lab:
         path = lab.path("records.jsonl")
-        relay = start_relay(lab, with_records(lab, file=path, **{"observe-percent": 100}))
+        config = with_records(lab, file=path, **{"observe-percent": 100})
+        config["http"] = {"listen": [f"{web.HERE}:{web.PORT}"]}
+        relay = start_relay(lab, config)
         uclient.start_peer(lab)
         with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
             client.allocate()
@@ -114,6 +117,9 @@ def test_quality_of_an_observed_call():
                 rtp = struct.pack(">BBHII", 0x80, 0, number, 160 * number, 0x1234) + bytes(160)
                 client.send(channel_data(0x4000, rtp))
                 check(client.receive() is not None, f"no echo of {number}")
+            samples = web.settled(lab)
+            check(samples["turnpike_observed_allocations"] == 1, "it is looked at")
+            check(web.total(samples, "turnpike_media_loss_ratio_count") == 0, "it has not ended")
             check(client.request(REFRESH, (LIFETIME, bytes(4))).error == 0, "no release")
         quality = wait_records(path, 1)[0]["quality"]
         for way in "up", "down":
@@ -122,6 +128,18 @@ def test_quality_of_an_observed_call():
                   f"{way}: {seen}")
             # Sent faster than each 20 ms, so that they differ by nearly that much.
             check(5 < seen["jitter_ms"] <= seen["jitter_max_ms"] < 200, f"{way}: {seen}")
+        samples = web.settled(lab)
+        check(samples["turnpike_observed_allocations"] == 0, "it is not looked at any more")
+        for way in "up", "down":
+            for name, value in (("loss_ratio", 3 / 60), ("reordered_ratio", 0),
+                                ("jitter_seconds", quality[way]["jitter_ms"] / 1000)):
+                name, of = f"turnpike_media_{name}", f'direction="{way}"'
+                check(samples[f"{name}_count{{{of}}}"] == 1, f"{name}: not one call {way}")
+                check(abs(samples[f"{name}_sum{{{of}}}"] - value) < 1e-6, f"{name} {way}")
+            of = f'direction="{way}",le="%s"'
+            below, above = (samples[f"turnpike_media_loss_ratio_bucket{{{of % end}}}"]
+                            for end in ("0.02", "0.05"))
+            check((below, above) == (0, 1), f"3 of 60: {below} up to 2 %, {above} up to 5 %")
         relay.stop()
 
 

@@ -81,6 +81,7 @@ def test_metrics_say_what_was_relayed():
 def test_metrics_please_promtool_also_over_the_mirror():
     with Lab() as lab:
         config = with_http(lab)
+        config["records"] = {"file": lab.path("records.jsonl"), "observe-percent": 1}
         config["realms"] = [{"name": 'a"b\\c é', "listen": [f"{SERVICE}:3479"],
                              "users": [{"name": "x", "password": "y"}]}]
         relay = start_relay(lab, config)
@@ -89,6 +90,7 @@ def test_metrics_please_promtool_also_over_the_mirror():
             check(status == 200, f"from {host}: {status}")
             check_with_promtool(text)
             check('turnpike_realm_allocations{realm="a\\"b\\\\c é"} 0' in text, "no second realm")
+        check('turnpike_media_loss_ratio_count{direction="up"} 0' in text, "no quality")
         check("stun_binding_request" not in text, "coturn's names are off")
         relay.stop()
 

@@ -62,6 +62,17 @@ static uint64_t n_observed(void)
 	return control_stats_get(world.control)->n_observed;
 }
 
+// Calls that count in a histogram.
+static uint64_t n_spread(enum quality_measure measure, enum quality_way way)
+{
+	const struct quality_spread *spread = &control_quality(world.control)->of[measure][way];
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < N_ELEMENTS(spread->n); i++)
+		n += spread->n[i];
+	return n;
+}
+
 static void open_share(uint32_t percent)
 {
 	char text[ADDR_TEXT_BYTES];
@@ -155,6 +166,21 @@ Test(quality, is_told_on_demand_too)
 	cr_expect_eq(answer.quality[QUALITY_UP].n_lost, 1);
 	release();
 	run();
+}
+
+Test(quality, is_told_whoever_asked_just_before_the_end)
+{
+	const struct control_tally_taker taker = {on_answer, &caller};
+
+	open_share(100);
+	send_rtp(true, 1);
+	cr_assert_eq(control_tally_ask(world.control, 1, &taker), 0);
+	cr_assert_eq(control_allocation_end(world.control, &world.now, 1), 0);
+	run();
+	cr_assert_eq(n_answers, 1);
+	cr_expect(answer.observed);
+	cr_expect_eq(answer.quality[QUALITY_UP].n_packets, 1);
+	cr_expect(tallies[0].observed);
 }
 
 // Numbers from 0 on, while the control core is busy elsewhere.
@@ -251,6 +277,9 @@ Test(quality, of_two_calls_at_once_is_told_apart)
 	cr_expect_eq(tallies[1].quality[QUALITY_UP].n_packets, 11);
 	cr_expect_eq(tallies[1].quality[QUALITY_UP].n_lost, 10);
 	cr_expect_eq(tallies[1].quality[QUALITY_DOWN].n_packets, 0);
+	cr_expect_eq(n_spread(QUALITY_LOSS, QUALITY_DOWN), 1, "the first one's");
+	cr_expect_eq(n_spread(QUALITY_LOSS, QUALITY_UP), 1, "the second one's");
+	cr_expect_eq(n_spread(QUALITY_ROUND_TRIP, QUALITY_UP), 0);
 }
 
 // Whoever keeps a place for good would soon leave none.

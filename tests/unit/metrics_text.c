@@ -27,6 +27,7 @@ static void make_largest(void)
 		.pools = {{"frames", 10, 9}, {"jumbos", 5, 5}},
 		.n_realms = TURN_REALMS_MAX,
 		.has_redis = true,
+		.observes = true,
 		.has_records = true,
 		.n_records_lost = 3,
 		.health = &health,
@@ -110,7 +111,7 @@ Test(metrics, the_largest_box_stays_below_half_a_megabyte)
 	for (const char *at = text; *at; at++)
 		n_series += at[0] == '\n' && at[1] != '#' && at[1] != '\0';
 	cr_expect_leq(
-		n_series, 200 + 50 * CONF_WORKERS_MAX + 10 * CONF_PORTS_MAX + 4 * TURN_REALMS_MAX);
+		n_series, 320 + 50 * CONF_WORKERS_MAX + 10 * CONF_PORTS_MAX + 4 * TURN_REALMS_MAX);
 	cr_expect_lt(strlen(text), 512 << 10);
 }
 
@@ -171,6 +172,38 @@ Test(metrics, buckets_add_up)
 		value_of("turnpike_relay_latency_seconds_bucket{worker=\"0\",le=\"+Inf\"}"), "4");
 	cr_expect_str_eq(value_of("turnpike_relay_latency_seconds_count{worker=\"0\"}"), "4");
 	cr_expect_str_eq(value_of("turnpike_relay_latency_seconds_sum{worker=\"0\"}"), "0.0400021");
+}
+
+Test(metrics, quality_is_spread_over_buckets)
+{
+	readings.quality.of[QUALITY_LOSS][QUALITY_DOWN] =
+		(struct quality_spread){.n = {5, [4] = 3, [QUALITY_ENDS] = 2}, .sum = 1.25};
+	readings.control.n_observed = 4;
+	readings.sum.n_seen_lost = 6;
+	write_text();
+	cr_expect_str_eq(value_of("turnpike_observed_allocations"), "4");
+	cr_expect_str_eq(value_of("turnpike_observed_unseen_packets_total"), "6");
+	cr_expect_str_eq(
+		value_of("turnpike_media_loss_ratio_bucket{direction=\"down\",le=\"0\"}"), "5");
+	cr_expect_str_eq(
+		value_of("turnpike_media_loss_ratio_bucket{direction=\"down\",le=\"0.005\"}"), "5");
+	cr_expect_str_eq(
+		value_of("turnpike_media_loss_ratio_bucket{direction=\"down\",le=\"0.01\"}"), "8");
+	cr_expect_str_eq(
+		value_of("turnpike_media_loss_ratio_bucket{direction=\"down\",le=\"+Inf\"}"), "10");
+	cr_expect_str_eq(value_of("turnpike_media_loss_ratio_count{direction=\"down\"}"), "10");
+	cr_expect_str_eq(value_of("turnpike_media_loss_ratio_sum{direction=\"down\"}"), "1.25");
+	cr_expect_str_eq(value_of("turnpike_media_loss_ratio_count{direction=\"up\"}"), "0");
+	value_of("turnpike_media_reordered_ratio_count{direction=\"up\"}");
+	value_of("turnpike_media_jitter_seconds_bucket{direction=\"up\",le=\"0.001\"}");
+	value_of("turnpike_media_round_trip_seconds_bucket{direction=\"down\",le=\"1\"}");
+}
+
+Test(metrics, of_a_box_that_observes_nothing_have_no_quality)
+{
+	readings.observes = false;
+	write_text();
+	cr_expect_null(strstr(text, "turnpike_media_"));
 }
 
 Test(metrics, troubles_are_counted)
