@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #define CHUNK_BYTES 65536
-#define EXIT_OUTPUT 74 // EX_IOERR
 
 enum { OPTION_SNAP = 256, OPTION_PACKETS, OPTION_SECONDS };
 

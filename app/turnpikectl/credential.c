@@ -150,7 +150,7 @@ static int print_credential(const struct ctl *ctl, const struct conf *conf, cons
 	if (ctl->json)
 		view_json(object);
 	else
-		view_object(stdout, object);
+		view_object(object);
 	json_decref(object);
 	return EXIT_OK;
 }
@@ -230,7 +230,7 @@ static int print_keys(const struct ctl *ctl, char *const texts[3])
 	if (ctl->json)
 		view_json(object);
 	else
-		view_object(stdout, object);
+		view_object(object);
 	json_decref(object);
 	return EXIT_OK;
 }

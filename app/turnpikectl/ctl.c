@@ -24,6 +24,7 @@ int ctl_usage(const char *verb, const char *format, ...)
 static int connect_daemon(struct ctl *ctl)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int error;
 
 	if (ctl->fd >= 0)
 		return EXIT_OK;
@@ -38,69 +39,117 @@ static int connect_daemon(struct ctl *ctl)
 		ctl->in = fdopen(ctl->fd, "r");
 	if (ctl->in)
 		return EXIT_OK;
-	fprintf(stderr, "turnpikectl: %s: %s%s\n", ctl->socket_path, strerror(errno),
-		errno == ENOENT || errno == ECONNREFUSED
+	error = errno;
+	fprintf(stderr, "turnpikectl: %s: %s%s\n", ctl->socket_path, strerror(error),
+		error == ENOENT || error == ECONNREFUSED
 			? "; is turnpike running, with this admin.socket?"
 			: "");
 	ctl_close(ctl);
-	return errno == EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE;
+	return error == EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE;
 }
 
-static bool send_line(struct ctl *ctl, const json_t *request)
+// Takes over `request`. Where it cannot be sent the daemon has said why, or has gone: the answer
+// tells.
+static int send_request(struct ctl *ctl, json_t *request)
 {
-	char *text = json_dumps(request, JSON_COMPACT);
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	const size_t n = text ? strlen(text) : 0;
-	bool sent = false;
+	int status = text ? connect_daemon(ctl) : EXIT_RESOURCE;
 
-	if (text) {
+	json_decref(request);
+	if (!text) {
+		fputs("turnpikectl: no memory for a request\n", stderr);
+	} else if (status == EXIT_OK) {
 		text[n] = '\n';
-		sent = send(ctl->fd, text, n + 1, MSG_NOSIGNAL) == (ssize_t)(n + 1);
+		(void)!send(ctl->fd, text, n + 1, MSG_NOSIGNAL);
 	}
 	free(text);
-	return sent;
+	return status;
 }
 
-// Returns true where the answer goes on.
-static bool take_line(const json_t *line, void (*on_data)(const json_t *data, void *context),
-	void *context, int *status)
+// How the last line of an answer, or NULL where it did not come, lets it end.
+static int take_end(const json_t *line)
 {
-	const json_t *data = json_object_get(line, "data");
 	const char *error = json_string_value(json_object_get(line, "error"));
 
-	if (data) {
-		on_data(data, context);
-		return true;
-	}
-	*status = EXIT_OK;
-	if (error) {
+	if (!line)
+		error = "the daemon has gone";
+	if (error)
 		fprintf(stderr, "turnpikectl: %s\n", error);
-		*status = (int)json_integer_value(json_object_get(line, "status"));
-	}
-	return false;
+	if (!line)
+		return EXIT_UNAVAILABLE;
+	return error ? (int)json_integer_value(json_object_get(line, "status")) : EXIT_OK;
 }
 
-int ctl_ask(struct ctl *ctl, json_t *request, void (*on_data)(const json_t *data, void *context),
-	void *context)
+// A line of data as the daemon writes it is the value between these.
+static const char data_head[] = "{\"data\":";
+static const char data_tail[] = "}\n";
+#define HEAD_BYTES (sizeof(data_head) - 1)
+#define TAIL_BYTES (sizeof(data_tail) - 1)
+
+static bool is_data(const char *line, size_t n)
 {
-	int status = connect_daemon(ctl);
-	bool goes_on = status == EXIT_OK;
-	json_error_t error;
+	return n > HEAD_BYTES + TAIL_BYTES && memcmp(line, data_head, HEAD_BYTES) == 0 &&
+		memcmp(line + n - TAIL_BYTES, data_tail, TAIL_BYTES) == 0;
+}
 
-	if (goes_on && !send_line(ctl, request))
-		goes_on = false, status = EXIT_UNAVAILABLE;
-	json_decref(request);
-	while (goes_on) {
-		json_t *line = json_loadf(ctl->in, JSON_DISABLE_EOF_CHECK, &error);
+// Each value of the answer goes to `on_value` as text. Takes over `request`.
+static int converse(struct ctl *ctl, json_t *request,
+	void (*on_value)(const char *text, size_t n, void *context), void *context)
+{
+	int status = send_request(ctl, request);
+	char *line = NULL;
+	json_t *last = NULL;
+	size_t n_room = 0;
+	ssize_t n;
 
-		if (!line) {
-			fputs("turnpikectl: the daemon has gone\n", stderr);
-			status = EXIT_UNAVAILABLE;
-			break;
-		}
-		goes_on = take_line(line, on_data, context, &status);
-		json_decref(line);
-	}
+	if (status != EXIT_OK)
+		return status;
+	while ((n = getline(&line, &n_room, ctl->in)) > 0 && is_data(line, (size_t)n))
+		on_value(line + HEAD_BYTES, (size_t)n - HEAD_BYTES - TAIL_BYTES, context);
+	if (n > 0)
+		last = json_loadb(line, (size_t)n, 0, NULL);
+	free(line);
+	status = take_end(last);
+	json_decref(last);
 	return status;
+}
+
+static void keep(const char *text, size_t n, void *context)
+{
+	json_array_append_new(context, json_loadb(text, n, JSON_DECODE_ANY, NULL));
+}
+
+json_t *ctl_ask(struct ctl *ctl, json_t *request, int *status)
+{
+	json_t *all = json_array();
+
+	*status = converse(ctl, request, keep, all);
+	if (*status == EXIT_OK)
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
+static void print_line(const char *text, size_t n, void *context)
+{
+	(void)context;
+	fwrite(text, 1, n, stdout);
+	putchar('\n');
+}
+
+static void print_text(const char *text, size_t n, void *context)
+{
+	void (**print)(const json_t *value) = context;
+	json_t *value = json_loadb(text, n, JSON_DECODE_ANY, NULL);
+
+	(*print)(value);
+	json_decref(value);
+}
+
+int ctl_print(struct ctl *ctl, json_t *request, void (*print)(const json_t *value))
+{
+	return converse(ctl, request, ctl->json ? print_line : print_text, &print);
 }
 
 // The line that says what comes, byte by byte: what is behind it stays in the socket.
@@ -116,21 +165,14 @@ static json_t *read_first_line(struct ctl *ctl)
 
 int ctl_ask_stream(struct ctl *ctl, json_t *request)
 {
-	int status = connect_daemon(ctl);
-	json_t *line = NULL;
-	const char *error;
+	int status = send_request(ctl, request);
+	json_t *line;
 
-	if (status == EXIT_OK && send_line(ctl, request))
-		line = read_first_line(ctl);
-	json_decref(request);
-	error = json_string_value(json_object_get(line, "error"));
-	if (error) {
-		fprintf(stderr, "turnpikectl: %s\n", error);
-		status = (int)json_integer_value(json_object_get(line, "status"));
-	} else if (status == EXIT_OK && !json_object_get(line, "stream")) {
-		fputs("turnpikectl: the daemon has gone\n", stderr);
-		status = EXIT_UNAVAILABLE;
-	}
+	if (status != EXIT_OK)
+		return status;
+	line = read_first_line(ctl);
+	if (!json_object_get(line, "stream"))
+		status = take_end(line);
 	json_decref(line);
 	return status;
 }
@@ -138,22 +180,6 @@ int ctl_ask_stream(struct ctl *ctl, json_t *request)
 ssize_t ctl_read(struct ctl *ctl, void *bytes, size_t n)
 {
 	return read(ctl->fd, bytes, n);
-}
-
-static void keep(const json_t *data, void *context)
-{
-	json_array_append(context, (json_t *)data);
-}
-
-json_t *ctl_ask_all(struct ctl *ctl, json_t *request, int *status)
-{
-	json_t *all = json_array();
-
-	*status = ctl_ask(ctl, request, keep, all);
-	if (*status == EXIT_OK)
-		return all;
-	json_decref(all);
-	return NULL;
 }
 
 void ctl_close(struct ctl *ctl)

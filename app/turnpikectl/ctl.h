@@ -15,6 +15,7 @@ enum exit_status {
 	EXIT_UNAVAILABLE = 69, // no daemon answers
 	EXIT_FAULT = 70,
 	EXIT_RESOURCE = 71,
+	EXIT_OUTPUT = 74, // what is written to is full or gone
 	EXIT_PERMISSION = 77,
 	EXIT_CONFIG = 78,
 };
@@ -51,13 +52,13 @@ int verb_key(struct ctl *ctl, int argc, char **argv);
 // A line on standard error that sends to the help of the verb. Returns EXIT_USAGE.
 int ctl_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-// Ask the daemon; each line of data goes to `on_data`, which must not keep it. Takes over
-// `request`. Returns the status of the answer; what went wrong is said on standard error.
-int ctl_ask(struct ctl *ctl, json_t *request, void (*on_data)(const json_t *data, void *context),
-	void *context);
-// The same, all lines of data in an array that the caller frees; NULL on failure.
-json_t *ctl_ask_all(struct ctl *ctl, json_t *request, int *status);
-// The same for an answer in bytes: on EXIT_OK they follow.
+// Ask the daemon. Each takes over `request`, and returns or gives the status of the answer; what
+// went wrong has been said on standard error. All values of the answer, in an array that the caller
+// frees; NULL on failure:
+json_t *ctl_ask(struct ctl *ctl, json_t *request, int *status);
+// Print each of them when it comes: with --json as the line that it is, else by `print`.
+int ctl_print(struct ctl *ctl, json_t *request, void (*print)(const json_t *value));
+// For an answer in bytes: on EXIT_OK they follow.
 int ctl_ask_stream(struct ctl *ctl, json_t *request);
 // Some of them; 0 at the end, -1 where a signal or an error came.
 ssize_t ctl_read(struct ctl *ctl, void *bytes, size_t n);

@@ -71,14 +71,14 @@ void check_daemon(struct doctor *doctor, struct ctl *ctl)
 			ctl->socket_path);
 		return;
 	}
-	status = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "status"), &rc);
+	status = ctl_ask(ctl, json_pack("{s:s}", "verb", "status"), &rc);
 	if (!status) {
 		finding_add(doctor, SEVERITY_ERROR, "daemon", NULL,
 			"%s is there, and nobody answers", ctl->socket_path);
 		return;
 	}
-	ports = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "ports"), &rc);
-	workers = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "workers"), &rc);
+	ports = ctl_ask(ctl, json_pack("{s:s}", "verb", "ports"), &rc);
+	workers = ctl_ask(ctl, json_pack("{s:s}", "verb", "workers"), &rc);
 	finding_add(doctor, SEVERITY_OK, "daemon", NULL, "it runs, pid %lld",
 		(long long)json_integer_value(json_object_get(json_array_get(status, 0), "pid")));
 	check_health(doctor, json_array_get(status, 0));

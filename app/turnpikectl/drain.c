@@ -113,7 +113,7 @@ int verb_drain(struct ctl *ctl, int argc, char **argv)
 	bool goes_on = status == EXIT_OK;
 
 	for (const struct wish *ask = &wish; goes_on; ask = &look) {
-		json_t *rows = ctl_ask_all(ctl, request(ask), &status);
+		json_t *rows = ctl_ask(ctl, request(ask), &status);
 
 		if (!rows)
 			return status;

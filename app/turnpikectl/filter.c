@@ -1,7 +1,6 @@
 // The words of pcap-filter(7) that a capture is asked for by, and the program that libpcap makes of
 // them. The daemon is asked where they need to know allocations and ports.
 #include "filter.h"
-#include "view.h"
 
 #include "base/base.h"
 
@@ -54,7 +53,7 @@ static bool put_allocation(FILE *words, const json_t *allocation)
 static int put_allocations(struct ctl *ctl, FILE *words, json_t *request)
 {
 	int status;
-	json_t *all = ctl_ask_all(ctl, request, &status);
+	json_t *all = ctl_ask(ctl, request, &status);
 	json_t *allocation;
 	size_t i;
 
@@ -114,7 +113,7 @@ static int put_words(struct ctl *ctl, FILE *words, const struct filter *filter)
 static int find_tags(struct ctl *ctl, bool *are_there)
 {
 	int status;
-	json_t *ports = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "ports"), &status);
+	json_t *ports = ctl_ask(ctl, json_pack("{s:s}", "verb", "ports"), &status);
 	json_t *port;
 	size_t i;
 

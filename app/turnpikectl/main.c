@@ -1,10 +1,12 @@
 // turnpikectl: sees and steers a running turnpike.
 #include "ctl.h"
 
+#include "base/base.h"
 #include "conf/conf.h"
 
 #include <getopt.h>
 #include <string.h>
+#include <unistr.h>
 
 #define DEFAULT_CONFIG "/etc/turnpike/turnpike.yaml"
 
@@ -85,7 +87,7 @@ static void print_help(void)
 		printf("  %s %s\n      %s\n", verbs[i].name, verbs[i].arguments, verbs[i].text);
 	puts("\n"
 	     "exit status: 0 done, 64 usage, 69 no daemon answers, 71 the daemon lacks memory,\n"
-	     "74 a capture's file cannot be written, 77 no permission, 78 the configuration does\n"
+	     "74 what is written to is full or gone, 77 no permission, 78 the configuration does\n"
 	     "not allow it");
 }
 
@@ -95,6 +97,20 @@ static const struct verb *find_verb(const char *name)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
 	return NULL;
+}
+
+// What is sent, compared and shown is text.
+static bool is_utf8(const char *argument)
+{
+	const uint8_t *bytes = (const uint8_t *)argument;
+	const size_t n = strlen(argument);
+	char escaped[256];
+
+	if (!u8_check(bytes, n))
+		return true;
+	fprintf(stderr, "turnpikectl: %s is not text in UTF-8; see turnpikectl --help\n",
+		log_escape(escaped, sizeof(escaped), bytes, n));
+	return false;
 }
 
 static int run_verb(struct ctl *ctl, int argc, char **argv)
@@ -107,6 +123,8 @@ static int run_verb(struct ctl *ctl, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	for (int i = 1; i < argc; i++) {
+		if (!is_utf8(argv[i]))
+			return EXIT_USAGE;
 		if (strcmp(argv[i], "--help") != 0)
 			continue;
 		printf("turnpikectl %s %s\n\n%s\n", verb->name, verb->arguments, verb->text);
@@ -117,6 +135,10 @@ static int run_verb(struct ctl *ctl, int argc, char **argv)
 	optind = 0; // glibc: begin anew, options behind words too
 	status = verb->run(ctl, argc, argv);
 	ctl_close(ctl);
+	if (status == EXIT_OK && (fflush(stdout) || ferror(stdout))) {
+		fputs("turnpikectl: standard output is full or gone\n", stderr);
+		return EXIT_OUTPUT;
+	}
 	return status;
 }
 

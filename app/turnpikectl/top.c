@@ -36,11 +36,11 @@ static int look_take(struct ctl *ctl, struct look *out)
 	int status;
 
 	*out = (struct look){0};
-	out->status = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "status"), &status);
+	out->status = ctl_ask(ctl, json_pack("{s:s}", "verb", "status"), &status);
 	if (out->status)
-		out->workers = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "workers"), &status);
+		out->workers = ctl_ask(ctl, json_pack("{s:s}", "verb", "workers"), &status);
 	if (out->workers)
-		out->ports = ctl_ask_all(ctl, json_pack("{s:s}", "verb", "ports"), &status);
+		out->ports = ctl_ask(ctl, json_pack("{s:s}", "verb", "ports"), &status);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	out->at_s = (double)now.tv_sec + (double)now.tv_nsec / NS_PER_S;
 	if (!out->ports)

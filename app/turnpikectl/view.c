@@ -18,6 +18,14 @@ void view_json(const json_t *value)
 	fflush(stdout);
 }
 
+void view_lines(const json_t *array)
+{
+	json_t *value;
+	size_t i;
+
+	json_array_foreach((json_t *)array, i, value) view_json(value);
+}
+
 // Elements in a line, with commas.
 static void array_text(const json_t *array, char *out, size_t n_bytes)
 {
@@ -76,7 +84,7 @@ const char *view_text(const json_t *value, char *out, size_t n_bytes)
 	return out;
 }
 
-static void print_members(FILE *out, const json_t *object, int indent)
+static void print_members(const json_t *object, int indent)
 {
 	char text[VALUE_BYTES];
 	const char *key;
@@ -85,18 +93,18 @@ static void print_members(FILE *out, const json_t *object, int indent)
 	json_object_foreach((json_t *)object, key, value)
 	{
 		if (!json_is_object(value)) {
-			fprintf(out, "%*s%-*s %s\n", indent, "", KEY_COLUMNS - indent, key,
+			printf("%*s%-*s %s\n", indent, "", KEY_COLUMNS - indent, key,
 				view_text(value, text, sizeof(text)));
 		} else {
-			fprintf(out, "%*s%s\n", indent, "", key);
-			print_members(out, value, indent + INDENT);
+			printf("%*s%s\n", indent, "", key);
+			print_members(value, indent + INDENT);
 		}
 	}
 }
 
-void view_object(FILE *out, const json_t *object)
+void view_object(const json_t *object)
 {
-	print_members(out, object, 0);
+	print_members(object, 0);
 }
 
 const json_t *view_member(const json_t *object, const char *path)

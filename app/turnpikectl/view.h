@@ -11,10 +11,11 @@ struct column {
 	const char *title;
 };
 
-// One line of JSON.
+// One line of JSON; one for each element.
 void view_json(const json_t *value);
+void view_lines(const json_t *array);
 // Nested objects are indented, arrays stand in one line.
-void view_object(FILE *out, const json_t *object);
+void view_object(const json_t *object);
 // A line of titles and one for each object of the array; columns that no object has are left out.
 void view_table(FILE *out, const json_t *rows, const struct column *columns, size_t n_columns);
 // The text of a value, whatever it is; "" for NULL. `n_bytes` of at least 32.

@@ -43,8 +43,8 @@ struct admin_verb {
 };
 
 struct admin_config {
-	// Of the socket; a dead one there is replaced. Its directory is made where it is missing, and
-	// taken away again at the end.
+	// Of the socket; a dead one there is replaced. Its directory is made where it is missing,
+	// and taken away again at the end.
 	const char *path;
 	const char *group; // may use it beside the owner; NULL: nobody
 	const struct admin_verb *verbs; // outlive the door

@@ -332,10 +332,51 @@ def test_nonsense_at_the_door_gets_a_clear_answer():
         wait_until(lambda: attempt(relay, "log", "level").returncode == 0, 5, "room again")
         for arguments in ((), ("fly",), ("show",), ("show", "all"), ("status", "x"), ("drain",),
                           ("drain", "off", "--exit"), ("top", "--interval", "0"), ("log",),
-                          ("--fly",), ("key", "x")):
+                          ("--fly",), ("key", "x"), ("kick", "user", "x", "--user", "x")):
             done = attempt(relay, *arguments)
             check(done.returncode == USAGE and "see " in done.stderr, f"{arguments}: {done}")
+        for arguments in (("kick", "user", b"caf\xe9"), ("show", "users", "--realm", b"caf\xe9"),
+                          ("capture", "-w", "x", "--filter", b"caf\xe9"), ("log", "level", b"caf\xe9")):
+            done = attempt(relay, *arguments)
+            check(done.returncode == USAGE and r"caf\xe9 is not text in UTF-8" in done.stderr, f"{done}")
+        check(rows(relay, "show", "users", "--user", "café") == [], "that is text")
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run((CTL, "-s", relay.config["admin"]["socket"], "show", "config"), stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+            check(done.returncode == 74 and "full" in done.stderr, f"{done}")
         relay.stop()
+
+
+def ask_impostor(answer, *arguments):
+    """What turnpikectl makes of that answer."""
+    with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as door:
+        door.bind(f"{directory}/door")
+        door.listen()
+        asked = subprocess.Popen((CTL, "-s", f"{directory}/door", *arguments), text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        client, _ = door.accept()
+        with client:
+            client.recv(65536)
+            client.sendall(answer)
+            client.shutdown(socket.SHUT_WR)
+            output, error = asked.communicate(timeout=20)
+        return asked.returncode, output, error
+
+
+@test()
+def test_lines_of_json_are_passed_on_as_they_are():
+    line = b'{ "b":1.50,"a":[ ] }'
+    answer = b'{"data":' + line + b'}\n{"data":2}\n'
+    done = b'{"done":true}\n'
+    printed = line.decode() + "\n2\n"
+    check(ask_impostor(answer + done, "--json", "show", "allocations") == (0, printed, ""), "printed")
+    for end, status, words in ((b'{"error":"no","status":71}\n', 71, "no"), (b"", UNAVAILABLE, "gone"),
+                               (b'{"data":1', UNAVAILABLE, "gone"), (b"x\n", UNAVAILABLE, "gone")):
+        code, output, error = ask_impostor(answer + end, "--json", "show", "config")
+        check(code == status and output == printed and words in error, f"{end}: {code} {output} {error}")
+        code, output, error = ask_impostor(answer + end, "show", "config")
+        check(code == status and output == "" and words in error, f"{end}: {code} {output} {error}")
+    check(ask_impostor(answer + done, "--json", "status")[1] == printed, "of one object")
 
 
 @test()
