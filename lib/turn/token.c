@@ -67,11 +67,12 @@ static bool is_of_this_time(const uint8_t *tail, int64_t wall_s, uint32_t *left_
 {
 	const int64_t made_s = (int64_t)load_be16(tail) << 32 | load_be32(tail + 2);
 	const int64_t lifetime_s = load_be32(tail + 8);
-	const int64_t left = lifetime_s + SKEW_S - llabs(wall_s - made_s);
+	int64_t left = lifetime_s + SKEW_S - llabs(wall_s - made_s);
 
+	left = left < lifetime_s ? left : lifetime_s; // §9: nothing is granted for longer
 	if (left <= 0)
 		return false;
-	*left_s = left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+	*left_s = (uint32_t)left;
 	return true;
 }
 

@@ -33,7 +33,7 @@ uint32_t model_pass_left(const struct request *request, int64_t wall_s)
 
 	if (!pass->genuine || left_s <= 0)
 		return 0;
-	return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
+	return left_s < pass->lifetime_s ? (uint32_t)left_s : pass->lifetime_s;
 }
 
 // Was configured at the start, and is not now.

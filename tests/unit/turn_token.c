@@ -52,7 +52,7 @@ static const struct rig_user south = {"south", {"abcdefghijklmnopqrst", 20}, {{0
 
 static struct rig rig;
 
-static void open_with(size_t n_keys)
+static void open_with(size_t n_keys, uint32_t lifetime_max_s)
 {
 	static struct turn_token_key keys[] = {{.kid = "north", .key_bytes = 32},
 		{.kid = "south", .key_bytes = 16}, {.kid = "user", .key_bytes = 32}};
@@ -63,6 +63,7 @@ static void open_with(size_t n_keys)
 	config.tokens = (struct turn_tokens){"turn.example.org", keys, n_keys};
 	config.realm.n_allocations_per_user = 1;
 	config.nonce_lifetime_s = 36000;
+	config.lifetime_max_s = lifetime_max_s;
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
 	rig.user = &north;
@@ -70,7 +71,7 @@ static void open_with(size_t n_keys)
 
 static void open_rig(void)
 {
-	open_with(3);
+	open_with(3, 3600);
 }
 
 static void close_rig(void)
@@ -217,14 +218,29 @@ Test(turn_token, no_allocation_outlives_it)
 	cr_expect_eq(rig_stats(&rig).n_allocations, 0);
 }
 
+// RFC 7635 §9: not even by the seconds that clocks may differ.
+Test(turn_token, no_lifetime_is_above_that_of_the_token)
+{
+	rig_close(&rig);
+	open_with(3, 36000);
+	cr_assert_eq(allocate(good, 36000), 0);
+	cr_expect_eq(rig_u32(&rig, STUN_ATTR_LIFETIME), 3600);
+	rig.time.wall_s = MADE_S - 3;
+	cr_assert_eq(refresh(good, 36000), 0);
+	cr_expect_eq(rig_u32(&rig, STUN_ATTR_LIFETIME), 3600);
+	rig.time.wall_s = MADE_S + 7;
+	cr_assert_eq(refresh(good, 36000), 0);
+	cr_expect_eq(rig_u32(&rig, STUN_ATTR_LIFETIME), 3598);
+}
+
 // Of what it granted nobody gets more by leaving it out.
 Test(turn_token, no_allocation_outlives_it_without_it_either)
 {
 	cr_assert_eq(allocate(good, 36000), 0);
 	rig_pass(&rig, 1000000);
 	cr_assert_eq(rig_refresh(&rig, 36000), 0);
-	cr_expect_eq(rig_u32(&rig, STUN_ATTR_LIFETIME), 2605);
-	rig.time.now_ms += 2604999;
+	cr_expect_eq(rig_u32(&rig, STUN_ATTR_LIFETIME), 2600);
+	rig.time.now_ms += 2599999;
 	cr_assert_eq(rig_refresh(&rig, 36000), 0);
 	cr_expect_eq(rig_u32(&rig, STUN_ATTR_LIFETIME), 1);
 	rig.time.now_ms += 1;
@@ -311,7 +327,7 @@ Test(turn_token, a_kid_like_a_users_name_is_not_that_user)
 Test(turn_token, where_none_is_taken_it_is_unknown)
 {
 	rig_close(&rig);
-	open_with(0);
+	open_with(0, 3600);
 	rig_challenge(&rig);
 	cr_expect_not(rig_has(&rig, STUN_ATTR_THIRD_PARTY_AUTHORIZATION));
 	cr_expect_eq(allocate(good, 600), 401);
