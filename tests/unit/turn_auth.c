@@ -269,6 +269,50 @@ Test(turn_auth, five_tuple_includes_the_service)
 	cr_expect_eq(rig_refresh(&rig, 0), 437);
 }
 
+static void put_wanted(uint16_t method)
+{
+	const struct endpoint peer = rig_endpoint("11.0.0.1:9");
+
+	if (method == STUN_ALLOCATE)
+		stun_put_u32(&rig.w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+	if (method == STUN_CHANNEL_BIND)
+		stun_put_channel(&rig.w, 0x4000);
+	if (method == STUN_CHANNEL_BIND || method == STUN_CREATE_PERMISSION)
+		stun_put_xor_address(&rig.w, STUN_ATTR_XOR_PEER_ADDRESS, &peer);
+}
+
+// RFC 8489 §6.3: whatever they hold.
+Test(turn_auth, known_attributes_that_have_no_place_in_a_method_are_ignored)
+{
+	static const struct {
+		uint16_t type;
+		bool expected[N_ELEMENTS(methods)];
+	} rows[] = {
+		{STUN_ATTR_MAPPED_ADDRESS, {0}},
+		{STUN_ATTR_ERROR_CODE, {0}},
+		{STUN_ATTR_UNKNOWN_ATTRIBUTES, {0}},
+		{STUN_ATTR_DATA, {0}},
+		{STUN_ATTR_XOR_RELAYED_ADDRESS, {0}},
+		{STUN_ATTR_XOR_MAPPED_ADDRESS, {0}},
+		{STUN_ATTR_REQUESTED_TRANSPORT, {true}},
+		{STUN_ATTR_EVEN_PORT, {true}},
+		{STUN_ATTR_RESERVATION_TOKEN, {true}},
+		{STUN_ATTR_LIFETIME, {true, true}},
+		{STUN_ATTR_REQUESTED_ADDRESS_FAMILY, {true, true}},
+		{STUN_ATTR_XOR_PEER_ADDRESS, {false, false, true, true}},
+		{STUN_ATTR_CHANNEL_NUMBER, {false, false, false, true}},
+	};
+
+	for (size_t m = 0; m < N_ELEMENTS(methods); m++) {
+		rig_begin(&rig, methods[m]);
+		put_wanted(methods[m]);
+		for (size_t i = 0; i < N_ELEMENTS(rows); i++)
+			if (!rows[i].expected[m])
+				stun_put_bytes(&rig.w, rows[i].type, "junk!", 5);
+		cr_expect_eq(rig_send(&rig), 0, "method %zu", m);
+	}
+}
+
 Test(turn_auth, unknown_required_attributes_are_420_and_listed)
 {
 	static const uint16_t later[] = {0x001f, 0x002c, 0x7ffe};
