@@ -77,6 +77,8 @@ int own_find(struct own *out, const struct conf *conf)
 	for (size_t i = 0; i < conf->n_ports; i++)
 		for (size_t k = 0; k < conf->ports[i].n_addresses && !rc; k++)
 			rc = add_network(out, &conf->ports[i].addresses[k]);
+	if (conf->has_redis && !conf->redis.path && !rc)
+		rc = add(out, &conf->redis.server.ip);
 	return rc ? rc : add_kernels(out);
 }
 

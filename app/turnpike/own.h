@@ -1,4 +1,4 @@
-// Addresses that are this box, whatever they serve: never a peer.
+// Addresses that are this box, whatever they serve, or its Redis: never a peer.
 #ifndef TURNPIKE_OWN_H
 #define TURNPIKE_OWN_H
 
@@ -10,7 +10,7 @@ struct own {
 };
 
 // The ports' addresses and those that Linux has now on any interface, and the broadcast addresses
-// of their networks. Returns 0; -ENOMEM; -errno. own_free() is due in any case.
+// of their networks; and where Redis is. Returns 0; -ENOMEM; -errno. own_free() is due in any case.
 int own_find(struct own *out, const struct conf *conf);
 void own_free(struct own *own);
 

@@ -3,9 +3,10 @@
 import re
 
 import uclient
-from lab import Lab, check, test, wait_until
+from lab import SERVICE, Lab, check, test, wait_until
 from redis_server import RedisServer
-from relay import REALM, SECRET, configuration, start_relay
+from relay import PASSWORD, REALM, SECRET, USER, configuration, start_relay
+from stunlib import SUCCESS, Client
 
 N = 20
 PACE = ("-n", str(N), "-z", "10")
@@ -161,3 +162,22 @@ def test_password_database_and_tcp():
         relay.process.wait_log(r"warning redis\.down reason=WRONGPASS")
         check(not re.search(r"hush|wrong$", relay.process.log()), "a password is in the log")
         relay.stop()
+
+
+@test()
+def test_redis_itself_is_no_peer():
+    """Whatever is allowed, and whether it is in reach or not."""
+    with Lab() as lab:
+        config = configuration(lab)
+        relay = start_relay(lab, config)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            client.allocate()
+            check(client.bind_channel(0x4000, lab.peer_address, 9).kind == SUCCESS, "no channel")
+            config["auth"]["redis"] = "on"
+            config["redis"] = {"server": f"{lab.peer_address}:6379"}
+            relay.stop()
+        start_relay(lab, config)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            client.allocate()
+            answer = client.bind_channel(0x4000, lab.peer_address, 9)
+            check(answer.error == 403, f"a channel to where Redis is: {answer.error}")
