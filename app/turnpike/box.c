@@ -263,9 +263,8 @@ static int open_sinks(
 	}
 	rc = records_open(&box->records, box->conf, box->redis);
 	if (rc)
-		snprintf(error, BOX_ERROR_BYTES, "records.file %s cannot be opened: %s",
-			box->conf->records.file ? box->conf->records.file : "", strerror(-rc));
-	return rc ? exit_status_of(rc) : 0;
+		snprintf(error, BOX_ERROR_BYTES, "records: %s", strerror(-rc));
+	return rc ? EXIT_RESOURCE : 0;
 }
 
 // The cores, by one reading of the configuration: keys are made once.

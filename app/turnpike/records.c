@@ -163,13 +163,18 @@ int records_open(struct records **out, const struct conf *conf, struct redis *re
 		rc = records->redis_key ? 0 : -ENOMEM;
 	}
 	if (!rc && from->file)
-		rc = spool_open(&records->spool, from->file);
+		rc = spool_create(&records->spool, from->file);
 	if (rc) {
 		records_close(records);
 		return rc;
 	}
 	*out = records;
 	return 0;
+}
+
+int records_start(struct records *records)
+{
+	return records && records->spool ? spool_open(records->spool) : 0;
 }
 
 void records_close(struct records *records)

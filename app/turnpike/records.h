@@ -1,8 +1,8 @@
 // Call records: what is known of an allocation when it ends waits for what it has carried; then
 // one line goes to a file, to Redis, or both. And coturn's status of allocations in Redis.
 //
-// Order: records_open(); what it gives to lib/turn and lib/control; records_close() when neither
-// lives any more. Control core only; nothing waits.
+// Order: records_open(); what it gives to lib/turn and lib/control; records_start() as the account
+// that writes; records_close() when neither lives any more. Control core only; nothing waits.
 #ifndef TURNPIKE_RECORDS_H
 #define TURNPIKE_RECORDS_H
 
@@ -22,8 +22,10 @@ struct records_stats {
 };
 
 // `redis` may be NULL where nothing goes there. Where nothing is to be recorded, `*out` is NULL.
-// Returns 0; -ENOMEM; or why the file cannot be opened.
+// Returns 0; -ENOMEM; -EAGAIN where there is no thread to be had.
 int records_open(struct records **out, const struct conf *conf, struct redis *redis);
+// Open the file, if there is to be one. NULL is fine. Returns 0, or why it cannot be opened.
+int records_start(struct records *records);
 void records_close(struct records *records); // NULL is fine
 // Tells `next` too. NULL records: that alone.
 struct turn_watcher records_watcher(struct records *records, struct turn_watcher next);

@@ -347,6 +347,18 @@ static int drop_privileges(struct box *box)
 	return rc;
 }
 
+// As the account that they belong to, and that makes their file anew.
+static int start_records(struct box *box)
+{
+	const int rc = records_start(box->records);
+
+	if (rc)
+		log_event(LOG_ERROR, "start.failed",
+			"reason=\"records.file %s cannot be opened: %s\"", box->conf->records.file,
+			strerror(-rc));
+	return rc;
+}
+
 // What stands in Redis's outbox goes, as far as Redis takes it by then.
 static void empty_outbox(struct loop *loop, uint64_t until_ms)
 {
@@ -410,6 +422,7 @@ static int start(struct loop *loop)
 	if (rc)
 		return rc;
 	rc = drop_privileges(loop->box);
+	rc = rc ? rc : start_records(loop->box);
 	if (rc)
 		return exit_status_of(rc);
 	rc = launch_workers(loop);

@@ -14,7 +14,7 @@
 
 struct spool {
 	char *path;
-	int fd; // the thread's, once that runs
+	int fd; // the thread's, once there are lines
 	bool torn; // the file ends within a line
 	pthread_t thread;
 	pthread_mutex_t mutex; // of all below; held for no longer than a copy takes
@@ -145,7 +145,7 @@ static void free_all(struct spool *spool)
 	free(spool);
 }
 
-int spool_open(struct spool **out, const char *path)
+int spool_create(struct spool **out, const char *path)
 {
 	struct spool *spool = calloc(1, sizeof(*spool));
 	int rc = -ENOMEM;
@@ -158,15 +158,21 @@ int spool_open(struct spool **out, const char *path)
 	spool->path = strdup(path);
 	spool->filling = malloc(SPOOL_BYTES);
 	spool->writing = malloc(SPOOL_BYTES);
-	spool->fd = open_file(path);
+	spool->fd = -1;
 	if (spool->path && spool->filling && spool->writing)
-		rc = spool->fd < 0 ? spool->fd : start(spool);
+		rc = start(spool);
 	if (rc) {
 		free_all(spool);
 		return rc;
 	}
 	*out = spool;
 	return 0;
+}
+
+int spool_open(struct spool *spool)
+{
+	spool->fd = open_file(spool->path);
+	return spool->fd < 0 ? spool->fd : 0;
 }
 
 void spool_close(struct spool *spool)

@@ -1,5 +1,8 @@
 // Lines to a file, by a thread of its own: a disk that is full, slow or gone costs lines, which are
 // counted, and never a moment of whoever writes them.
+//
+// Order: spool_create() while the process is still root, for its thread to lose what all others
+// lose; spool_open() as the account that writes; spool_put(); spool_close().
 #ifndef TURNPIKE_SPOOL_H
 #define TURNPIKE_SPOOL_H
 
@@ -15,9 +18,11 @@ struct spool_stats {
 	uint64_t n_lost; // found no room, here or on the disk
 };
 
-// Append to that file, made where there is none. It is opened again when it was moved away or
-// removed. Returns 0; -ENOMEM; or why it cannot be opened.
-int spool_open(struct spool **out, const char *path);
+// Returns 0; -ENOMEM; -EAGAIN where there is no thread to be had.
+int spool_create(struct spool **out, const char *path);
+// Append to the file, made where there is none. It is opened again when it was moved away or
+// removed. Returns 0, or why it cannot be opened.
+int spool_open(struct spool *spool);
 // Writes what waits, as far as the disk takes it. NULL is fine.
 void spool_close(struct spool *spool);
 // One line; the newline is put behind it.

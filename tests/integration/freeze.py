@@ -18,14 +18,18 @@ def ptrace(request, tid):
 
 @contextlib.contextmanager
 def frozen(tid):
-    """The thread stands still within the block. Only the test's first thread may use it."""
+    """The thread stands still within the block, and may be killed there. Only the test's first thread
+    may use it."""
     ptrace(SEIZE, tid)
     ptrace(INTERRUPT, tid)
     os.waitpid(tid, WAIT_ALL)
     try:
         yield
     finally:
-        ptrace(DETACH, tid)
+        try:
+            ptrace(DETACH, tid)
+        except ProcessLookupError:
+            os.waitpid(tid, WAIT_ALL)
 
 
 def threads(pid):

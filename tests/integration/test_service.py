@@ -1,7 +1,6 @@
 """turnpike as a service: what the manager hears, and when the watchdog starves."""
 
 import contextlib
-import ctypes
 import grp
 import os
 import pwd
@@ -11,6 +10,7 @@ import socket
 import time
 
 import uclient
+from freeze import frozen, threads
 from lab import SERVICE, Lab, check, test, wait_until
 from redis_server import RedisServer
 from relay import BINARY, PASSWORD, TOP, USER, Relay, configuration, start_relay
@@ -24,8 +24,6 @@ AF_XDP = os.path.join(TOP, "config/systemd/af_xdp.conf")
 HARDENED = os.path.join(TOP, "tests/integration/hardened.py")
 EXPOSURE_MAX = 3.4  # of systemd-analyze: 0 is best, 10 worst
 WATCHDOG_MS = 600
-PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
-WALL = 0x40000000  # waitpid: threads too
 
 
 class Manager:
@@ -77,31 +75,8 @@ def live(lab):
         client.allocate()
 
 
-@contextlib.contextmanager
-def stopped(tid):
-    """One thread, held by ptrace; the others run on."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)
-
-    def ptrace(request):
-        check(libc.ptrace(request, tid, None, None) == 0, f"ptrace: {ctypes.get_errno()}")
-
-    ptrace(PTRACE_SEIZE)
-    ptrace(PTRACE_INTERRUPT)
-    os.waitpid(tid, WALL)
-    try:
-        yield
-    finally:
-        ptrace(PTRACE_DETACH)
-
-
 def worker_tids(pid):
-    def name(tid):
-        with open(f"/proc/{pid}/task/{tid}/comm", encoding="utf-8") as file:
-            return file.read().strip()
-
-    return [int(tid) for tid in os.listdir(f"/proc/{pid}/task")
-            if re.search(r"worker-?\d+$", name(tid))]
+    return [tid for name, tid in threads(pid).items() if re.search(r"worker-?\d+$", name)]
 
 
 @test()
@@ -205,7 +180,7 @@ def test_a_stalled_worker_starves_the_watchdog():
         check(len(tids) == 2, f"workers: {tids}")
         for tid in tids:
             n_before = relay.process.log().count("watchdog.withheld")
-            with stopped(tid):
+            with frozen(tid):
                 wait_until(lambda: relay.process.log().count("watchdog.withheld") > n_before, 10,
                            "it sees that a worker stands")
                 manager.listen()
@@ -225,7 +200,7 @@ def test_a_control_core_that_stands_starves_the_watchdog():
         manager = Manager(lab)
         relay = start(lab, manager)
         manager.wait("WATCHDOG=1$")
-        with stopped(relay.process.pid):
+        with frozen(relay.process.pid):
             manager.listen()
             manager.heard.clear()
             end = time.monotonic() + 2 * WATCHDOG_MS / 1000
@@ -259,6 +234,11 @@ def check_drop(device, workers, unit):
         config["user"], config["group"] = "nobody", "nogroup"
         config["admin"] = {"socket": lab.path("admin"), "group": "nogroup"}
         config["http"] = {"listen": ["127.0.0.1:80"]}
+        os.chmod(lab.directory, 0o755)
+        records = lab.path("records")
+        os.mkdir(records, 0o700)
+        os.chown(records, pwd.getpwnam("nobody").pw_uid, -1)
+        config["records"] = {"file": f"{records}/jsonl"}
         relay = Relay(lab, config)
         relay.process = lab.start("relay", "env", f"RUNTIME_DIRECTORY={lab.directory}", HARDENED, unit,
                                   BINARY, "-c", relay.write(), name="relay")
@@ -273,7 +253,6 @@ def check_drop(device, workers, unit):
         lab.run("net", "ip", "link", "set", "relay", "up")
         relay.process.wait_log(r"health\.good sign=ports")
         check_media(lab)
-        os.chmod(lab.directory, 0o755)
         relay.config["limits"]["allocations"] = 99
         relay.write()
         os.kill(relay.process.pid, signal.SIGHUP)

@@ -32,6 +32,17 @@ static void remove_directory(void)
 
 TestSuite(spool, .init = make_directory, .fini = remove_directory, .timeout = 30);
 
+static int open_at(const char *at)
+{
+	int rc = spool_create(&spool, at);
+
+	cr_assert_eq(rc, 0);
+	rc = spool_open(spool);
+	if (rc)
+		spool_close(spool);
+	return rc;
+}
+
 static void put(const char *line)
 {
 	spool_put(spool, line, strlen(line));
@@ -72,7 +83,7 @@ Test(spool, appends_lines_to_what_is_there)
 
 	fputs("old\n", file);
 	fclose(file);
-	cr_assert_eq(spool_open(&spool, path), 0);
+	cr_assert_eq(open_at(path), 0);
 	put("one");
 	put("two");
 	spool_close(spool);
@@ -81,7 +92,7 @@ Test(spool, appends_lines_to_what_is_there)
 
 Test(spool, writes_while_it_is_open_and_counts)
 {
-	cr_assert_eq(spool_open(&spool, path), 0);
+	cr_assert_eq(open_at(path), 0);
 	put("one");
 	wait_for(1);
 	cr_expect_str_eq(content(path), "one\n");
@@ -92,7 +103,7 @@ Test(spool, writes_while_it_is_open_and_counts)
 
 Test(spool, a_file_that_was_moved_away_is_made_anew)
 {
-	cr_assert_eq(spool_open(&spool, path), 0);
+	cr_assert_eq(open_at(path), 0);
 	put("one");
 	wait_for(1);
 	cr_assert_eq(rename(path, moved), 0);
@@ -108,7 +119,7 @@ Test(spool, a_file_that_was_moved_away_is_made_anew)
 
 Test(spool, where_it_cannot_be_made_anew_the_old_one_goes_on)
 {
-	cr_assert_eq(spool_open(&spool, path), 0);
+	cr_assert_eq(open_at(path), 0);
 	put("one");
 	wait_for(1);
 	cr_assert_eq(rename(path, moved), 0);
@@ -121,7 +132,7 @@ Test(spool, where_it_cannot_be_made_anew_the_old_one_goes_on)
 
 Test(spool, a_full_disk_costs_lines_that_are_counted)
 {
-	cr_assert_eq(spool_open(&spool, "/dev/full"), 0);
+	cr_assert_eq(open_at("/dev/full"), 0);
 	put("one");
 	put("two");
 	wait_for(2);
@@ -134,7 +145,7 @@ Test(spool, a_line_that_is_there_in_part_is_ended)
 	struct rlimit limit = {6, RLIM_INFINITY};
 
 	signal(SIGXFSZ, SIG_IGN);
-	cr_assert_eq(spool_open(&spool, path), 0);
+	cr_assert_eq(open_at(path), 0);
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	put("one");
 	wait_for(1);
@@ -157,9 +168,9 @@ Test(spool, what_a_slow_disk_has_no_room_for_is_lost_and_counted)
 	// Nobody reads: the thread hangs in its first write.
 	snprintf(fifo, sizeof(fifo), "%s", path);
 	cr_assert_eq(mkfifo(fifo, 0600), 0);
-	cr_assert_eq(spool_open(&spool, fifo), -ENXIO, "a pipe without a reader is refused");
+	cr_assert_eq(open_at(fifo), -ENXIO, "a pipe without a reader is refused");
 	unlink(fifo);
-	cr_assert_eq(spool_open(&spool, path), 0);
+	cr_assert_eq(open_at(path), 0);
 	memset(line, 'x', sizeof(line));
 	spool_put(spool, line, SPOOL_BYTES);
 	cr_expect_eq(stats().n_lost, 1, "larger than all the room");
@@ -171,7 +182,6 @@ Test(spool, what_a_slow_disk_has_no_room_for_is_lost_and_counted)
 
 Test(spool, a_path_that_cannot_be_opened_is_said)
 {
-	cr_expect_eq(spool_open(&spool, "/nowhere/records"), -ENOENT);
-	cr_expect_null(spool);
-	cr_expect_eq(spool_open(&spool, directory), -EISDIR);
+	cr_expect_eq(open_at("/nowhere/records"), -ENOENT);
+	cr_expect_eq(open_at(directory), -EISDIR);
 }
