@@ -1,95 +1,33 @@
-"""The Debian packages, in a copy of this machine's root: installed, run, upgraded under media, and
-purged. tests/package/fresh_root.sh installs them by hand where nothing is installed before.
+"""The Debian packages under a systemd of their own, in a copy of this machine's root: installed,
+configured, run as a service, upgraded under media, and purged. tests/package/fresh_root.sh installs
+them by hand where nothing is installed before.
 
 TURNPIKE_PACKAGES=DIRECTORY tests those there in place of newly built ones.
 """
 
 import glob
+import json
 import os
 import re
 import shutil
-import subprocess
 import threading
 
 import uclient
+from freeze import frozen, threads
 from lab import SERVICE, Lab, check, run, test, wait_until
+from package_root import Root
 from relay import PASSWORD, TOP, USER, configuration, yaml_lines
 from stunlib import SUCCESS, Client, channel_data
 
 BUILT = os.environ.get("TURNPIKE_PACKAGES")
 CONFIG = "/etc/turnpike/turnpike.yaml"
-# What dpkg and adduser themselves keep.
-KEPT = re.compile(r"(var/(lib/dpkg|cache|log)|tmp|dev|proc|sys)(/|$)|etc/\.pwd\.lock$|"
-                  r"etc/(passwd|group|shadow|gshadow|subuid|subgid)-$")
-# These two tell what they are asked for, and do nothing.
-RECORDER = '#!/bin/sh\necho "${0##*/} $*" >>/calls\n'
-RECORDED = ("usr/bin/systemctl", "usr/bin/deb-systemd-invoke")
-# /run is the root's own, the machine's comes and goes. This test, adduser and DPDK make these.
-RUN = re.compile(r"run/(lock|systemd|adduser|dpdk)(/|$)")
+DROP_IN = "/etc/systemd/system/turnpike.service.d/watchdog.conf"
+RECORDS = "/var/log/turnpike/records.jsonl"
+UNUSABLE = 78
+# What dpkg, adduser and systemd themselves keep.
+KEPT = re.compile(r"(var/(lib/(dpkg|systemd)|cache|log)|tmp|dev|proc|sys|run/systemd)(/|$)|"
+                  r"etc/(passwd|group|shadow|gshadow|subuid|subgid)-$|etc/\.pwd\.lock$|run/adduser$")
 PACE_S = 0.01
-
-
-class Root:
-    """An overlay on /, in a mount namespace that ends with this process."""
-
-    def __init__(self, lab):
-        self.lab = lab
-        self.top = lab.path("root")
-        self.merged, self.upper = f"{self.top}/merged", f"{self.top}/upper"
-        os.mkdir(self.top)
-        holder = lab.start("relay", "unshare", "--mount", "--propagation", "slave", "sh", "-ec",
-                           f"mount -t tmpfs root {self.top}\n"
-                           f"mkdir {self.top}/upper {self.top}/work {self.merged}\n"
-                           f"mount -t overlay root -o lowerdir=/,upperdir={self.upper},"
-                           f"workdir={self.top}/work {self.merged}\n"
-                           f"mount --rbind /dev {self.merged}/dev\n"
-                           f"mount -t proc proc {self.merged}/proc\n"
-                           f"mount -t sysfs sysfs {self.merged}/sys\n"
-                           f"mount -t tmpfs run {self.merged}/run\n"
-                           f"mkdir {self.merged}/run/lock\n"
-                           "echo mounted; exec sleep infinity", name="root")
-        holder.wait_log("^mounted$")
-        self.enter = ("nsenter", f"--mount=/proc/{holder.pid}/ns/mnt")
-
-    def sh(self, script, **options):
-        """Run a script in the mount namespace, outside the root."""
-        return run(*self.enter, "sh", "-ec", script, **options)
-
-    def command(self, *argv):
-        return (*self.enter, "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-                "DEBIAN_FRONTEND=noninteractive", "chroot", self.merged, *argv)
-
-    def run(self, *argv, timeout_s=60):
-        """Run a command in the root; its output, both streams."""
-        done = subprocess.run(self.command(*argv), stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=timeout_s)
-        check(done.returncode == 0, f"{argv}: {done.returncode}: {done.stdout[-2000:]}")
-        return done.stdout
-
-    def write(self, path, text, mode=None):
-        self.sh(f"cat >{self.merged}/{path} <<'END_OF_FILE'\n{text}\nEND_OF_FILE\n" +
-                (f"chmod {mode} {self.merged}/{path}\n" if mode else ""))
-
-    def calls(self):
-        return self.sh(f"cat {self.merged}/calls; : >{self.merged}/calls").split("\n")[:-1]
-
-    def leftovers(self):
-        """What was written to the root and is still there, but KEPT."""
-        listed = self.sh(f"cd {self.upper}; find . -mindepth 1 -printf '%y %P\\n'\n"
-                         f"cd {self.merged}; find run -mindepth 1 -printf '%y %p\\n'")
-        found = []
-        for line in listed.splitlines():
-            kind, path = line.split(" ", 1)
-            if KEPT.match(path) or RUN.match(path) or path in (*RECORDED, "calls"):
-                continue
-            below = f"/{path}"
-            if kind == "d" and os.path.isdir(below):
-                continue
-            same = kind == "f" and os.path.isfile(below) and \
-                self.sh(f"cmp -s {self.upper}/{path} {below} && echo same || true") == "same\n"
-            if not same:
-                found.append(line)
-        return found
 
 
 class Call:
@@ -121,6 +59,11 @@ class Call:
             else:
                 self.wrong = f"{message} came back as {got}"
 
+    def check_goes_on(self):
+        n_before = self.n_back
+        wait_until(lambda: self.wrong or self.n_back > n_before, 10, "media")
+        check(not self.wrong, f"the call lost media: {self.wrong}")
+
     def __exit__(self, kind, error, trace):
         self.end.set()
         self.thread.join()
@@ -150,59 +93,138 @@ def build(lab):
     return first, newer
 
 
-def check_installed(root):
+class Service:
+    """turnpike.service, as its manager knows it."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def ask(self, verb, **options):
+        return self.root.run("systemctl", verb, "turnpike", **options)
+
+    def show(self, name):
+        return self.root.run("systemctl", "show", "-p", name, "--value", "turnpike").strip()
+
+    def pid(self):
+        """Its main process, as it is known here."""
+        return self.root.pid(int(self.show("MainPID")))
+
+    def journal(self):
+        """[(priority, message)] of all it has logged, and its manager of it."""
+        told = self.root.run("journalctl", "-u", "turnpike", "-o", "json", "--no-pager")
+        return [(int(line["PRIORITY"]), line["MESSAGE"]) for line in map(json.loads, told.splitlines())]
+
+    def wait_journal(self, priority, pattern):
+        wait_until(lambda: any(level == priority and re.search(pattern, text)
+                               for level, text in self.journal()), 15,
+                   f"the journal has {pattern} at level {priority}")
+
+
+def check_installed(root, service):
     version = root.run("turnpike", "--version")
     check(re.match(r"turnpike \d", version), version)
     told = root.run("stat", "-c", "%a %U %G", CONFIG, os.path.dirname(CONFIG), "/var/log/turnpike")
     check(told == "640 root turnpike\n750 root turnpike\n750 turnpike turnpike\n", told)
-    check(root.run("turnpike", "--check-config").endswith("can be used\n"), "the example is bad")
     for tool in ("turnpikectl", "turnpike-load", "turnpike-import-coturn"):
         root.run(tool, "--version")
     passwd = root.run("getent", "passwd", "turnpike")
     check(passwd.endswith(":/nonexistent:/usr/sbin/nologin\n"), passwd)
-    root.run("sh", "-c", "! ls -d /etc/systemd/system/*.wants/turnpike.service")
-    calls = [call for call in root.calls() if "daemon-reload" not in call]
-    check(not calls, f"the installation asked systemd: {calls}")
+    state = service.show("UnitFileState"), service.show("ActiveState"), service.show("InactiveExitTimestamp")
+    check(state == ("disabled", "inactive", ""), f"the installation leaves the service {state}")
 
 
-def upgrade_under_media(lab, root, newer):
-    uclient.start_peer(lab)
-    config = configuration(lab)
-    root.write(CONFIG, "\n".join(yaml_lines(config)))
-    relay = lab.start("relay", *root.command("/usr/sbin/turnpike"), name="relay")
-    relay.wait_log(r"\binfo ready\b")
+def check_nobody_gets_in(root, service):
+    """As it is installed, the configuration has no credentials, and the relay does not start."""
+    done = root.attempt("turnpike", "--check-config")
+    check(done.returncode == UNUSABLE and "nobody could log in" in done.stdout, done.stdout)
+    told = root.run("cat", CONFIG)
+    check("\nuser: turnpike\n" in told, "the service would stay root")
+    check(root.attempt("systemctl", "start", "turnpike").returncode != 0, "it starts without users")
+    service.wait_journal(3, "nobody could log in")
+    wait_until(lambda: service.show("ActiveState") == "failed", 10, "it has failed")
+    check(service.show("NRestarts") == "0", "it is tried again although the configuration is wrong")
+    root.run("systemctl", "reset-failed", "turnpike")
+
+
+def check_runs(lab, root, service, config):
+    """Ready, as its own account, with its name in the journal, and its state told."""
+    service.ask("start")
+    check(service.show("SubState") == "running", "it is not ready")
+    service.wait_journal(6, r"^info ready\b")
+    account = root.run("stat", "-c", "%U", f"/proc/{service.show('MainPID')}").strip()
+    check(account == "turnpike", f"it runs as {account}")
+    root.run("turnpikectl", "status")
     with Call(lab) as call:
-        told = root.run("dpkg", "--force-confold", "-i", *newer)
+        wait_until(lambda: "Status: \"1 allocations" in service.ask("status"), 10, "its status")
+        config["limits"]["allocations"] = 99
+        root.write(CONFIG, "\n".join(yaml_lines(config)))
+        service.ask("reload")
+        service.wait_journal(6, r"reload\.done")
+        root.write(CONFIG, "listen: []")
+        service.ask("reload")
+        service.wait_journal(3, r"reload\.refused")
+        root.write(CONFIG, "\n".join(yaml_lines(config)))
+        call.check_goes_on()
+    wait_until(lambda: os.path.exists(root.path(RECORDS)), 10, "a record of the call")
+
+
+def upgrade_under_media(lab, root, service, newer):
+    before = service.show("MainPID")
+    with Call(lab) as call:
+        told = root.install(newer)
         n_during = call.n_back
-        wait_until(lambda: call.wrong or call.n_back > n_during, 10, "media after the upgrade")
+        call.check_goes_on()
     check("keeps its calls" in told, f"the upgrade does not say what it does not do: {told}")
     check(n_during > 20, f"only {n_during} messages came back during the upgrade")
-    check(not call.wrong, f"the call lost media: {call.wrong}")
-    check(relay.popen.poll() is None, "the relay ended")
-    exe = os.readlink(f"/proc/{relay.pid}/exe")
+    check(service.show("MainPID") == before, "the upgrade ended the relay")
+    check(service.show("NeedDaemonReload") == "no", "systemd has the old unit")
+    exe = os.readlink(f"/proc/{service.pid()}/exe")
     check(exe.endswith("turnpike (deleted)"), f"{exe} was not replaced")
     check(root.run("dpkg-query", "-W", "-f", "${Version}", "turnpike").startswith("9"), "not new")
-    told = root.run("cat", CONFIG)
-    check("alice" in told, "the configuration of the operator is gone")
-    asked = [call for call in root.calls() if not call.endswith("daemon-reload")]
-    check(not asked, f"the upgrade asked systemd: {asked}")
-    check(relay.stop() == 0, "the old relay ended badly")
+    check(USER in root.run("cat", CONFIG), "the configuration of the operator is gone")
+    service.ask("restart")
+    exe = os.readlink(f"/proc/{service.pid()}/exe")
+    check(exe.endswith("/turnpike"), f"{exe} runs after the restart")
+
+
+def starve_watchdog(lab, root, service):
+    """A worker stands: the manager ends the relay, the guard gives the interface back, and the next
+    one works."""
+    root.write(DROP_IN, "[Service]\nWatchdogSec=2\n")
+    root.run("systemctl", "daemon-reload")
+    service.ask("restart")
+    worker = next(tid for name, tid in threads(service.pid()).items() if "worker" in name)
+    with frozen(worker):
+        service.wait_journal(3, r"watchdog\.withheld worker=0")
+        service.wait_journal(3, r"Watchdog timeout")
+    wait_until(lambda: service.show("NRestarts") == "1", 20, "it is started again")
+    wait_until(lambda: service.show("SubState") == "running", 20, "it is ready again")
+    with Call(lab) as call:
+        call.check_goes_on()
+    os.remove(root.path(DROP_IN))
+    os.rmdir(root.path(os.path.dirname(DROP_IN)))
 
 
 @test(limit_s=400)
-def test_installs_upgrades_under_media_and_purges():
+def test_installs_runs_upgrades_under_media_and_purges():
     with Lab() as lab:
         first, newer = build(lab)
-        root = Root(lab)
-        root.sh(f"mkdir -p {root.merged}/run/systemd/system; : >{root.merged}/calls")
-        for path in RECORDED:
-            root.write(path, RECORDER, mode="755")
-        root.run("dpkg", "-i", *first)
-        check_installed(root)
-        upgrade_under_media(lab, root, newer)
-        root.sh(f"mkdir -p {root.merged}/var/lib/turnpike; : >{root.merged}/var/lib/turnpike/left")
-        root.run("dpkg", "--purge", "turnpike", "turnpike-tools")
-        calls = root.calls()
-        check("deb-systemd-invoke stop turnpike.service" in calls, f"not stopped: {calls}")
-        left = root.leftovers()
-        check(not left, f"left behind: {left}")
+        uclient.start_peer(lab)
+        config = configuration(lab)
+        config |= {"user": "turnpike", "records": {"file": RECORDS}}
+        del config["admin"]
+        with Root(lab) as root:
+            service = Service(root)
+            before = set(root.files())
+            root.install(first)
+            check_installed(root, service)
+            check_nobody_gets_in(root, service)
+            root.write(CONFIG, "\n".join(yaml_lines(config)))
+            check_runs(lab, root, service, config)
+            upgrade_under_media(lab, root, service, newer)
+            starve_watchdog(lab, root, service)
+            root.write("/var/lib/turnpike/left", "")
+            root.run("dpkg", "--purge", "turnpike", "turnpike-tools")
+            check(service.show("ActiveState") == "inactive", "it runs on")
+            left = [path for path in root.files() if path not in before and not KEPT.match(path)]
+            check(not left, f"left behind: {left}")

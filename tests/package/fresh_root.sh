@@ -95,6 +95,10 @@ in_root sh -c 'apt-get -q -y --no-install-recommends install /tmp/deb/*.deb' >"$
 	fail "$(tail -n 20 "$top/log")"
 say "$(in_root turnpike --version), $(in_root turnpike-load --version), $(
 	in_root turnpike-import-coturn --version)"
+in_root turnpike --check-config 2>"$top/log" && fail "it would start without users"
+say "refused as installed: $(<"$top/log")"
+printf '  rest-secrets: ["%s"]\n' "$RANDOM$RANDOM" |
+	in_root sed -i '/^  realm: /r /dev/stdin' /etc/turnpike/turnpike.yaml
 say "$(in_root turnpike --check-config)"
 say "$(in_root stat -c '%n is %a %U:%G' /etc/turnpike/turnpike.yaml)"
 say "starts, gets ready and ends"
