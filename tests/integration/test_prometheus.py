@@ -92,6 +92,13 @@ def test_each_alert_fires_for_its_reason_alone():
     well = [series(name, labels, WELL_BY_LABEL.get(labels, WELL.get(name, values)))
             for rows in ALERTS.values() for name, labels, values in rows]
     tests.append(firing(well, []))
+    # Who empties a box knows that it turns clients away; nothing else is excused by that.
+    errors = series("turnpike_responses_total", 'code="508"', "0+600x30")
+    faults = series("turnpike_responses_total", 'code="500"', "0+600x30")
+    draining = series("turnpike_draining", "", "1x30")
+    tests.append(firing([errors, draining], []))
+    tests.append(firing([faults, draining], ["TurnpikeServerErrors"]))
+    tests.append(firing([errors, series("turnpike_draining", "", "0x30")], ["TurnpikeServerErrors"]))
     with Lab() as lab:
         path = lab.path("alerts.json")
         with open(path, "w", encoding="utf-8") as file:
