@@ -19,7 +19,7 @@ LONG = re.compile(r"(?<![\w-])--[a-z0-9][\w-]*")
 SHORT = re.compile(r"(?:^|[\s,])(-[a-zA-Z])(?=,)", re.M)
 COMPLETE = """
 source "$1"
-COMP_WORDS=("$2" "$3" "$4"); COMP_CWORD=2
+COMP_WORDS=("$2" "$3" "$4"); COMP_CWORD=2; COMP_LINE="$2 $3 $4"; COMP_POINT=${#COMP_LINE}
 "$(complete -p "$2" | sed 's/.* -F \\([^ ]*\\) .*/\\1/')"
 printf '%s\\n' "${COMPREPLY[@]}"
 """

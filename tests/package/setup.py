@@ -5,12 +5,14 @@ they are asked for. What a kernel makes of it, only a machine with a NIC shows.
     tests/package/setup.py TURNPIKE-SETUP
 """
 import os
+import pty
 import subprocess
 import sys
 import tempfile
 import unittest
 
 SETUP = os.path.abspath(sys.argv[1])
+COMPLETION = f"{os.path.dirname(SETUP)}/completion/turnpike-setup"
 INTEL, MELLANOX, USED, DISK = "0000:3b:00.0", "0000:5e:00.0", "0000:00:1f.6", "0000:01:00.0"
 TOOLS = {
     "driverctl": 'echo "driverctl $*" >>"$LOG"\n[ "$1" != list-overrides ] || cat "$OVERRIDES"\n',
@@ -142,6 +144,27 @@ class Machine(unittest.TestCase):
                 text, asked = self.run_setup("--dry-run", *words)
                 self.assertEqual((asked, self.etc()), ([], {}))
                 self.assertIn("+ ", text)
+
+    def completed(self, line):
+        """What a shell makes of a line and a tab."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(["bash", "--norc", "-i"], stdin=theirs, stdout=subprocess.PIPE,
+                              stderr=theirs, text=True, start_new_session=True,
+                              env={**os.environ, "TURNPIKE_SETUP_ROOT": self.root, "TERM": "dumb",
+                                   "HISTFILE": ""}) as bash:
+            os.close(theirs)
+            typed = f"source {COMPLETION}\n{line}\t\x01echo \nexit\n"
+            os.write(ours, typed.encode())
+            told = bash.stdout.read()
+        os.close(ours)
+        return told.strip()
+
+    def test_addresses_are_completed(self):
+        for typed, whole in (("nic 0000:3", INTEL), ("nic 0000:3b:0", INTEL), ("nic 0000:5", MELLANOX),
+                             (f"undo nic {INTEL} 0000:5e:00.", MELLANOX), ("nic 0000:01", "0000:01")):
+            with self.subTest(typed):
+                self.assertEqual(self.completed(f"turnpike-setup {typed}").split()[-1], whole)
+        self.assertEqual(self.completed("turnpike-setup huge"), "turnpike-setup hugepages")
 
     def test_shows_how_things_are(self):
         self.run_setup("hugepages", "2G")
