@@ -1,11 +1,11 @@
 #include "box.h"
 
 #include "exit.h"
+#include "needs/needs.h"
 #include "policy.h"
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 #include <stdio.h>
@@ -14,14 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PUNT_RING 2048
-#define OTHERS_RING 1024
 #define INBOX_RING 8192
 #define COUNTS_RING (2 * INBOX_RING) // what waits in the inbox, and as much again
-#define PORT_MBUFS 4608 // of one queue: both rings, and what a PMD keeps
 #define MBUF_CACHE 256
-#define MBUF_ROOM_STEP 128
-#define MEMORY_RESERVE (96UL << 20) // queues, memzones and the EAL's own
 
 enum exit_status exit_status_of(int error)
 {
@@ -38,51 +33,16 @@ enum exit_status exit_status_of(int error)
 	}
 }
 
-static uint32_t n_mbufs(const struct conf *conf)
+static int open_pools(
+	struct box *box, const struct needs *needs, char error[static BOX_ERROR_BYTES])
 {
-	const uint32_t a_worker =
-		(uint32_t)conf->n_ports * PORT_MBUFS + PUNT_RING + OTHERS_RING + 1024;
-
-	return conf->n_mbufs ? conf->n_mbufs : conf->n_workers * a_worker + 4096;
-}
-
-static uint16_t mbuf_room(const struct conf *conf)
-{
-	size_t room = RTE_MBUF_DEFAULT_DATAROOM;
-
-	for (size_t i = 0; i < conf->n_ports; i++)
-		if (conf->ports[i].mtu_bytes + 64UL > room)
-			room = round_up(conf->ports[i].mtu_bytes + 64UL, MBUF_ROOM_STEP);
-	return (uint16_t)(room + RTE_PKTMBUF_HEADROOM);
-}
-
-// For datagrams that come in fragments.
-static uint32_t n_jumbos(const struct conf *conf)
-{
-	return conf->n_workers * (WORKER_REASSEMBLY_SLOTS + WORKER_BURST_MAX);
-}
-
-// With a quarter more: the pools' pages are not all full.
-static size_t memory_bytes(const struct conf *conf)
-{
-	const size_t an_mbuf = sizeof(struct rte_mbuf) + mbuf_room(conf) + 64;
-	const size_t a_jumbo = sizeof(struct rte_mbuf) + WORKER_JUMBO_ROOM + 64;
-
-	return (n_mbufs(conf) * an_mbuf + n_jumbos(conf) * a_jumbo) * 5 / 4 + MEMORY_RESERVE;
-}
-
-static int open_pools(struct box *box, char error[static BOX_ERROR_BYTES])
-{
-	const uint32_t n = n_mbufs(box->conf);
-
 	box->pool = rte_pktmbuf_pool_create(
-		"mbufs", n, MBUF_CACHE, 0, mbuf_room(box->conf), SOCKET_ID_ANY);
+		"mbufs", needs->n_mbufs, MBUF_CACHE, 0, needs->mbuf_room, SOCKET_ID_ANY);
 	box->jumbo_pool = rte_pktmbuf_pool_create(
-		"jumbos", n_jumbos(box->conf), 0, 0, WORKER_JUMBO_ROOM, SOCKET_ID_ANY);
+		"jumbos", needs->n_jumbos, 0, 0, WORKER_JUMBO_ROOM, SOCKET_ID_ANY);
 	if (box->pool && box->jumbo_pool)
 		return 0;
-	snprintf(error, BOX_ERROR_BYTES, "no memory for %u packet buffers: %s", n,
-		rte_strerror(rte_errno));
+	snprintf(error, BOX_ERROR_BYTES, "no memory for %u packet buffers", needs->n_mbufs);
 	return EXIT_RESOURCE;
 }
 
@@ -196,8 +156,8 @@ static int open_workers(
 		const struct worker_config config =
 			box_worker_config(box, &policy->worker, box->n_workers);
 
-		rc = msg_channel_create(&own->punts, PUNT_RING, NUMA_NODE_ANY);
-		rc = rc ? rc : msg_channel_create(&own->others, OTHERS_RING, NUMA_NODE_ANY);
+		rc = msg_channel_create(&own->punts, NEEDS_PUNT_RING, NUMA_NODE_ANY);
+		rc = rc ? rc : msg_channel_create(&own->others, NEEDS_OTHERS_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : msg_channel_create(&own->inbox, INBOX_RING, config.numa_node);
 		rc = rc ? rc : msg_channel_create(&own->counts, COUNTS_RING, NUMA_NODE_ANY);
 		rc = rc ? rc : msg_channel_create(&own->seen, CONTROL_SEEN_MAX, NUMA_NODE_ANY);
@@ -289,8 +249,10 @@ static int open_cores(struct box *box, char error[static BOX_ERROR_BYTES])
 int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
 	char error[static BOX_ERROR_BYTES])
 {
+	struct needs needs;
 	int status;
 
+	needs_find(&needs, box->conf);
 	box->kernel_fd = -1;
 	box->kernel6_fd = -1;
 	box->doorbell.fd = -1;
@@ -301,9 +263,8 @@ int box_open(struct box *box, char *const *eal_extra, int n_eal_extra,
 			strerror(-status));
 		return EXIT_RESOURCE;
 	}
-	status = eal_start(
-		&box->eal, box->conf, memory_bytes(box->conf), eal_extra, n_eal_extra, error);
-	status = status ? status : open_pools(box, error);
+	status = eal_start(&box->eal, box->conf, &needs, eal_extra, n_eal_extra, error);
+	status = status ? status : open_pools(box, &needs, error);
 	status = status ? status : open_ports(box, error);
 	status = status ? status : open_kernel_side(box, error);
 	status = status ? status : open_cores(box, error);

@@ -21,16 +21,18 @@ struct arguments {
 	char text[ARGUMENTS_MAX][ARGUMENT_BYTES];
 	char *list[ARGUMENTS_MAX + 1];
 	int n;
+	bool overflowed; // by number or length; they are of no use then
 };
 
 __attribute__((format(printf, 2, 3))) static void add(struct arguments *a, const char *format, ...)
 {
 	va_list values;
 
-	if (a->n == ARGUMENTS_MAX)
+	a->overflowed |= a->n == ARGUMENTS_MAX;
+	if (a->overflowed)
 		return;
 	va_start(values, format);
-	vsnprintf(a->text[a->n], ARGUMENT_BYTES, format, values);
+	a->overflowed = vsnprintf(a->text[a->n], ARGUMENT_BYTES, format, values) >= ARGUMENT_BYTES;
 	va_end(values);
 	a->list[a->n] = a->text[a->n];
 	a->n++;
@@ -71,18 +73,19 @@ static size_t free_hugepage_bytes(void)
 	return n_bytes;
 }
 
-static int choose_memory(struct arguments *a, const struct conf *conf, size_t memory_bytes,
+static int choose_memory(struct arguments *a, const struct conf *conf, const struct needs *needs,
 	bool *huge, char error[static EAL_ERROR_BYTES])
 {
 	const size_t free_bytes = free_hugepage_bytes();
 
-	*huge = conf->hugepages != CONF_HUGEPAGES_OFF && free_bytes >= memory_bytes;
+	*huge = conf->hugepages != CONF_HUGEPAGES_OFF && free_bytes >= needs->huge_bytes;
 	if (conf->hugepages == CONF_HUGEPAGES_REQUIRE && !*huge) {
 		snprintf(error, EAL_ERROR_BYTES,
 			"memory.hugepages is \"require\", but %zu MiB are free and %zu MiB are "
 			"needed; "
 			"set vm.nr_hugepages=%zu (2 MiB each) or more, or memory.hugepages: auto",
-			free_bytes / MIB, memory_bytes / MIB + 1, memory_bytes / MIB / 2 + 1);
+			free_bytes / MIB, needs->huge_bytes / MIB + 1,
+			needs->huge_bytes / MIB / 2 + 1);
 		return EXIT_RESOURCE;
 	}
 	if (*huge) {
@@ -92,7 +95,7 @@ static int choose_memory(struct arguments *a, const struct conf *conf, size_t me
 		add(a, "--no-huge");
 		add(a, "--no-shconf");
 		add(a, "-m");
-		add(a, "%zu", memory_bytes / MIB + 1);
+		add(a, "%zu", needs->ordinary_bytes / MIB + 1);
 	}
 	return 0;
 }
@@ -179,32 +182,43 @@ static void redirect_words(void)
 	rte_openlog_stream(stream);
 }
 
-int eal_start(struct eal *out, const struct conf *conf, size_t memory_bytes, char *const *extra,
-	int n_extra, char error[static EAL_ERROR_BYTES])
+static int init(struct arguments *a, char error[static EAL_ERROR_BYTES])
+{
+	if (a->overflowed) {
+		snprintf(error, EAL_ERROR_BYTES,
+			"too much behind --: %d arguments of %d bytes at most, with turnpike's own",
+			ARGUMENTS_MAX, ARGUMENT_BYTES - 1);
+		return EXIT_USAGE;
+	}
+	redirect_words();
+	if (rte_eal_init(a->n, a->list) >= 0)
+		return EXIT_OK;
+	snprintf(error, EAL_ERROR_BYTES, "DPDK does not start: %s (%s)", rte_strerror(rte_errno),
+		last_words);
+	return EXIT_RESOURCE;
+}
+
+int eal_start(struct eal *out, const struct conf *conf, const struct needs *needs,
+	char *const *extra, int n_extra, char error[static EAL_ERROR_BYTES])
 {
 	struct arguments *a = calloc(1, sizeof(*a));
 	int status;
 
 	*out = (struct eal){0};
-	if (!a)
+	if (!a) {
+		snprintf(error, EAL_ERROR_BYTES, "no memory for DPDK's arguments");
 		return EXIT_RESOURCE;
+	}
 	add(a, "turnpike");
 	choose_cpus(a, conf);
-	status = choose_memory(a, conf, memory_bytes, &out->huge, error);
+	status = choose_memory(a, conf, needs, &out->huge, error);
 	add(a, "--no-telemetry");
 	choose_devices(a, conf);
 	add(a, "--log-level=*:%s", log_enabled(LOG_DEBUG) ? "info" : "error");
 	for (int i = 0; i < n_extra; i++)
 		add(a, "%s", extra[i]);
-	if (!status) {
-		redirect_words();
-		if (rte_eal_init(a->n, a->list) < 0) {
-			snprintf(error, EAL_ERROR_BYTES, "DPDK does not start: %s (%s)",
-				rte_strerror(rte_errno), last_words);
-			status = EXIT_RESOURCE;
-		}
-		out->started = status == 0;
-	}
+	status = status ? status : init(a, error);
+	out->started = status == EXIT_OK;
 	free(a);
 	return status;
 }

@@ -3,6 +3,7 @@
 #define TURNPIKE_EAL_H
 
 #include "conf/conf.h"
+#include "needs/needs.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,11 +16,11 @@ struct eal {
 	bool huge; // hugepages are in use
 };
 
-// `memory_bytes` is what mbufs and queues will need. `extra` is appended as it is.
+// In hugepages where `needs` fits the free ones. `extra` is appended as it is.
 //
 // Returns 0 or an exit status with one line in `error`.
-int eal_start(struct eal *out, const struct conf *conf, size_t memory_bytes, char *const *extra,
-	int n_extra, char error[static EAL_ERROR_BYTES]);
+int eal_start(struct eal *out, const struct conf *conf, const struct needs *needs,
+	char *const *extra, int n_extra, char error[static EAL_ERROR_BYTES]);
 void eal_stop(struct eal *eal); // harmless where it did not start
 
 #endif

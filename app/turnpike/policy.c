@@ -1,15 +1,11 @@
 #include "policy.h"
 
+#include "needs/needs.h"
 #include "stun/stun.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-// Owner, a handful of permissions (one for each address of the peers' candidates), two entries a
-// channel.
-#define FLOWS_PER_ALLOCATION 8
-#define FLOWS_MIN 4096
 
 static void make_users(
 	struct turn_user *users, const struct conf_realm *realm, struct stun_mac *mac)
@@ -201,6 +197,7 @@ static void make_ports(struct policy *p, const struct conf *conf, const struct p
 
 static void make_token_keys(struct policy *p, const struct conf *conf)
 {
+	p->n_token_keys = conf->n_token_keys;
 	for (size_t i = 0; i < conf->n_token_keys; i++) {
 		const struct conf_token_key *from = &conf->token_keys[i];
 
@@ -241,43 +238,38 @@ static void make_turn(struct policy *p, const struct conf *conf)
 	random_secret(p->turn.nonce_secret, sizeof(p->turn.nonce_secret));
 }
 
-bool policy_has_ipv6(const struct conf *conf)
-{
-	for (size_t i = 0; i < conf->n_listen; i++)
-		if (conf->listen[i].ip.family == FAMILY_IPV6)
-			return true;
-	for (size_t i = 0; i < conf->n_relay; i++)
-		if (conf->relay[i].ip.family == FAMILY_IPV6)
-			return true;
-	return false;
-}
-
-static struct worker_rate rate_of(const struct conf_rate *rate)
-{
-	return (struct worker_rate){rate->kbit_per_s * 1000ULL / 8, rate->packets_per_s};
-}
-
-static struct worker_rates rates_of(const struct conf *conf)
-{
-	return (struct worker_rates){
-		.allocation = rate_of(&conf->rates.allocation),
-		.user = rate_of(&conf->rates.user),
-		.all = rate_of(&conf->rates.all),
-		.burst_ms = conf->rates.burst_ms,
-		.n_allocations = conf->n_allocations_max,
-	};
-}
-
 struct control_answers policy_answers(const struct conf *conf)
 {
 	return (struct control_answers){conf->answers.challenges_per_source,
 		conf->answers.challenges, conf->answers.ratio_percent};
 }
 
+static void make_worker(struct policy *p, const struct conf *conf)
+{
+	struct worker_config *worker = &p->worker;
+
+	*worker = needs_worker(conf);
+	worker->ports = p->worker_ports;
+	worker->n_ports = conf->n_ports;
+	worker->services = p->services;
+	worker->n_services = p->n_services;
+	worker->relays = conf->relay;
+	worker->n_relays = conf->n_relay;
+	worker->discovery = discovery_of(conf);
+	worker->serves_classic = conf->serves_classic;
+	worker->software = conf->software;
+	worker->answers = (struct worker_answers){
+		.bindings_per_source = conf->answers.bindings_per_source,
+		.bindings = conf->answers.bindings,
+		.challenges_per_source = conf->answers.challenges_per_source,
+		.challenges = conf->answers.challenges,
+		.ratio_percent = conf->answers.ratio_percent,
+	};
+}
+
 int policy_make(struct policy *out, const struct conf *conf, const struct port *ports)
 {
 	struct policy *p = out;
-	const uint32_t n_flows = FLOWS_MIN + FLOWS_PER_ALLOCATION * conf->n_allocations_max;
 	int rc;
 
 	*p = (struct policy){0};
@@ -294,35 +286,13 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		return rc;
 	make_token_keys(p, conf);
 	make_turn(p, conf);
-	p->worker = (struct worker_config){
-		.ports = p->worker_ports,
-		.n_ports = conf->n_ports,
-		.services = p->services,
-		.n_services = p->n_services,
-		.relays = conf->relay,
-		.n_relays = conf->n_relay,
-		.discovery = discovery_of(conf),
-		.serves_classic = conf->serves_classic,
-		.software = conf->software,
-		.n_flows = n_flows,
-		.n_flows6 = policy_has_ipv6(conf) ? n_flows : 0,
-		.answers =
-			{
-				.bindings_per_source = conf->answers.bindings_per_source,
-				.bindings = conf->answers.bindings,
-				.challenges_per_source = conf->answers.challenges_per_source,
-				.challenges = conf->answers.challenges,
-				.ratio_percent = conf->answers.ratio_percent,
-			},
-		.rates = rates_of(conf),
-		.n_workers = conf->n_workers,
-	};
+	make_worker(p, conf);
 	p->control = (struct control_config){
 		.ports = p->control_ports,
 		.n_ports = conf->n_ports,
 		.relays = p->relays,
 		.n_relays = conf->n_relay,
-		.n_flows = n_flows,
+		.n_flows = p->worker.n_flows,
 		.answers = policy_answers(conf),
 	};
 	return make_realms(p, conf);
@@ -343,6 +313,9 @@ void policy_free(struct policy *policy)
 	free(policy->redis_realms);
 	free(policy->relays);
 	free(policy->services);
+	if (policy->token_keys)
+		explicit_bzero(
+			policy->token_keys, policy->n_token_keys * sizeof(*policy->token_keys));
 	free(policy->token_keys);
 	own_free(&policy->own);
 }

@@ -31,6 +31,7 @@ struct policy {
 	size_t n_realms;
 	struct control_relay *relays;
 	struct turn_token_key *token_keys;
+	size_t n_token_keys;
 	struct endpoint *services;
 	size_t n_services;
 	struct own own;
@@ -41,8 +42,6 @@ struct policy {
 int policy_make(struct policy *out, const struct conf *conf, const struct port *ports);
 void policy_free(struct policy *policy);
 
-// Whether any listener or relay is of IPv6.
-bool policy_has_ipv6(const struct conf *conf);
 struct control_answers policy_answers(const struct conf *conf);
 
 #endif

@@ -1,6 +1,7 @@
 #include "reload.h"
 
 #include "loop.h"
+#include "needs/needs.h"
 #include "policy.h"
 #include "run.h"
 
@@ -148,7 +149,7 @@ static void check_room(struct reload_result *out, const struct box *box, const s
 			conf->n_allocations_max, n_max);
 		refuse(out, "limits.allocations", why);
 	}
-	if (box->worker.n_flows6 == 0 && policy_has_ipv6(conf))
+	if (box->worker.n_flows6 == 0 && needs_worker(conf).n_flows6 > 0)
 		refuse(out, "listen, relay",
 			"the first IPv6 address needs a restart: there is no table for it");
 }

@@ -1,25 +1,24 @@
 // doctor's look at memory and CPUs.
 #include "finding.h"
 
+#include "needs/needs.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #define NODES_MAX 16
-#define HUGEPAGE_KB 2048
-// What buffers, queues and the EAL take, roughly; tables that find no more use ordinary pages.
-#define PAGES_BASE 48
-#define PAGES_PER_QUEUE 24
+#define MIB (1UL << 20)
 #define MEMLOCK_MIN_BYTES (64UL << 20)
 
-static long count_pages(const struct doctor *doctor, const char *what)
+static long count_pages(const struct doctor *doctor, long page_kib, const char *what)
 {
 	long sum = -1;
 
 	for (int node = 0; node < NODES_MAX; node++) {
 		const long n = finding_read_number(doctor,
-			"/sys/devices/system/node/node%d/hugepages/hugepages-%dkB/%s_hugepages",
-			node, HUGEPAGE_KB, what);
+			"/sys/devices/system/node/node%d/hugepages/hugepages-%ldkB/%s_hugepages",
+			node, page_kib, what);
 
 		if (n >= 0)
 			sum = (sum < 0 ? 0 : sum) + n;
@@ -27,31 +26,53 @@ static long count_pages(const struct doctor *doctor, const char *what)
 	if (sum >= 0)
 		return sum;
 	return finding_read_number(
-		doctor, "/sys/kernel/mm/hugepages/hugepages-%dkB/%s_hugepages", HUGEPAGE_KB, what);
+		doctor, "/sys/kernel/mm/hugepages/hugepages-%ldkB/%s_hugepages", page_kib, what);
 }
 
+// In pages of 2 MiB and of 1 GiB.
+static unsigned long count_mib(const struct doctor *doctor, const char *what)
+{
+	static const long pages_kib[] = {2L << 10, 1L << 20};
+	unsigned long n_mib = 0;
+
+	for (size_t i = 0; i < N_ELEMENTS(pages_kib); i++) {
+		const long n = count_pages(doctor, pages_kib[i], what);
+
+		n_mib += n > 0 ? (unsigned long)(n * (pages_kib[i] >> 10)) : 0;
+	}
+	return n_mib;
+}
+
+// Without room for all buffers none of them is in hugepages; tables are as far as there are any.
 void check_hugepages(struct doctor *doctor)
 {
-	const long n_needed = PAGES_BASE +
-		PAGES_PER_QUEUE * (long)(doctor->conf->n_workers * doctor->conf->n_ports);
-	const long n_all = count_pages(doctor, "nr");
 	const bool required = doctor->conf->hugepages == CONF_HUGEPAGES_REQUIRE;
+	const unsigned long n_mib = count_mib(doctor, "nr");
+	unsigned long n_buffers_mib;
+	unsigned long n_mib_wanted;
+	struct needs needs;
 	char advice[128];
 
 	if (doctor->conf->hugepages == CONF_HUGEPAGES_OFF) {
 		finding_add(doctor, SEVERITY_OK, "hugepages", NULL, "not used (memory.hugepages)");
 		return;
 	}
-	snprintf(advice, sizeof(advice),
-		"sysctl vm.nr_hugepages=%ld; to keep it: turnpike-setup --help", n_needed);
-	if (n_all < n_needed)
-		finding_add(doctor, required ? SEVERITY_ERROR : SEVERITY_WARNING, "hugepages",
-			advice, "%ld of 2 MiB are reserved, %ld are wanted for %u workers",
-			n_all < 0 ? 0 : n_all, n_needed, doctor->conf->n_workers);
-	else
+	needs_find(&needs, doctor->conf);
+	n_buffers_mib = needs.huge_bytes / MIB + 1;
+	n_mib_wanted = n_buffers_mib + needs.table_bytes / MIB;
+	if (n_mib >= n_mib_wanted) {
 		finding_add(doctor, SEVERITY_OK, "hugepages", NULL,
-			"%ld of 2 MiB are reserved, %ld of them free", n_all,
-			count_pages(doctor, "free"));
+			"%lu MiB are reserved, %lu of them free; %lu MiB are wanted", n_mib,
+			count_mib(doctor, "free"), n_mib_wanted);
+		return;
+	}
+	snprintf(advice, sizeof(advice),
+		"turnpike-setup hugepages %luM, or sysctl vm.nr_hugepages=%lu until the next boot",
+		n_mib_wanted, n_mib_wanted / 2 + 1);
+	finding_add(doctor, required && n_mib < n_buffers_mib ? SEVERITY_ERROR : SEVERITY_WARNING,
+		"hugepages", advice,
+		"%lu MiB are reserved, %lu MiB are wanted: %lu for buffers, %lu for tables", n_mib,
+		n_mib_wanted, n_buffers_mib, n_mib_wanted - n_buffers_mib);
 }
 
 void check_memlock(struct doctor *doctor)

@@ -8,8 +8,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define HUGE_PAGE_BYTES ((size_t)2 << 20)
-
 // A node the machine doesn't have is no reason to fail: the memory is as good anywhere.
 static void bind_to_node(void *base, size_t n_bytes, int numa_node)
 {
@@ -45,7 +43,7 @@ static int populate(struct pages *pages)
 
 static int map_huge(struct pages *out, size_t n_bytes, int numa_node)
 {
-	if (map(out, n_bytes, HUGE_PAGE_BYTES, MAP_HUGETLB | MAP_HUGE_2MB) < 0)
+	if (map(out, n_bytes, PAGES_HUGE_BYTES, MAP_HUGETLB | MAP_HUGE_2MB) < 0)
 		return -ENOMEM;
 	bind_to_node(out->base, out->n_bytes, numa_node);
 	out->huge = true;

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #define NUMA_NODE_ANY (-1)
+#define PAGES_HUGE_BYTES ((size_t)2 << 20) // of a page that `try_huge` is about
 
 struct pages {
 	void *base;

@@ -143,20 +143,40 @@ FLOW_INLINE int bucket_find(const struct flow_table *t, const struct flow_bucket
 	return -1;
 }
 
+static inline uint32_t count_buckets(uint32_t capacity)
+{
+	return capacity / 4 * SLOTS_PER_4_ENTRIES / FLOW_BUCKET_SLOTS + 2;
+}
+
+static inline size_t bucket_bytes(uint32_t n_buckets)
+{
+	return n_buckets * sizeof(struct flow_bucket);
+}
+
+// With the place of none.
+static inline size_t entry_bytes(uint32_t n_buckets, struct flow_shape shape)
+{
+	return ((size_t)n_buckets * FLOW_BUCKET_SLOTS + 1) * shape.entry_bytes;
+}
+
+static inline size_t table_huge_bytes(uint32_t capacity, struct flow_shape shape)
+{
+	const uint32_t n_buckets = count_buckets(capacity);
+
+	return round_up(bucket_bytes(n_buckets), PAGES_HUGE_BYTES) +
+		round_up(entry_bytes(n_buckets, shape), PAGES_HUGE_BYTES);
+}
+
 FLOW_INLINE int table_create(struct flow_table *t, uint32_t capacity, int numa_node, bool try_huge,
 	const uint64_t seed[static 2], struct flow_shape shape)
 {
-	size_t n_slots;
-
 	*t = (struct flow_table){.capacity = capacity, .seed = {seed[0], seed[1]}};
 	if (capacity == 0 || capacity > CAPACITY_MAX)
 		return -EINVAL;
-	t->n_buckets = capacity / 4 * SLOTS_PER_4_ENTRIES / FLOW_BUCKET_SLOTS + 2;
-	n_slots = (size_t)t->n_buckets * FLOW_BUCKET_SLOTS;
-	if (pages_map(&t->bucket_pages, t->n_buckets * sizeof(struct flow_bucket), numa_node,
-		    try_huge))
+	t->n_buckets = count_buckets(capacity);
+	if (pages_map(&t->bucket_pages, bucket_bytes(t->n_buckets), numa_node, try_huge))
 		return -ENOMEM;
-	if (pages_map(&t->entry_pages, (n_slots + 1) * shape.entry_bytes, numa_node, try_huge)) {
+	if (pages_map(&t->entry_pages, entry_bytes(t->n_buckets, shape), numa_node, try_huge)) {
 		pages_unmap(&t->bucket_pages);
 		return -ENOMEM;
 	}

@@ -179,6 +179,9 @@ void flow4_table_destroy(struct flow_table *table);
 int flow6_table_create(struct flow_table *table, uint32_t capacity, int numa_node, bool try_huge,
 	const uint64_t seed[static 2]);
 void flow6_table_destroy(struct flow_table *table);
+// What they map where they get 2 MiB pages.
+size_t flow4_table_huge_bytes(uint32_t capacity);
+size_t flow6_table_huge_bytes(uint32_t capacity);
 
 // Add an entry, or replace the one with the same key and keep its counters. Returns 0; -ENOSPC.
 int flow4_insert(struct flow_table *table, const struct flow4_entry *entry);

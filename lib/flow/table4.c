@@ -13,6 +13,11 @@ int flow4_table_create(struct flow_table *table, uint32_t capacity, int numa_nod
 	return table_create(table, capacity, numa_node, try_huge, seed, shape);
 }
 
+size_t flow4_table_huge_bytes(uint32_t capacity)
+{
+	return table_huge_bytes(capacity, shape);
+}
+
 void flow4_table_destroy(struct flow_table *table)
 {
 	table_destroy(table);

@@ -23,17 +23,22 @@ static bool is_rate(const struct worker_rate *rate)
 	return rate->bytes_per_s || rate->packets_per_s;
 }
 
+size_t rates_bytes(const struct worker_rates *rates)
+{
+	if (!is_rate(&rates->allocation) && !is_rate(&rates->user) && !is_rate(&rates->all))
+		return 0;
+	return rates->n_allocations * (2 * sizeof(struct user_use) + 2 * sizeof(struct use));
+}
+
 int rates_create(struct rates *out, const struct worker_config *config, uint64_t ticks_per_ms)
 {
 	const struct worker_rates *rates = &config->rates;
 	const uint32_t n_workers = config->n_workers ? config->n_workers : 1;
-	const size_t n_bytes =
-		rates->n_allocations * (2 * sizeof(struct user_use) + 2 * sizeof(struct use));
+	const size_t n_bytes = rates_bytes(rates);
 	int rc;
 
 	*out = (struct rates){
-		.limited = is_rate(&rates->allocation) || is_rate(&rates->user) ||
-			is_rate(&rates->all),
+		.limited = n_bytes > 0,
 		.limits_user = is_rate(&rates->user),
 		.limits_all = is_rate(&rates->all),
 		.n = rates->n_allocations,

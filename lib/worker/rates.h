@@ -52,6 +52,8 @@ struct rates {
 	struct pages pages;
 };
 
+// Of memory, for that many allocations; 0 where nothing is limited.
+size_t rates_bytes(const struct worker_rates *rates);
 // Returns 0; -ENOMEM.
 int rates_create(struct rates *out, const struct worker_config *config, uint64_t ticks_per_ms);
 void rates_destroy(struct rates *rates); // a zeroed one is fine

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "size.h"
 #include "state.h"
 
 #include <errno.h>
@@ -7,15 +8,13 @@
 
 static int create_tables(struct worker *w, const struct worker_config *config)
 {
-	// One entry where none is asked for: a look-up need not ask whether there is a table.
-	const uint32_t n_flows6 = config->n_flows6 ? config->n_flows6 : 1;
 	int rc = flow4_table_create(
 		&w->flows4, config->n_flows, config->numa_node, config->try_huge, config->seed);
 
 	if (rc)
 		return rc;
 	return flow6_table_create(
-		&w->flows6, n_flows6, config->numa_node, config->try_huge, config->seed);
+		&w->flows6, size_flows6(config), config->numa_node, config->try_huge, config->seed);
 }
 
 int worker_create(struct worker **out, const struct worker_config *config)

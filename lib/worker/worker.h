@@ -102,6 +102,8 @@ struct worker;
 
 // Returns 0; -EINVAL for a configuration that cannot be; -ENOMEM.
 int worker_create(struct worker **out, const struct worker_config *config);
+// Of 2 MiB pages, what it maps where it gets them: by the numbers of flows and the rates alone.
+size_t worker_huge_bytes(const struct worker_config *config);
 // Frees the packets it still holds. NULL is fine. Only when its thread has ended.
 void worker_destroy(struct worker *worker);
 

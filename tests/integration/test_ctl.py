@@ -14,6 +14,7 @@ import tempfile
 import uclient
 from lab import SERVICE, Lab, check, test, wait_until
 from relay import BINARY, PASSWORD, REALM, SECRET, TOP, USER, Relay, configuration, start_relay
+from test_lifecycle import hugepages
 from stunlib import (ALLOCATE, LIFETIME, REFRESH, SUCCESS, UDP_TRANSPORT, Client,
                      channel_data)
 
@@ -463,7 +464,7 @@ def test_a_doctor_finds_what_is_wrong_with_a_machine():
         check(not bad and status in (0, 1), f"{status} {found}")
         node0 = "sys/devices/system/node/node0/hugepages/hugepages-2048kB"
         for changes, subject, severity, words in (
-                ({f"{node0}/nr_hugepages": "3"}, "hugepages", "warning", "3 of 2 MiB"),
+                ({f"{node0}/nr_hugepages": "3"}, "hugepages", "warning", "6 MiB are reserved"),
                 ({"sys/devices/system/cpu/isolated": ""}, "cpu", "warning", "shared with other"),
                 ({"sys/devices/system/cpu/online": "0-1"}, "cpu", "error", "is not there"),
                 ({"sys/devices/system/cpu/cpu2/cpufreq/scaling_governor": "powersave"}, "cpu",
@@ -495,6 +496,31 @@ def test_a_doctor_finds_what_is_wrong_with_a_machine():
         relay.write()
         found, status = doctor(relay, GOOD_MACHINE)
         check("listen" in found["configuration"][1] and status == 2, f"{found}")
+
+
+EAL_MIB = 32  # what is kept back for DPDK itself, with one for each queue
+
+
+def hugepages_mib(pid):
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        return sum(map(int, re.findall(r"_Hugetlb: +(\d+) kB", file.read()))) // 1024
+
+
+@test(alone=True, limit_s=90)
+def test_a_doctor_wants_the_hugepages_that_a_relay_takes():
+    with Lab() as lab, hugepages(512):
+        for workers, limits in ((1, {"allocations": 1000}),
+                                (2, {"allocations": 16000, "rates": {"user-kbit-s": 1000}})):
+            config = configuration(lab, workers=workers)
+            config["limits"].update(limits)
+            config["memory"] = {"hugepages": "require"}
+            relay = start_relay(lab, config)
+            taken = hugepages_mib(relay.process.pid)
+            told = attempt(relay, "doctor").stdout
+            wanted = int(re.search(r"(\d+) MiB are wanted", told)[1])
+            relay.stop()
+            spare = EAL_MIB + workers
+            check(taken <= wanted <= 1.1 * taken + spare, f"wants {wanted} MiB, takes {taken}")
 
 
 @test()

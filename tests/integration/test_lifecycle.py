@@ -135,6 +135,17 @@ def test_hugepages_are_used_and_given_back():
 
 
 @test(alone=True)
+def test_many_buffers_of_any_size_find_ordinary_pages():
+    """Two of 2 KiB do not share a page of 4 KiB, nor does one of 9 KiB fill three."""
+    with Lab() as lab:
+        for mtu in (1500, 9000):
+            config = configuration(lab)
+            config["ports"][0]["mtu"] = mtu
+            config["memory"] = {"hugepages": "off", "mbufs": 100000}
+            start_relay(lab, config).stop()
+
+
+@test(alone=True)
 def test_required_hugepages_that_are_not_there_are_refused():
     with Lab() as lab:
         before = host_state(lab)
@@ -238,6 +249,8 @@ def test_options_that_only_tell():
             check(done.returncode == 0, f"{argv} ended with {done.returncode}: {done.stderr}")
             check(re.search(expected, done.stdout), f"{argv} says {done.stdout}")
         check(turnpike(lab, "--no-such-option").returncode == USAGE, "an unknown option passed")
+        refused(lab, USAGE, "too much behind --", "-c", config, "--", *["-v"] * 64)
+        refused(lab, USAGE, "too much behind --", "-c", config, "--", "-v" * 1024)
 
 
 def check_link_down_and_up(device):
