@@ -2,7 +2,7 @@
 // never a user's name.
 //
 // Labels: `worker` by number, `port`, `pool` and `realm` as configured, and words that are known
-// here. Series: up to 320, and 50 for each worker, 10 for each port, 4 for each realm.
+// here. Series: up to 320, and 50 for each worker, 10 for each port, 22 for each realm.
 #ifndef TURNPIKE_METRICS_H
 #define TURNPIKE_METRICS_H
 

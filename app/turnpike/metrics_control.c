@@ -3,6 +3,7 @@
 #include "base/base.h"
 #include "metrics.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct number {
@@ -158,6 +159,25 @@ static void write_realms(struct exposition *out, const struct readings *r)
 	}
 }
 
+static void write_peer_hits(struct exposition *out, const struct readings *r)
+{
+	char labels[2 * EXPOSITION_LABEL_BYTES];
+	char realm[EXPOSITION_LABEL_BYTES];
+
+	exposition_family(out, "turnpike_peer_rule_hits_total", "counter",
+		"How often rules about peers decided, by their kind; of dry_run, would have");
+	for (size_t i = 0; i < r->n_realms; i++) {
+		exposition_label(realm, "realm", r->realms[i].name);
+		for (int kind = 0; kind < TURN_PEER_KINDS; kind++) {
+			snprintf(labels, sizeof(labels), "%s,rule=\"%s\",action=\"%s\"", realm,
+				turn_peer_kind_name((enum turn_peer_kind)kind),
+				turn_peer_kind_refuses((enum turn_peer_kind)kind) ? "refuse"
+										  : "allow");
+			exposition_count(out, labels, r->realms[i].n_peer_hits[kind]);
+		}
+	}
+}
+
 static void write_route(struct exposition *out, const struct route_stats *route)
 {
 	const struct number states[] = {
@@ -260,6 +280,7 @@ void metrics_write_control(struct exposition *out, const struct readings *readin
 	write_requests(out, &readings->turn);
 	write_allocations(out, readings);
 	write_realms(out, readings);
+	write_peer_hits(out, readings);
 	write_route(out, &readings->route);
 	if (readings->observes)
 		write_quality(out, readings);

@@ -15,108 +15,118 @@
 		.ip = {.family = FAMILY_IPV6, .bytes = {__VA_ARGS__}}, .n_bits = (n) \
 	}
 
-struct built_in {
+enum verdict {
+	REFUSED, // whatever the operator says
+	DENIED,
+	ALLOWED,
+	WATCHED, // would be denied
+};
+
+static const struct {
 	const char *name;
+	enum verdict verdict;
+	bool listed; // by the operator: holds for relayed addresses too
+	bool sourced; // a source said it
+} kinds[] = {
+	[TURN_PEER_OWN_RELAYED] = {"own_relayed_address", REFUSED},
+	[TURN_PEER_OWN_PORT] = {"own_port", REFUSED},
+	[TURN_PEER_OWN_ADDRESS] = {"own_address", REFUSED},
+	[TURN_PEER_THIS_NETWORK] = {"this_network", REFUSED},
+	[TURN_PEER_LOOPBACK] = {"loopback", REFUSED},
+	[TURN_PEER_LINK_LOCAL] = {"link_local", REFUSED},
+	[TURN_PEER_SITE_LOCAL] = {"site_local", REFUSED},
+	[TURN_PEER_MULTICAST] = {"multicast", REFUSED},
+	[TURN_PEER_BROADCAST] = {"broadcast", REFUSED},
+	[TURN_PEER_UNSPECIFIED] = {"unspecified", REFUSED},
+	[TURN_PEER_TUNNEL] = {"tunnel", REFUSED},
+	[TURN_PEER_ALLOW] = {"allow", ALLOWED, .listed = true},
+	[TURN_PEER_DENY] = {"deny", DENIED, .listed = true},
+	[TURN_PEER_SOURCE_ALLOW] = {"source_allow", ALLOWED, .listed = true, .sourced = true},
+	[TURN_PEER_SOURCE_DENY] = {"source_deny", DENIED, .listed = true, .sourced = true},
+	[TURN_PEER_PRIVATE] = {"private", DENIED},
+	[TURN_PEER_SPECIAL] = {"special", DENIED},
+	[TURN_PEER_DRY_RUN] = {"dry_run", WATCHED, .listed = true},
+};
+static_assert(N_ELEMENTS(kinds) == TURN_PEER_KINDS, "each has its line");
+
+struct built_in {
+	enum turn_peer_kind kind;
 	struct prefix prefix;
 };
 
-#define NAME_TUNNEL "tunnel"
-
 // Nothing allows these.
 static const struct built_in never[] = {
-	{"this_network", V4(8, 0)}, {"loopback", V4(8, 127)}, {"link_local", V4(16, 169, 254)},
-	{"multicast", V4(4, 224)}, {"broadcast", V4(32, 255, 255, 255, 255)},
-	{"unspecified", V6(128, 0)},
-	{"loopback", V6(128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)},
-	{"link_local", V6(10, 0xfe, 0x80)}, {"site_local", V6(10, 0xfe, 0xc0)},
-	{"multicast", V6(8, 0xff)}, {NAME_TUNNEL, V6(32, 0x20, 0x01)}, // Teredo
-	{NAME_TUNNEL, V6(16, 0x20, 0x02)}, // 6to4
+	{TURN_PEER_THIS_NETWORK, V4(8, 0)}, {TURN_PEER_LOOPBACK, V4(8, 127)},
+	{TURN_PEER_LINK_LOCAL, V4(16, 169, 254)}, {TURN_PEER_MULTICAST, V4(4, 224)},
+	{TURN_PEER_BROADCAST, V4(32, 255, 255, 255, 255)}, {TURN_PEER_UNSPECIFIED, V6(128, 0)},
+	{TURN_PEER_LOOPBACK, V6(128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)},
+	{TURN_PEER_LINK_LOCAL, V6(10, 0xfe, 0x80)}, {TURN_PEER_SITE_LOCAL, V6(10, 0xfe, 0xc0)},
+	{TURN_PEER_MULTICAST, V6(8, 0xff)}, {TURN_PEER_TUNNEL, V6(32, 0x20, 0x01)}, // Teredo
+	{TURN_PEER_TUNNEL, V6(16, 0x20, 0x02)}, // 6to4
 };
 
 static const struct built_in private[] = {
-	{"private", V4(8, 10)},
-	{"private", V4(12, 172, 16)},
-	{"private", V4(16, 192, 168)},
-	{"private", V4(10, 100, 64)},
-	{"private", V6(7, 0xfc)},
+	{TURN_PEER_PRIVATE, V4(8, 10)},
+	{TURN_PEER_PRIVATE, V4(12, 172, 16)},
+	{TURN_PEER_PRIVATE, V4(16, 192, 168)},
+	{TURN_PEER_PRIVATE, V4(10, 100, 64)},
+	{TURN_PEER_PRIVATE, V6(7, 0xfc)},
 };
 
 // Special-purpose ranges (RFC 6890 and later) that the operator's allow list may open.
 static const struct built_in special[] = {
-	{"special", V4(24, 192, 0, 0)},
-	{"special", V4(24, 192, 0, 2)},
-	{"special", V4(24, 192, 88, 99)},
-	{"special", V4(15, 198, 18)},
-	{"special", V4(24, 198, 51, 100)},
-	{"special", V4(24, 203, 0, 113)},
-	{"special", V4(4, 240)},
-	{"special", V6(64, 0x01)},
-	{"special", V6(32, 0x20, 0x01, 0x0d, 0xb8)},
-	{"special", V6(28, 0x20, 0x01, 0x00, 0x10)},
-	{"special", V6(28, 0x20, 0x01, 0x00, 0x20)},
-	{"special", V6(20, 0x3f, 0xff)},
-	{"special", V6(16, 0x5f)},
-	{"special", V6(48, 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01)},
+	{TURN_PEER_SPECIAL, V4(24, 192, 0, 0)},
+	{TURN_PEER_SPECIAL, V4(24, 192, 0, 2)},
+	{TURN_PEER_SPECIAL, V4(24, 192, 88, 99)},
+	{TURN_PEER_SPECIAL, V4(15, 198, 18)},
+	{TURN_PEER_SPECIAL, V4(24, 198, 51, 100)},
+	{TURN_PEER_SPECIAL, V4(24, 203, 0, 113)},
+	{TURN_PEER_SPECIAL, V4(4, 240)},
+	{TURN_PEER_SPECIAL, V6(64, 0x01)},
+	{TURN_PEER_SPECIAL, V6(32, 0x20, 0x01, 0x0d, 0xb8)},
+	{TURN_PEER_SPECIAL, V6(28, 0x20, 0x01, 0x00, 0x10)},
+	{TURN_PEER_SPECIAL, V6(28, 0x20, 0x01, 0x00, 0x20)},
+	{TURN_PEER_SPECIAL, V6(20, 0x3f, 0xff)},
+	{TURN_PEER_SPECIAL, V6(16, 0x5f)},
+	{TURN_PEER_SPECIAL, V6(48, 0x00, 0x64, 0xff, 0x9b, 0x00, 0x01)},
 };
 
-// Of our own addresses: the relayed address that asks, and ports that are not relayed.
-enum own_rule {
-	OWN_RELAYED,
-	OWN_PORT,
-	OWN_RULES,
-};
-
-static const char *const own_names[] = {
-	[OWN_RELAYED] = "own_relayed_address",
-	[OWN_PORT] = "own_port",
-};
-
-static void add(struct peers *peers, const struct peer_rule *rule)
+static void add(struct peers *peers, enum turn_peer_kind kind, struct ip_range range)
 {
-	peers->rules[peers->n_rules++] = *rule;
+	peers->rules[peers->n_rules++] = (struct peer_rule){.range = range, .kind = (uint8_t)kind};
 }
 
-static void add_built_in(
-	struct peers *peers, const struct built_in *list, size_t n, enum peer_verdict verdict)
+static void add_built_in(struct peers *peers, const struct built_in *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		add(peers,
-			&(struct peer_rule){
-				.range = range_of_prefix(&list[i].prefix),
-				.name = list[i].name,
-				.verdict = (uint8_t)verdict,
-			});
+		add(peers, list[i].kind, range_of_prefix(&list[i].prefix));
 }
 
-static void add_list(struct peers *peers, const struct ip_range *list, size_t n,
-	const struct peer_rule *prototype)
+static void add_list(
+	struct peers *peers, enum turn_peer_kind kind, const struct ip_range *list, size_t n)
 {
-	struct peer_rule rule = *prototype;
-
-	for (size_t i = 0; i < n; i++) {
-		rule.range = list[i];
-		add(peers, &rule);
-	}
+	for (size_t i = 0; i < n; i++)
+		add(peers, kind, list[i]);
 }
 
+// The first two stand at their kinds: find_relay_rule() asks them.
 static void add_own(struct peers *peers, const struct turn_config *config)
 {
-	for (size_t i = 0; i < OWN_RULES; i++)
-		add(peers, &(struct peer_rule){.name = own_names[i], .verdict = PEER_REFUSED});
+	const struct ip_range none = {0};
+
+	add(peers, TURN_PEER_OWN_RELAYED, none);
+	add(peers, TURN_PEER_OWN_PORT, none);
 	for (size_t i = 0; i < config->n_services; i++) {
 		const struct ip_addr *ip = &config->services[i].ip;
 
-		add(peers,
-			&(struct peer_rule){.range = {*ip, *ip},
-				.name = "own_address",
-				.verdict = PEER_REFUSED});
+		add(peers, TURN_PEER_OWN_ADDRESS, (struct ip_range){*ip, *ip});
 	}
 }
 
 int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
 	const struct turn_config *config)
 {
-	const size_t n_rules = OWN_RULES + config->n_services + policy->n_never +
+	const size_t n_rules = TURN_PEER_OWN_PORT + 1 + config->n_services + policy->n_never +
 		N_ELEMENTS(never) + policy->n_allow + policy->n_deny + N_ELEMENTS(private) +
 		N_ELEMENTS(special) + policy->n_dry_run;
 
@@ -130,19 +140,15 @@ int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
 		peers->nat64[peers->n_nat64++] = policy->nat64[i];
 	}
 	add_own(peers, config);
-	add_list(peers, policy->never, policy->n_never,
-		&(struct peer_rule){.name = "own_address", .verdict = PEER_REFUSED});
-	add_built_in(peers, never, N_ELEMENTS(never), PEER_REFUSED);
-	add_list(peers, policy->allow, policy->n_allow,
-		&(struct peer_rule){.name = "allow", .verdict = PEER_ALLOWED, .listed = true});
-	add_list(peers, policy->deny, policy->n_deny,
-		&(struct peer_rule){.name = "deny", .verdict = PEER_DENIED, .listed = true});
+	add_list(peers, TURN_PEER_OWN_ADDRESS, policy->never, policy->n_never);
+	add_built_in(peers, never, N_ELEMENTS(never));
+	add_list(peers, TURN_PEER_ALLOW, policy->allow, policy->n_allow);
+	add_list(peers, TURN_PEER_DENY, policy->deny, policy->n_deny);
 	peers->n_configured = peers->n_rules;
 	if (!policy->allow_private)
-		add_built_in(peers, private, N_ELEMENTS(private), PEER_DENIED);
-	add_built_in(peers, special, N_ELEMENTS(special), PEER_DENIED);
-	add_list(peers, policy->dry_run, policy->n_dry_run,
-		&(struct peer_rule){.name = "dry_run", .verdict = PEER_WATCHED, .listed = true});
+		add_built_in(peers, private, N_ELEMENTS(private));
+	add_built_in(peers, special, N_ELEMENTS(special));
+	add_list(peers, TURN_PEER_DRY_RUN, policy->dry_run, policy->n_dry_run);
 	return 0;
 }
 
@@ -150,45 +156,34 @@ int peers_update(struct peers *peers, const struct turn_realm_update *update)
 {
 	struct peers new = *peers;
 
-	new.n_rules = 0;
 	new.rules = calloc(peers->n_rules + update->n_allow + update->n_deny, sizeof(*new.rules));
 	if (!new.rules)
 		return -ENOMEM;
-	for (size_t i = 0; i < peers->n_configured; i++)
-		add(&new, &peers->rules[i]);
-	add_list(&new, update->allow, update->n_allow,
-		&(struct peer_rule){.name = "source_allow",
-			.verdict = PEER_ALLOWED,
-			.listed = true,
-			.sourced = true});
-	add_list(&new, update->deny, update->n_deny,
-		&(struct peer_rule){.name = "source_deny",
-			.verdict = PEER_DENIED,
-			.listed = true,
-			.sourced = true});
+	memcpy(new.rules, peers->rules, peers->n_configured * sizeof(*new.rules));
+	new.n_rules = peers->n_configured;
+	add_list(&new, TURN_PEER_SOURCE_ALLOW, update->allow, update->n_allow);
+	add_list(&new, TURN_PEER_SOURCE_DENY, update->deny, update->n_deny);
 	for (size_t i = peers->n_configured; i < peers->n_rules; i++)
-		if (!peers->rules[i].sourced)
-			add(&new, &peers->rules[i]);
+		if (!kinds[peers->rules[i].kind].sourced)
+			new.rules[new.n_rules++] = peers->rules[i];
 	free(peers->rules);
 	*peers = new;
 	return 0;
 }
 
-static size_t collect_sourced(
-	struct ip_range *out, const struct peers *peers, enum peer_verdict verdict)
+static size_t collect(struct ip_range *out, const struct peers *peers, enum turn_peer_kind kind)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < peers->n_rules; i++)
-		if (peers->rules[i].sourced && peers->rules[i].verdict == verdict)
+		if (peers->rules[i].kind == kind)
 			out[n++] = peers->rules[i].range;
 	return n;
 }
 
 static bool is_same_rule(const struct peer_rule *a, const struct peer_rule *b)
 {
-	return a->verdict == b->verdict && strcmp(a->name, b->name) == 0 &&
-		ip_equal(&a->range.first, &b->range.first) &&
+	return a->kind == b->kind && ip_equal(&a->range.first, &b->range.first) &&
 		ip_equal(&a->range.last, &b->range.last);
 }
 
@@ -197,6 +192,7 @@ static void carry_counts(struct peers *peers, const struct peers *old)
 {
 	size_t at = 0;
 
+	memcpy(peers->n_hits, old->n_hits, sizeof(peers->n_hits));
 	for (size_t i = 0; i < peers->n_rules; i++) {
 		size_t tries = 0;
 
@@ -216,9 +212,9 @@ int peers_carry(struct peers *peers, const struct peers *old)
 
 	if (!ranges)
 		return -ENOMEM;
-	update.n_allow = collect_sourced(ranges, old, PEER_ALLOWED);
+	update.n_allow = collect(ranges, old, TURN_PEER_SOURCE_ALLOW);
 	update.deny = ranges + update.n_allow;
-	update.n_deny = collect_sourced(ranges + update.n_allow, old, PEER_DENIED);
+	update.n_deny = collect(ranges + update.n_allow, old, TURN_PEER_SOURCE_DENY);
 	rc = peers_update(peers, &update);
 	free(ranges);
 	if (!rc)
@@ -235,8 +231,7 @@ void peers_fini(struct peers *peers)
 bool peer_ip_is_tunnel(const struct ip_addr *ip)
 {
 	for (size_t i = 0; i < N_ELEMENTS(never); i++)
-		if (strcmp(never[i].name, NAME_TUNNEL) == 0 &&
-			prefix_contains(&never[i].prefix, ip))
+		if (never[i].kind == TURN_PEER_TUNNEL && prefix_contains(&never[i].prefix, ip))
 			return true;
 	return false;
 }
@@ -248,7 +243,7 @@ static struct peer_rule *find_rule(
 	for (size_t i = 0; i < peers->n_rules; i++) {
 		struct peer_rule *rule = &peers->rules[i];
 
-		if ((rule->listed || !listed_only) && range_contains(&rule->range, ip))
+		if ((!listed_only || kinds[rule->kind].listed) && range_contains(&rule->range, ip))
 			return rule;
 	}
 	return NULL;
@@ -258,9 +253,9 @@ static struct peer_rule *find_rule(
 struct question {
 	const struct turn *turn;
 	const struct peers *peers;
+	uint64_t *n_hits; // of each kind; NULL: it was answered once, and nothing counts
 	uint16_t port;
 	const struct endpoint *relayed; // who asks; with a port only
-	bool again; // it was answered once: nothing counts
 };
 
 // On an address of our relays only relayed addresses are peers; these are reached whatever network
@@ -270,10 +265,18 @@ static struct peer_rule *find_relay_rule(const struct question *q, const struct 
 	const struct endpoint peer = {*ip, q->port};
 
 	if (q->port && !ports_contain(&q->turn->ports, &peer))
-		return &q->peers->rules[OWN_PORT];
+		return &q->peers->rules[TURN_PEER_OWN_PORT];
 	if (q->port && endpoint_equal(&peer, q->relayed))
-		return &q->peers->rules[OWN_RELAYED];
+		return &q->peers->rules[TURN_PEER_OWN_RELAYED];
 	return find_rule(q->peers, ip, true);
+}
+
+static void count(const struct question *q, struct peer_rule *rule)
+{
+	if (!q->n_hits)
+		return;
+	rule->n_hits++;
+	q->n_hits[rule->kind]++;
 }
 
 // One address, as it stands. A rule that only watches is left in `*watched`.
@@ -285,12 +288,12 @@ static bool judge(const struct question *q, const struct ip_addr *ip, struct pee
 
 	if (!rule)
 		return true;
-	if (rule->verdict == PEER_WATCHED) {
+	if (kinds[rule->kind].verdict == WATCHED) {
 		*watched = rule;
 		return true;
 	}
-	rule->n_hits += !q->again;
-	return rule->verdict == PEER_ALLOWED;
+	count(q, rule);
+	return kinds[rule->kind].verdict == ALLOWED;
 }
 
 static bool judge_all(const struct question *q, const struct ip_addr *ip)
@@ -306,22 +309,22 @@ static bool judge_all(const struct question *q, const struct ip_addr *ip)
 		if (!judge(q, &inner[i], &watched))
 			return false;
 	if (watched)
-		watched->n_hits += !q->again;
+		count(q, watched);
 	return true;
 }
 
-bool peer_ip_is_allowed(
-	const struct turn *turn, const struct realm *realm, const struct ip_addr *ip)
+bool peer_ip_is_allowed(const struct turn *turn, struct realm *realm, const struct ip_addr *ip)
 {
-	const struct question question = {.turn = turn, .peers = &realm->peers};
+	const struct question question = {turn, &realm->peers, realm->peers.n_hits};
 
 	return judge_all(&question, ip);
 }
 
-bool peer_is_allowed(const struct turn *turn, const struct realm *realm,
-	const struct endpoint *peer, const struct endpoint *relayed)
+bool peer_is_allowed(const struct turn *turn, struct realm *realm, const struct endpoint *peer,
+	const struct endpoint *relayed)
 {
-	const struct question question = {turn, &realm->peers, peer->port, relayed, false};
+	const struct question question = {
+		turn, &realm->peers, realm->peers.n_hits, peer->port, relayed};
 
 	return peer->port != 0 && judge_all(&question, &peer->ip);
 }
@@ -329,7 +332,7 @@ bool peer_is_allowed(const struct turn *turn, const struct realm *realm,
 bool peer_ip_stays_allowed(
 	const struct turn *turn, const struct realm *realm, const struct ip_addr *ip)
 {
-	const struct question question = {.turn = turn, .peers = &realm->peers, .again = true};
+	const struct question question = {turn, &realm->peers};
 
 	return judge_all(&question, ip);
 }
@@ -337,24 +340,34 @@ bool peer_ip_stays_allowed(
 bool peer_stays_allowed(const struct turn *turn, const struct realm *realm,
 	const struct endpoint *peer, const struct endpoint *relayed)
 {
-	const struct question question = {turn, &realm->peers, peer->port, relayed, true};
+	const struct question question = {turn, &realm->peers, NULL, peer->port, relayed};
 
 	return judge_all(&question, &peer->ip);
+}
+
+const char *turn_peer_kind_name(enum turn_peer_kind kind)
+{
+	return kinds[kind].name;
+}
+
+bool turn_peer_kind_refuses(enum turn_peer_kind kind)
+{
+	return kinds[kind].verdict <= DENIED;
 }
 
 bool turn_peer_rule_get(
 	const struct turn *turn, size_t realm_idx, size_t idx, struct turn_peer_rule *out)
 {
-	const struct peers *peers;
+	const struct peer_rule *rule;
 
 	if (realm_idx >= turn->n_realms || idx >= turn->realms[realm_idx]->peers.n_rules)
 		return false;
-	peers = &turn->realms[realm_idx]->peers;
+	rule = &turn->realms[realm_idx]->peers.rules[idx];
 	*out = (struct turn_peer_rule){
-		.name = peers->rules[idx].name,
-		.range = peers->rules[idx].range,
-		.refuses = peers->rules[idx].verdict <= PEER_DENIED,
-		.n_hits = peers->rules[idx].n_hits,
+		.name = kinds[rule->kind].name,
+		.range = rule->range,
+		.refuses = turn_peer_kind_refuses(rule->kind),
+		.n_hits = rule->n_hits,
 	};
 	return true;
 }

@@ -12,20 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum peer_verdict {
-	PEER_REFUSED, // whatever the operator says
-	PEER_DENIED,
-	PEER_ALLOWED,
-	PEER_WATCHED, // would be denied
-};
-
 struct peer_rule {
 	struct ip_range range; // of no family: asked elsewhere
-	const char *name;
 	uint64_t n_hits;
-	uint8_t verdict; // enum peer_verdict
-	bool listed; // by the operator: holds for relayed addresses too
-	bool sourced; // a source said it
+	uint8_t kind; // enum turn_peer_kind
 };
 
 struct peers {
@@ -34,6 +24,7 @@ struct peers {
 	size_t n_configured; // what a source says comes behind these
 	struct prefix *nat64;
 	size_t n_nat64;
+	uint64_t n_hits[TURN_PEER_KINDS]; // also of rules that are gone
 };
 
 struct realm;
@@ -50,11 +41,10 @@ int peers_carry(struct peers *peers, const struct peers *old);
 void peers_fini(struct peers *peers);
 
 // May `relayed`, of that realm, talk to this transport address?
-bool peer_is_allowed(const struct turn *turn, const struct realm *realm,
-	const struct endpoint *peer, const struct endpoint *relayed);
+bool peer_is_allowed(const struct turn *turn, struct realm *realm, const struct endpoint *peer,
+	const struct endpoint *relayed);
 // May a relayed address of that realm talk to some port of this address?
-bool peer_ip_is_allowed(
-	const struct turn *turn, const struct realm *realm, const struct ip_addr *ip);
+bool peer_ip_is_allowed(const struct turn *turn, struct realm *realm, const struct ip_addr *ip);
 // The same of what was allowed once: no rule counts it.
 bool peer_stays_allowed(const struct turn *turn, const struct realm *realm,
 	const struct endpoint *peer, const struct endpoint *relayed);

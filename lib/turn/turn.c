@@ -363,5 +363,6 @@ bool turn_realm_stats_get(const struct turn *turn, size_t realm_idx, struct turn
 		.n_unauthenticated = realm->n_unauthenticated,
 		.n_quota_reached = realm->n_quota_reached,
 	};
+	memcpy(out->n_peer_hits, realm->peers.n_hits, sizeof(out->n_peer_hits));
 	return true;
 }

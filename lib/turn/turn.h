@@ -83,9 +83,36 @@ struct turn_peer_policy {
 	size_t n_nat64;
 };
 
+// What rules about peers there are.
+enum turn_peer_kind {
+	TURN_PEER_OWN_RELAYED, // the relayed address that asks
+	TURN_PEER_OWN_PORT, // of ours, that is no relayed one
+	TURN_PEER_OWN_ADDRESS,
+	TURN_PEER_THIS_NETWORK, // and so on: built in
+	TURN_PEER_LOOPBACK,
+	TURN_PEER_LINK_LOCAL,
+	TURN_PEER_SITE_LOCAL,
+	TURN_PEER_MULTICAST,
+	TURN_PEER_BROADCAST,
+	TURN_PEER_UNSPECIFIED,
+	TURN_PEER_TUNNEL,
+	TURN_PEER_ALLOW, // as configured
+	TURN_PEER_DENY,
+	TURN_PEER_SOURCE_ALLOW, // as a source says
+	TURN_PEER_SOURCE_DENY,
+	TURN_PEER_PRIVATE,
+	TURN_PEER_SPECIAL,
+	TURN_PEER_DRY_RUN,
+	TURN_PEER_KINDS,
+};
+
+// "allow", "deny", "dry_run" ...
+const char *turn_peer_kind_name(enum turn_peer_kind kind);
+bool turn_peer_kind_refuses(enum turn_peer_kind kind);
+
 // A rule about peers and how often it decided. `range` is of no family where the rule is none.
 struct turn_peer_rule {
-	const char *name; // "allow", "deny", "dry_run", or of a built-in rule
+	const char *name; // of its kind
 	struct ip_range range;
 	bool refuses;
 	uint64_t n_hits;
@@ -333,6 +360,7 @@ struct turn_realm_stats {
 	uint64_t n_allocations_created;
 	uint64_t n_unauthenticated; // answers 401 to requests that were signed
 	uint64_t n_quota_reached; // answers 486
+	uint64_t n_peer_hits[TURN_PEER_KINDS]; // of its rules about peers, those that are gone too
 };
 
 struct turn;

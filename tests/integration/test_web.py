@@ -69,6 +69,9 @@ def test_metrics_say_what_was_relayed():
         check(samples['turnpike_port_up{port="wire"}'] == 1, "the port is up")
         check(web.total(samples, "turnpike_port_rx_packets_total") >= 2 * N, "frames came in")
         check(samples["process_resident_memory_bytes"] > 1 << 20, "no memory is in use")
+        of = f'turnpike_peer_rule_hits_total{{realm="{REALM}",rule="%s",action="%s"}}'
+        check(samples[of % ("allow", "allow")] >= 1, "no rule allowed the peer")
+        check(samples[of % ("loopback", "refuse")] == 0, "nobody asked for such a peer")
         check(not any(USER in series for series in samples), "a user's name")
         last = relay.stop()
         for path, series in (("up_channel", 'direction="up",framing="channel"'),

@@ -256,6 +256,32 @@ Test(turn_reconfigure, rules_count_on_and_a_sweep_counts_nothing)
 	cr_expect_eq(rig_stats(&rig).n_permissions, 0);
 }
 
+static uint64_t n_denied(void)
+{
+	struct turn_realm_stats stats;
+
+	cr_assert(turn_realm_stats_get(rig.turn, 0, &stats));
+	return stats.n_peer_hits[TURN_PEER_DENY];
+}
+
+// Whoever reads them takes a smaller number for a new beginning.
+Test(turn_reconfigure, what_all_rules_of_a_kind_have_counted_never_sinks)
+{
+	const struct ip_range deny[] = {range("11.0.0.1"), range("11.0.0.2")};
+
+	config.realm.peers = (struct turn_peer_policy){.deny = deny, .n_deny = 2};
+	reconfigure();
+	cr_assert_eq(rig_allocate(&rig), 0);
+	cr_assert_eq(rig_permit(&rig, "11.0.0.1"), 403);
+	cr_assert_eq(rig_permit(&rig, "11.0.0.2"), 403);
+	cr_expect_eq(n_denied(), 2);
+	config.realm.peers.n_deny = 1;
+	reconfigure();
+	cr_expect_eq(n_denied(), 2);
+	cr_assert_eq(rig_permit(&rig, "11.0.0.1"), 403);
+	cr_expect_eq(n_denied(), 3);
+}
+
 Test(turn_reconfigure, a_sweep_of_many_comes_in_bounded_shares)
 {
 	const struct ip_range deny = range("11.0.0.0/8");
