@@ -112,6 +112,7 @@ static inline struct endpoint pkt_target(const struct pkt *p)
 	};
 }
 
+#include "ends.h"
 #include "fragment.h"
 #include "icmp.h"
 #include "parse.h"

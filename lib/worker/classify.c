@@ -21,7 +21,6 @@ static void classify_stun(const struct worker *w, struct burst_item *item)
 	if (type == STUN_BINDING) {
 		item->lane = LANE_BINDING;
 	} else if (type == (STUN_SEND | 0x0010)) {
-		item->lane = LANE_UP_SEND;
 		send_request_read(item);
 		if (w->externals.n && item->lane == LANE_UP_SEND)
 			external_to_inside(w, item->send.peer_family, item->send.peer_ip);

@@ -30,10 +30,10 @@ static inline void queue(struct worker *w, uint8_t port_idx, struct rte_mbuf *mb
 	struct worker_port *port = &w->ports[port_idx];
 
 	if (port_idx >= w->n_ports) {
-		w->pub.stats.n_drops[DROP_NO_PORT]++;
+		note_out(w, DROP_NO_PORT, port_idx, mbuf);
 		rte_pktmbuf_free(mbuf);
 	} else if (port->n_tx == TX_QUEUE_MAX) {
-		w->pub.stats.n_drops[DROP_TX_FULL]++;
+		note_out(w, DROP_TX_FULL, port_idx, mbuf);
 		rte_pktmbuf_free(mbuf);
 	} else {
 		port->tx[port->n_tx++] = mbuf;
@@ -45,18 +45,18 @@ static void drop(
 {
 	if (item->drop == DROP_TOO_BIG || item->drop == DROP_TTL_EXPIRED)
 		icmp_answer_drop(w, b, item);
-	w->pub.stats.n_drops[item->drop]++;
+	note_item(w, b, item);
 	out->drops[out->n_drops++] = item->mbuf;
 }
 
-static void loop(
-	struct worker *w, const struct burst *b, struct outbox *out, struct burst_item *item)
+static void loop(struct worker *w, struct outbox *out, const struct burst_item *item)
 {
-	if (w->n_loop == LOOP_QUEUE_MAX) {
-		item_drop(item, DROP_LOOP_FULL);
-		return drop(w, b, out, item);
-	}
 	mbuf_trim(item->mbuf, &item->pkt);
+	if (w->n_loop == LOOP_QUEUE_MAX) {
+		note_out(w, DROP_LOOP_FULL, item->out_port, item->mbuf);
+		out->drops[out->n_drops++] = item->mbuf;
+		return;
+	}
 	w->loop[w->n_loop] = item->mbuf;
 	w->loop_port[w->n_loop++] = item->out_port;
 	w->pub.stats.n_looped++;
@@ -129,7 +129,7 @@ static void flush_item(
 		out->drops[out->n_drops++] = item->mbuf;
 		return;
 	case LANE_LOOP:
-		return loop(w, b, out, item);
+		return loop(w, out, item);
 	case LANE_PUNT:
 		return punt(w, out, b->port_idx, item);
 	case LANE_MIRROR:
@@ -157,15 +157,17 @@ static void send_punts(struct worker *w, struct outbox *out)
 
 	for (unsigned i = 0; i < out->n_punts; i++) {
 		const enum urgency urgency = (enum urgency)out->urgencies[i];
+		const struct msg *msg = &out->punts[i];
 
-		if (room > reserved(w, urgency) && msg_send(w->punts, &out->punts[i])) {
+		if (room > reserved(w, urgency) && msg_send(w->punts, msg)) {
 			room--;
 			w->pub.stats.n_punted++;
 			w->bell = true;
 		} else {
-			w->pub.stats.n_drops[room ? DROP_PUNT_SHED : DROP_PUNT_FULL]++;
+			note_in(w, room ? DROP_PUNT_SHED : DROP_PUNT_FULL, msg->port_idx,
+				msg->mbuf);
 			w->pub.stats.n_shed[urgency]++;
-			rte_pktmbuf_free(out->punts[i].mbuf);
+			rte_pktmbuf_free(msg->mbuf);
 		}
 	}
 }
@@ -185,16 +187,20 @@ static void send_moved(struct worker *w, const struct outbox *out)
 static void send_others(struct worker *w, struct outbox *out)
 {
 	for (unsigned i = 0; i < out->n_others; i++) {
-		const bool mirror = out->others[i].kind == MSG_MIRROR;
+		const struct msg *msg = &out->others[i];
+		const bool mirror = msg->kind == MSG_MIRROR;
 
-		if (msg_send(w->others, &out->others[i])) {
+		if (msg_send(w->others, msg)) {
 			w->pub.stats.n_mirrored += mirror;
 			w->pub.stats.n_kernel += !mirror;
 			w->bell = true;
-		} else {
-			w->pub.stats.n_drops[mirror ? DROP_MIRROR_FULL : DROP_KERNEL_FULL]++;
-			rte_pktmbuf_free(out->others[i].mbuf);
+			continue;
 		}
+		if (mirror)
+			note_in(w, DROP_MIRROR_FULL, msg->port_idx, msg->mbuf);
+		else
+			note_out(w, DROP_KERNEL_FULL, msg->port_idx, msg->mbuf);
+		rte_pktmbuf_free(msg->mbuf);
 	}
 }
 

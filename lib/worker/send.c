@@ -91,4 +91,5 @@ void send_request_read(struct burst_item *item)
 	item->send.data = p->payload + (found.data.value - p->payload);
 	item->send.data_bytes = found.data.n_bytes;
 	item->send.dont_fragment = found.dont_fragment;
+	item->lane = LANE_UP_SEND;
 }

@@ -68,6 +68,7 @@ struct burst_item {
 	uint16_t mtu_bytes; // DROP_TOO_BIG: the largest IP packet that would have passed
 	uint8_t lane;
 	uint8_t drop; // enum drop, with LANE_DROP
+	uint8_t dropped_from; // enum lane, the same
 	uint8_t out_port;
 	uint8_t urgency; // enum urgency, with LANE_PUNT
 	bool reassembled; // of fragments: may leave as such
@@ -205,6 +206,7 @@ struct worker {
 	alignas(CACHE_LINE_BYTES) struct flow_hop hops[FLOW_HOPS_MAX];
 	struct pages own_pages; // this struct lies in
 	struct worker_pub pub;
+	struct trace trace;
 };
 
 // What may be another while the worker runs.
@@ -255,6 +257,7 @@ static inline bool burst_has(const struct burst *b, uint32_t lanes)
 
 static inline void item_drop(struct burst_item *item, enum drop drop)
 {
+	item->dropped_from = item->lane;
 	item->lane = LANE_DROP;
 	item->drop = (uint8_t)drop;
 }
@@ -333,7 +336,8 @@ void binding_burst(struct worker *w, struct burst *b);
 void punt_burst(struct worker *w, struct burst *b);
 void flush_burst(struct worker *w, struct burst *b);
 
-// Read the Send indication of an item; drops it where it cannot be served.
+// Read the Send indication of an item, which is of LANE_UP_SEND then; drops it where it cannot be
+// served.
 void send_request_read(struct burst_item *item);
 
 // A fragment to one of our addresses. True where it made its datagram whole, which the item then
@@ -357,6 +361,12 @@ void probe_look(struct worker *w);
 // Frames are copied to `capture` from now on; NULL: to nobody.
 void capture_apply(struct worker *w, struct capture *capture);
 void setup_apply(struct worker *w, struct worker_setup *setup);
+
+// The ends of packets: counted by their reason, and noted. Of one that was on its way out the frame
+// is as it would have left; else as it came.
+void note_item(struct worker *w, const struct burst *b, const struct burst_item *item);
+void note_in(struct worker *w, enum drop reason, uint8_t port_idx, const struct rte_mbuf *mbuf);
+void note_out(struct worker *w, enum drop reason, uint8_t port_idx, const struct rte_mbuf *mbuf);
 
 // Apply what control sent up to now. Returns how many.
 unsigned apply_messages(struct worker *w);

@@ -50,6 +50,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	w->probe.n_left = PROBE_BURSTS;
 	w->icmp_rate = bucket_rate_of(ICMP_ERRORS_PER_S, ICMP_BURST_MS, w->ticks_per_ms * 1000);
 	w->random.state = config->seed[0] ^ ((uint64_t)config->idx << 32);
+	trace_init(&w->trace, w->ticks_per_ms, random_next(&w->random));
 	w->next_ip_id = (uint16_t)random_next(&w->random);
 	for (size_t i = 0; i < config->n_ports; i++) {
 		w->ports[i].config = config->ports[i];
@@ -92,6 +93,11 @@ void worker_destroy(struct worker *worker)
 const struct worker_pub *worker_public(const struct worker *worker)
 {
 	return &worker->pub;
+}
+
+const struct trace *worker_trace(const struct worker *worker)
+{
+	return &worker->trace;
 }
 
 const struct flow_table *worker_flows(const struct worker *worker)

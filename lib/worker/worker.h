@@ -3,8 +3,8 @@
 // not ours goes to Linux.
 //
 // worker_poll() is the whole of it, one round at a time, so that tests and benches can drive it. A
-// worker owns all it points to and shares no line with another; the control core only reads `stats`
-// and `applied_seq`.
+// worker owns all it points to and shares no line with another; the control core only reads
+// `stats`, `applied_seq` and what worker_trace() gives.
 #ifndef WORKER_H
 #define WORKER_H
 
@@ -13,6 +13,7 @@
 #include "msg/msg.h"
 #include "stats/stats.h"
 #include "stun/stun.h"
+#include "trace/trace.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -125,6 +126,9 @@ void worker_setup_destroy(struct worker_setup *setup); // NULL is fine
 unsigned worker_poll(struct worker *worker);
 
 const struct worker_pub *worker_public(const struct worker *worker);
+// What it has dropped of late: for the control core, at any time. Ticks are those of the CPU's
+// counter, unless they are virtual.
+const struct trace *worker_trace(const struct worker *worker);
 // For tests and benches: the table of IPv4, while nobody polls.
 const struct flow_table *worker_flows(const struct worker *worker);
 

@@ -131,10 +131,55 @@ static void close_worker(struct rig *rig, unsigned idx)
 	msg_channel_destroy(&own->inbox);
 }
 
+static bool is_end(uint8_t family, const uint8_t *ip, uint16_t port_be, const char *text)
+{
+	const struct endpoint end = *text ? rig_endpoint(text) : (struct endpoint){.port = 0};
+
+	return family == end.ip.family && !memcmp(ip, end.ip.bytes, IPV6_BYTES) &&
+		port_be == __builtin_bswap16(end.port);
+}
+
+bool rig_traced(const struct rig *rig, enum drop reason, const char *from, const char *to,
+	struct trace_run *out)
+{
+	const struct trace *trace = worker_trace(rig->worker);
+	const struct trace_key *key = &out->key;
+
+	for (uint32_t i = 0; i < TRACE_RUNS_OF_REASON; i++)
+		if (trace_read(trace, reason * TRACE_RUNS_OF_REASON + i, out) &&
+			is_end(key->family, key->from_ip, key->from_port_be, from) &&
+			is_end(key->family, key->to_ip, key->to_port_be, to))
+			return true;
+	return false;
+}
+
+// Every packet that was dropped is in a run, or counted among those that are not kept.
+static void expect_traced(const struct rig *rig, unsigned worker_idx)
+{
+	const struct trace *trace = worker_trace(rig->workers[worker_idx].worker);
+
+	for (enum drop reason = DROP_NONE; reason < N_DROPS; reason++) {
+		struct trace_loss loss;
+		struct trace_run run;
+
+		trace_loss_get(trace, reason, &loss);
+		for (uint32_t i = 0; i < TRACE_RUNS_OF_REASON; i++)
+			if (trace_read(trace, reason * TRACE_RUNS_OF_REASON + i, &run))
+				loss.n += run.n;
+		if (loss.n != rig_stats_of(rig, worker_idx)->n_drops[reason]) {
+			fprintf(stderr, "%s: %lu packets are traced\n", drop_name(reason),
+				(unsigned long)loss.n);
+			abort();
+		}
+	}
+}
+
 void rig_close(struct rig *rig)
 {
-	for (unsigned i = 0; i < rig->n_workers; i++)
+	for (unsigned i = 0; i < rig->n_workers; i++) {
+		expect_traced(rig, i);
 		close_worker(rig, i);
+	}
 	// Criterion does not count what fails after a test's body.
 	if (rte_mempool_in_use_count(rig->pool) ||
 		(rig->jumbo_pool && rte_mempool_in_use_count(rig->jumbo_pool))) {

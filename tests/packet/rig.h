@@ -107,7 +107,7 @@ struct rig_options {
 void rig_open(struct rig *rig, const struct rig_options *options);
 // With an allocation of each of the four pairs of families, on CHANNEL.
 void rig_open_families(struct rig *rig, const struct rig_options *options);
-// Checks that every buffer came back.
+// Checks that every buffer came back, and every drop is traced.
 void rig_close(struct rig *rig);
 
 // Messages as the control core sends them: to every worker.
@@ -149,5 +149,9 @@ bool rig_sent(struct rig *rig, struct frame *out);
 bool rig_control(struct rig *rig, struct msg_channel *channel, struct msg *out);
 const struct worker_stats *rig_stats_of(const struct rig *rig, unsigned worker_idx);
 const struct worker_stats *rig_stats(const struct rig *rig); // of the first worker
+// Its run of packets between these two ("IP:port"; "" where none is known) that were dropped for
+// that reason; false where there is none.
+bool rig_traced(const struct rig *rig, enum drop reason, const char *from, const char *to,
+	struct trace_run *out);
 
 #endif

@@ -48,6 +48,20 @@ static bool is_answered(enum drop drop)
 	return drop == DROP_TTL_EXPIRED || drop == DROP_TOO_BIG;
 }
 
+// What came around has other addresses than it came with.
+static void check_dropped(struct rig *rig, const struct row *row, uint64_t n_before)
+{
+	struct trace_run run;
+
+	cr_expect_eq(rig_stats(rig)->n_drops[row->drop], n_before + 1, "%s: not dropped as %s",
+		row->name, drop_name(row->drop));
+	if (row->drop == DROP_LOOP_NOT_RELAYED)
+		return;
+	cr_assert(rig_traced(rig, row->drop, row->in.from, row->in.to, &run), "%s: not traced",
+		row->name);
+	cr_expect_not(run.key.out, "%s: traced on its way out", row->name);
+}
+
 void run_row(struct rig *rig, const struct row *row)
 {
 	const struct frame in = frame_udp(&row->in);
@@ -62,8 +76,7 @@ void run_row(struct rig *rig, const struct row *row)
 	else if (row->verdict != DROPPED)
 		check_message(rig, row);
 	else
-		cr_expect_eq(rig_stats(rig)->n_drops[row->drop], n_dropped + 1,
-			"%s: not dropped as %s", row->name, drop_name(row->drop));
+		check_dropped(rig, row, n_dropped);
 	if (row->verdict == DROPPED && is_answered(row->drop))
 		cr_expect(rig_sent(rig, &extra), "%s: no ICMP error", row->name);
 	cr_expect(!rig_sent(rig, &extra), "%s: a frame too many", row->name);
