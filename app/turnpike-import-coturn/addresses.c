@@ -47,13 +47,7 @@ static void add_ip(
 	// For turnserver these are all of the machine, as if none were named.
 	if (ip_equal(&ip, &any[0]) || ip_equal(&ip, &any[1]))
 		return;
-	for (size_t i = 0; i < *n; i++) {
-		if (ip_equal(&list[i], &ip))
-			return;
-	}
-	if (*n < ADDRESSES_MAX)
-		list[(*n)++] = ip;
-	else
+	if (!plan_add_ip(list, n, &ip))
 		notes_add(&plan->notes, NOTE_LOST, setting->what, "is more than %d addresses",
 			ADDRESSES_MAX);
 }

@@ -156,22 +156,22 @@ static int read_settings(struct settings *settings, struct plan *plan,
 static int write_output(const char *path, const char *text, size_t n_bytes)
 {
 	int fd = STDOUT_FILENO;
-	FILE *out;
 	bool is_written;
+	FILE *out;
 
 	if (path)
 		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, OUTPUT_MODE);
 	out = fd < 0 ? NULL : fdopen(fd, "w");
-	if (!out) {
-		perror(path ? path : "turnpike-import-coturn: standard output");
-		return EXIT_OUTPUT;
-	}
-	is_written = fwrite(text, 1, n_bytes, out) == n_bytes;
-	if (fclose(out) != 0 || !is_written) {
-		perror(path ? path : "turnpike-import-coturn: standard output");
-		return EXIT_OUTPUT;
-	}
-	return -1;
+	is_written = out && fwrite(text, 1, n_bytes, out) == n_bytes;
+	if (out && fclose(out) != 0)
+		is_written = false;
+	if (is_written)
+		return -1;
+	fprintf(stderr, "turnpike-import-coturn: %s: %s\n", path ? path : "standard output",
+		strerror(errno));
+	if (path && fd >= 0)
+		unlink(path); // ours, and half of a configuration is none
+	return EXIT_OUTPUT;
 }
 
 // What turnpike would refuse is not given to anybody.

@@ -32,6 +32,18 @@ bool plan_is_on(struct plan *plan, const struct setting *setting)
 	return is_on;
 }
 
+bool plan_add_ip(struct ip_addr *list, size_t *n, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < *n; i++) {
+		if (ip_equal(&list[i], ip))
+			return true;
+	}
+	if (*n == ADDRESSES_MAX)
+		return false;
+	list[(*n)++] = *ip;
+	return true;
+}
+
 static void take(struct plan *plan, const struct setting *setting)
 {
 	const struct option_row *row = setting->row;

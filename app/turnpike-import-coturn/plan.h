@@ -181,6 +181,8 @@ void take_default_family(struct plan *plan, const struct setting *setting);
 bool plan_number(struct plan *plan, const struct setting *setting, uint64_t max, uint64_t *number);
 // For handlers of flags: false, after a note, also where the value is no word of yes or no.
 bool plan_is_on(struct plan *plan, const struct setting *setting);
+// Puts it into a list of ADDRESSES_MAX, once. False where there is no room.
+bool plan_add_ip(struct ip_addr *list, size_t *n, const struct ip_addr *ip);
 
 // Every setting to its handler or its note.
 void plan_take(struct plan *plan, const struct settings *settings);

@@ -162,11 +162,12 @@ static int complete_listen(struct plan *plan, const struct found *list, size_t n
 {
 	if (!plan->n_listening_ips) {
 		for (size_t i = 0; i < plan->n_own; i++)
-			plan->listening_ips[plan->n_listening_ips++] = plan->own[i].ip;
+			plan_add_ip(plan->listening_ips, &plan->n_listening_ips, &plan->own[i].ip);
 	}
 	if (!plan->n_listening_ips && n) {
 		for (size_t i = 0; i < n; i++)
-			plan->listening_ips[plan->n_listening_ips++] = list[i].prefix.ip;
+			plan_add_ip(
+				plan->listening_ips, &plan->n_listening_ips, &list[i].prefix.ip);
 		notes_add(&plan->notes, NOTE_CHECK, "listening-ip (not set)",
 			"the addresses of this machine are taken");
 	}
@@ -216,10 +217,22 @@ static void avoid(struct plan *plan, struct plan_relay *relay, const struct endp
 		endpoint_format(service, text));
 }
 
+static bool is_relay(const struct plan *plan, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < plan->n_relay; i++) {
+		if (ip_equal(&plan->relay[i].ip, ip))
+			return true;
+	}
+	return false;
+}
+
 static void add_relay(struct plan *plan, const struct ip_addr *ip)
 {
-	struct plan_relay *relay = &plan->relay[plan->n_relay++];
+	struct plan_relay *relay = &plan->relay[plan->n_relay];
 
+	if (is_relay(plan, ip))
+		return;
+	plan->n_relay++;
 	*relay = (struct plan_relay){.ip = *ip,
 		.port_min = (uint16_t)plan->port_min,
 		.port_max = (uint16_t)plan->port_max};
@@ -279,15 +292,11 @@ static void place_external(struct plan *plan, const struct plan_external *extern
 
 static bool is_ours(const struct plan *plan, const struct ip_addr *ip)
 {
-	for (size_t i = 0; i < plan->n_relay; i++) {
-		if (ip_equal(&plan->relay[i].ip, ip))
-			return true;
-	}
 	for (size_t i = 0; i < plan->n_listen; i++) {
 		if (ip_equal(&plan->listen[i].ip, ip))
 			return true;
 	}
-	return false;
+	return is_relay(plan, ip);
 }
 
 static void complete_externals(struct plan *plan)

@@ -7,6 +7,7 @@ Each NAME.conf here has the NAME.yaml that must come of it. What comes out, turn
 """
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -26,9 +27,9 @@ ALL, SOME, USAGE, DATA, INPUT, OUTPUT = 0, 1, 64, 65, 66, 73
 UNKNOWN = "is no option of coturn"
 
 
-def run(*arguments):
+def run(*arguments, **options):
     return subprocess.run([IMPORT, *arguments], capture_output=True, text=True, check=False,
-                          timeout=60)
+                          timeout=60, **options)
 
 
 def options_of_turnserver():
@@ -165,7 +166,28 @@ class Result(Tree):
             self.taken(file.read())
         again = run(*WIRE, "-a", "192.0.2.5/24", "-o", out, self.conf(self.SAME))
         self.assertEqual(again.returncode, OUTPUT)
-        self.assertEqual(run(*WIRE, "-o", "/dev/full", self.conf(self.SAME)).returncode, OUTPUT)
+
+    def test_is_not_left_in_part(self):
+        out = self.path("new.yaml")
+        done = run(*WIRE, "-a", "192.0.2.5/24", "-o", out, self.conf(self.SAME),
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (99, 99)),
+                   restore_signals=False)  # Python has it that SIGXFSZ is ignored
+        self.assertEqual(done.returncode, OUTPUT, done.stderr)
+        self.assertIn("new.yaml: File too large", done.stderr)
+        self.assertFalse(os.path.exists(out))
+        self.assertEqual(run(*WIRE, "-a", "192.0.2.5/24", "-o", "/dev/full",
+                             self.conf(self.SAME)).returncode, OUTPUT)
+        self.assertTrue(os.path.exists("/dev/full"))
+
+    def test_has_each_address_once(self):
+        done = self.imported(self.SAME, "-a", "192.0.2.5/24", status=ALL)
+        self.assertEqual(done.stdout.count("- address: "), 1)
+        alone = ["unshare", "-n", IMPORT, *WIRE, "-g", "192.0.2.1", self.conf(
+            self.SAME + "aux-server=192.0.2.5:3480\naux-server=192.0.2.5:3481\n")]
+        done = subprocess.run(alone, capture_output=True, text=True, check=False)
+        if "unshare" in done.stderr:
+            self.skipTest("no right to make a network namespace")
+        self.assertEqual((done.returncode, done.stdout.count("- address: ")), (SOME, 1), done.stderr)
 
     def test_holds_whatever_bytes_there_are(self):
         done = self.imported(b"realm=r\nno-tcp\nuser=\xff\xfe:x\nuser=\x01a:x\nuser=ok:\"q\\u0041\nuser=:x\n"
