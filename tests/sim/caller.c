@@ -106,3 +106,13 @@ int caller_read(struct caller *caller, const struct datagram *answer)
 	error = stun_find(&view, STUN_ATTR_ERROR_CODE);
 	return error ? error->value[2] * 100 + error->value[3] : 0;
 }
+
+int caller_ask(struct caller *caller, struct world *world, const struct datagram *request)
+{
+	world->n_sent = 0;
+	world_send(world, request);
+	world_run(world);
+	world_check(world);
+	cr_assert_leq(world->n_sent, 1);
+	return world->n_sent ? caller_read(caller, &world->sent) : -1;
+}

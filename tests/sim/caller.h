@@ -41,5 +41,7 @@ void caller_bind(struct caller *caller, struct world *world, struct datagram *d,
 
 // Keep what an answer tells. Returns its code, 0 for success.
 int caller_read(struct caller *caller, const struct datagram *answer);
+// The request into a network without delay, and what its answer tells; -1 where there is none.
+int caller_ask(struct caller *caller, struct world *world, const struct datagram *request);
 
 #endif

@@ -6,19 +6,10 @@
 struct world world;
 struct caller caller;
 static struct caller other;
-static int last_code;
 struct control_tally tallies[TALLIES_MAX]; // told at ends
 unsigned n_tallies;
 struct control_tally answer; // of the last question
 unsigned n_answers;
-
-void on_arrived(struct world *from, const struct datagram *datagram)
-{
-	(void)from;
-	if (datagram->to.port == caller.address.port && datagram->from.port == world.service.port &&
-		datagram->payload[0] == 0x01)
-		last_code = caller_read(&caller, datagram);
-}
 
 void on_ended(void *context, const struct control_tally *tally)
 {
@@ -40,12 +31,9 @@ void run(void)
 	world_check(&world);
 }
 
-int send_request(struct datagram *d)
+int send_request(const struct datagram *d)
 {
-	last_code = -1;
-	world_send(&world, d);
-	run();
-	return last_code;
+	return caller_ask(&caller, &world, d);
 }
 
 int allocate(void)

@@ -15,8 +15,7 @@ extern unsigned n_tallies;
 extern struct control_tally answer; // of the last question
 extern unsigned n_answers;
 
-// For the world: what arrived, and what an ended allocation's flows have carried.
-void on_arrived(struct world *from, const struct datagram *datagram);
+// For the world: what an ended allocation's flows have carried.
 void on_ended(void *context, const struct control_tally *tally);
 // For a question, whose context is the caller.
 void on_answer(void *context, const struct control_tally *tally);
@@ -25,7 +24,7 @@ void run(void);
 // What follows is done by another, who was not opened yet at first; called again, by the first.
 void change_callers(void);
 // Each returns the code of the answer, 0 for success.
-int send_request(struct datagram *d);
+int send_request(const struct datagram *d);
 int allocate(void);
 struct endpoint peer(unsigned i);
 void bind_peer(unsigned i); // to channel CALLER_CHANNEL + i

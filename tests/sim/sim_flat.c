@@ -214,8 +214,7 @@ Test(flat, lives_of_allocations_leave_workers_and_control_core_as_they_were, .ti
 	expect_flat(&before, "100,000 lives through workers");
 	world_check(&world);
 	cr_expect_eq(rte_mempool_in_use_count(world.pool), 0);
-	for (size_t i = 0; i < WORLD_WORKERS; i++)
-		cr_expect_eq(worker_flows(world.workers[i].worker)->n_entries, 0);
+	cr_expect_eq(world_n_entries(&world), 0);
 }
 
 struct flood {

@@ -81,7 +81,6 @@ static void open_share(uint32_t percent)
 	world.ended = (struct control_tally_taker){on_ended, &world};
 	world.observe_percent = percent;
 	world_open(&world, 1);
-	world.on_arrived = on_arrived;
 	world.delay_max_ms = 0;
 	world_add_host(&world, CLIENT_IP);
 	world_add_host(&world, ip_format(&host.ip, text));

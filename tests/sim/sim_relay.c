@@ -50,9 +50,7 @@ static void run_seed(uint64_t seed, unsigned loss_percent)
 	turn_stats_get(world.turn, &stats);
 	cr_assert_eq(stats.n_allocations, 0);
 	cr_assert_eq(stats.n_ports_free, WORLD_PORTS);
-	for (size_t i = 0; i < WORLD_WORKERS; i++)
-		cr_assert_eq(
-			worker_flows(world.workers[i].worker)->n_entries, 0, "entries outlive");
+	cr_assert_eq(world_n_entries(&world), 0, "entries outlive");
 	actors_close(&actors);
 	world_close(&world);
 }

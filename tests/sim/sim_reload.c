@@ -1,18 +1,10 @@
 // Another configuration, through the whole relay: what it takes from whom reaches every worker, and
 // what cannot be handed over changes nothing.
-#include "caller.h"
+#include "crowd.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <stdio.h>
 
-#define N_CALLERS 20
-#define PEER_IP "198.18.0.20"
-
-static struct world world;
-static struct caller callers[N_CALLERS];
-static struct caller *reader; // of what arrives
-static int last_code;
 static struct turn_user user;
 static struct relay_range relays[2];
 static struct ip_range lab;
@@ -22,52 +14,6 @@ static struct control_relay control_relays[2];
 static struct control_change change;
 static struct worker_setup *setups[WORLD_WORKERS];
 static uint64_t seq;
-
-static void on_arrived(struct world *from, const struct datagram *datagram)
-{
-	(void)from;
-	last_code = caller_read(reader, datagram);
-}
-
-static int send_and_run(struct datagram *d)
-{
-	last_code = -1;
-	world_send(&world, d);
-	world_run(&world);
-	world_check(&world);
-	return last_code;
-}
-
-static int allocate(struct caller *caller)
-{
-	struct datagram d;
-
-	reader = caller;
-	caller_allocate(caller, &world, &d, false);
-	return send_and_run(&d);
-}
-
-static int bind_channel(struct caller *caller)
-{
-	const struct endpoint peer = world_endpoint(PEER_IP, 4000);
-	struct datagram d;
-
-	reader = caller;
-	caller_bind(caller, &world, &d, &peer);
-	return send_and_run(&d);
-}
-
-static void call(struct caller *caller, unsigned i)
-{
-	char ip[32];
-
-	snprintf(ip, sizeof(ip), "198.18.1.%u", i + 1);
-	world_add_host(&world, ip);
-	caller_open(caller, ip, 1000);
-	cr_assert_eq(allocate(caller), 401);
-	cr_assert_eq(allocate(caller), 0);
-	cr_assert_eq(bind_channel(caller), 0);
-}
 
 // What the world runs by, to be changed by a test.
 static void write_config(void)
@@ -108,23 +54,11 @@ static void write_config(void)
 
 static void open_world(void)
 {
-	world_open(&world, 1);
-	world.on_arrived = on_arrived;
-	world.delay_max_ms = 0;
-	world_add_host(&world, PEER_IP);
-	for (unsigned i = 0; i < N_CALLERS; i++)
-		call(&callers[i], i);
+	open_crowd();
 	write_config();
 }
 
-static void close_world(void)
-{
-	for (unsigned i = 0; i < N_CALLERS; i++)
-		caller_close(&callers[i]);
-	world_close(&world);
-}
-
-TestSuite(reload, .init = open_world, .fini = close_world);
+TestSuite(reload, .init = open_world, .fini = close_crowd);
 
 static int hand_over(void)
 {
@@ -153,15 +87,6 @@ static void give_back(void)
 		worker_setup_destroy(setups[i]);
 }
 
-static uint32_t n_entries(void)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < WORLD_WORKERS; i++)
-		n += worker_flows(world.workers[i].worker)->n_entries;
-	return n;
-}
-
 Test(reload, setups_are_back_when_every_worker_has_applied_them)
 {
 	cr_assert_eq(hand_over(), 0);
@@ -173,7 +98,7 @@ Test(reload, setups_are_back_when_every_worker_has_applied_them)
 	give_back();
 	world_run(&world);
 	world_check(&world);
-	cr_expect_eq(n_entries(), WORLD_WORKERS * 4 * N_CALLERS);
+	cr_expect_eq(world_n_entries(&world), WORLD_WORKERS * 4 * N_CALLERS);
 }
 
 Test(reload, what_stands_for_denied_peers_goes_from_every_worker)
@@ -186,7 +111,7 @@ Test(reload, what_stands_for_denied_peers_goes_from_every_worker)
 		world_run(&world);
 	give_back();
 	world_check(&world);
-	cr_expect_eq(n_entries(), WORLD_WORKERS * N_CALLERS, "the owners are left");
+	cr_expect_eq(world_n_entries(&world), WORLD_WORKERS * N_CALLERS, "the owners are left");
 	cr_expect_eq(bind_channel(&callers[0]), 403);
 }
 
@@ -204,7 +129,7 @@ Test(reload, without_room_in_a_ring_nothing_changes)
 	world_run(&world);
 	world_check(&world);
 	cr_expect_eq(bind_channel(&callers[0]), 0);
-	cr_expect_eq(n_entries(), WORLD_WORKERS * 4 * N_CALLERS);
+	cr_expect_eq(world_n_entries(&world), WORLD_WORKERS * 4 * N_CALLERS);
 }
 
 Test(reload, answers_to_strangers_have_the_new_limit)
@@ -239,5 +164,5 @@ Test(reload, many_of_them_end_nothing)
 		if (i % 10 == 0)
 			cr_assert_eq(bind_channel(&callers[i / 10 % N_CALLERS]), 0);
 	}
-	cr_expect_eq(n_entries(), WORLD_WORKERS * 4 * N_CALLERS);
+	cr_expect_eq(world_n_entries(&world), WORLD_WORKERS * 4 * N_CALLERS);
 }

@@ -88,7 +88,6 @@ static void open_world(void)
 {
 	world.ended = (struct control_tally_taker){on_ended, &world};
 	world_open(&world, 1);
-	world.on_arrived = on_arrived;
 	world.delay_max_ms = 0;
 	world_add_host(&world, CLIENT_IP);
 	for (unsigned i = 0; i < CONTROL_PEERS_MAX + 2; i++) {

@@ -355,6 +355,15 @@ void world_settle(struct world *world)
 	run_rounds(world, 20, 110);
 }
 
+uint32_t world_n_entries(const struct world *world)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < WORLD_WORKERS; i++)
+		n += worker_flows(world->workers[i].worker)->n_entries;
+	return n;
+}
+
 static unsigned n_waiting(const struct world *world)
 {
 	unsigned n = 0;

@@ -98,6 +98,8 @@ void world_run(struct world *world);
 // No more losses, and everything runs until nothing is on its way.
 void world_settle(struct world *world);
 
+// In the tables of all workers.
+uint32_t world_n_entries(const struct world *world);
 // What must hold after each step; aborts the test with what is wrong.
 void world_check(struct world *world);
 
