@@ -16,6 +16,7 @@
 struct route {
 	bool offline;
 	bool moved;
+	bool readdressed; // since addresses were last taken
 	struct route_port *ports;
 	size_t n_ports;
 	struct dests pins; // source: FAMILY_NONE
@@ -65,6 +66,7 @@ int route_open(struct route **out, const struct route_port *ports, size_t n_port
 		return rc;
 	}
 	route->offline = false;
+	route->readdressed = true;
 	*out = route;
 	return 0;
 }
@@ -250,6 +252,13 @@ static void apply_event(void *context, const struct rtnl_event *event)
 	case RTNL_PATHS:
 		note_moved(route);
 		break;
+	case RTNL_ADDRESS_GONE:
+		note_moved(route);
+		route->readdressed = true;
+		break;
+	case RTNL_ADDRESS:
+		route->readdressed = true;
+		break;
 	case RTNL_OTHER:
 		break;
 	}
@@ -260,6 +269,7 @@ static void recover(struct route *route)
 {
 	rtnl_discard_events(&route->rtnl);
 	note_moved(route);
+	route->readdressed = true;
 	for (uint16_t hop_idx = 1; hop_idx < route->hops.n_hops; hop_idx++) {
 		if (route->hops.next_hops[hop_idx].ifindex > 0)
 			refresh_hop(route, hop_idx);
@@ -290,4 +300,31 @@ bool route_take_moved(struct route *route)
 
 	route->moved = false;
 	return moved;
+}
+
+struct address_list {
+	const struct route *route;
+	struct route_address *items;
+	size_t n;
+};
+
+static void take_address(void *context, int ifindex, const struct ip_addr *ip)
+{
+	struct address_list *list = context;
+	const struct route_port *port = find_port(list->route, ifindex);
+
+	if (port != NULL && list->n < ROUTE_ADDRESSES_MAX)
+		list->items[list->n++] = (struct route_address){*ip, port->port_idx};
+}
+
+bool route_take_addresses(
+	struct route *route, struct route_address out[static ROUTE_ADDRESSES_MAX], size_t *n)
+{
+	struct address_list list = {.route = route, .items = out};
+
+	if (!route->readdressed)
+		return false;
+	route->readdressed = rtnl_get_addresses(&route->rtnl, take_address, &list) < 0;
+	*n = list.n;
+	return !route->readdressed;
 }

@@ -10,6 +10,8 @@
 // Order of calls: route_open(); route_find() for each destination; whenever route_fd() is readable,
 // route_follow(); then route_next_change() until it returns false, and, where route_take_moved() is
 // true, route_find() again for each live destination.
+//
+// Which addresses the kernel has on the ports is followed, too: route_take_addresses().
 #ifndef ROUTE_H
 #define ROUTE_H
 
@@ -21,6 +23,7 @@
 #define ROUTE_HOPS_MAX 4096
 #define ROUTE_PINS_MAX 65536
 #define ROUTE_ERROR_BYTES 256
+#define ROUTE_ADDRESSES_MAX 1024
 
 enum hop_state {
 	HOP_UNREACHABLE, // no route, or one that leaves by none of our ports: packets are dropped
@@ -73,6 +76,17 @@ struct route_stats {
 };
 
 void route_stats_get(const struct route *route, struct route_stats *out);
+
+// One that the kernel answers for on a port.
+struct route_address {
+	struct ip_addr ip;
+	uint8_t port_idx;
+};
+
+// All of them, where they may have changed since the last time, and once at the beginning; else
+// false. Past ROUTE_ADDRESSES_MAX the rest is missing. Offline there are none.
+bool route_take_addresses(
+	struct route *route, struct route_address out[static ROUTE_ADDRESSES_MAX], size_t *n);
 
 int route_fd(const struct route *route); // -1 offline
 // Read what the kernel has told since; never blocks. After lost events (ENOBUFS) it asks for every

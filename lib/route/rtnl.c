@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
@@ -152,18 +153,19 @@ int rtnl_fd(const struct rtnl *rtnl)
 	return mnl_socket_get_fd(rtnl->events);
 }
 
-// Send a request and read its answer, NULL where that is a mere acknowledgement.
-static int ask(struct rtnl *rtnl, struct nlmsghdr *request, const struct nlmsghdr **answer)
+static int send_request(struct rtnl *rtnl, struct nlmsghdr *request)
 {
-	const struct nlmsghdr *message = (const struct nlmsghdr *)rtnl->answer;
-	const struct nlmsgerr *error;
-	ssize_t n_bytes;
-
-	*answer = NULL;
 	request->nlmsg_flags |= NLM_F_REQUEST;
 	request->nlmsg_seq = ++rtnl->seq;
-	if (mnl_socket_sendto(rtnl->requests, request, request->nlmsg_len) < 0)
-		return -errno;
+	return mnl_socket_sendto(rtnl->requests, request, request->nlmsg_len) < 0 ? -errno : 0;
+}
+
+// The next datagram of the answer to the last request. Returns its bytes, -errno.
+static ssize_t read_answer(struct rtnl *rtnl)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)rtnl->answer;
+	ssize_t n_bytes;
+
 	// An answer that came too late for its own request is passed over.
 	do {
 		n_bytes = mnl_socket_recvfrom(rtnl->requests, rtnl->answer, sizeof(rtnl->answer));
@@ -171,13 +173,33 @@ static int ask(struct rtnl *rtnl, struct nlmsghdr *request, const struct nlmsghd
 			return -errno;
 		if (!is_whole(message, (int)n_bytes))
 			return -EBADMSG;
-	} while (message->nlmsg_seq != request->nlmsg_seq);
-	if (message->nlmsg_type != NLMSG_ERROR) {
-		*answer = message;
-		return 0;
-	}
-	error = get_header(message, sizeof(error->error));
+	} while (message->nlmsg_seq != rtnl->seq);
+	return n_bytes;
+}
+
+// What an NLMSG_ERROR says: 0 is an acknowledgement.
+static int error_of(const struct nlmsghdr *message)
+{
+	const struct nlmsgerr *error = get_header(message, sizeof(error->error));
+
 	return error == NULL ? -EBADMSG : error->error;
+}
+
+// Send a request and read its answer, NULL where that is a mere acknowledgement.
+static int ask(struct rtnl *rtnl, struct nlmsghdr *request, const struct nlmsghdr **answer)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)rtnl->answer;
+	ssize_t rc = send_request(rtnl, request);
+
+	*answer = NULL;
+	if (rc == 0)
+		rc = read_answer(rtnl);
+	if (rc < 0)
+		return (int)rc;
+	if (message->nlmsg_type == NLMSG_ERROR)
+		return error_of(message);
+	*answer = message;
+	return 0;
 }
 
 // The gateway, or NULL for a destination on the link; an IPv4 route may lead to an IPv6 neighbour.
@@ -306,6 +328,60 @@ int rtnl_keep_neighbour(struct rtnl *rtnl, const struct next_hop *next_hop)
 	return ask(rtnl, request, &answer);
 }
 
+// One that other hosts may not be told of yet, or never, is none (RFC 4862 §5.4).
+static bool parse_address(struct ip_addr *out, int *ifindex, const struct nlmsghdr *message)
+{
+	const struct ifaddrmsg *ifa = get_header(message, sizeof(*ifa));
+	const struct attrs attrs = parse_attrs(message, sizeof(*ifa));
+	uint32_t flags;
+
+	if (ifa == NULL || message->nlmsg_type != RTM_NEWADDR)
+		return false;
+	if (!load_number(&flags, attrs.by_type[IFA_FLAGS]))
+		flags = ifa->ifa_flags;
+	*ifindex = (int)ifa->ifa_index;
+	// Of a link between two IFA_ADDRESS is the other's.
+	return (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0 &&
+		(load_ip(out, attrs.by_type[IFA_LOCAL], ifa->ifa_family) ||
+			load_ip(out, attrs.by_type[IFA_ADDRESS], ifa->ifa_family));
+}
+
+int rtnl_get_addresses(struct rtnl *rtnl,
+	void (*take)(void *context, int ifindex, const struct ip_addr *ip), void *context)
+{
+	alignas(8) uint8_t buffer[REQUEST_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	bool is_whole_list = true;
+	int rc;
+
+	request->nlmsg_type = RTM_GETADDR;
+	request->nlmsg_flags = NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg)); // of either family
+	rc = send_request(rtnl, request);
+	while (rc == 0) {
+		const struct nlmsghdr *message = (const struct nlmsghdr *)rtnl->answer;
+		const ssize_t n_bytes = read_answer(rtnl);
+		int left = (int)n_bytes;
+
+		if (n_bytes < 0)
+			return (int)n_bytes;
+		for (; is_whole(message, left); message = mnl_nlmsg_next(message, &left)) {
+			struct ip_addr ip;
+			int ifindex;
+
+			if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+				is_whole_list = false;
+			if (message->nlmsg_type == NLMSG_DONE)
+				return is_whole_list ? 0 : -EINTR;
+			if (message->nlmsg_type == NLMSG_ERROR)
+				return error_of(message);
+			if (parse_address(&ip, &ifindex, message))
+				take(context, ifindex, &ip);
+		}
+	}
+	return rc;
+}
+
 static void parse_neighbour_event(struct rtnl_event *out, const struct nlmsghdr *message)
 {
 	const struct ndmsg *ndm = get_header(message, sizeof(*ndm));
@@ -353,12 +429,17 @@ static struct rtnl_event parse_event(const struct nlmsghdr *message)
 	case RTM_DELLINK:
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
-	case RTM_DELADDR:
 	case RTM_NEWNEXTHOP:
 	case RTM_DELNEXTHOP:
 		event.kind = RTNL_PATHS;
 		break;
-	default: // RTM_NEWADDR: told by its routes; it also comes with each router advertisement
+	case RTM_NEWADDR: // also with each router advertisement
+		event.kind = RTNL_ADDRESS;
+		break;
+	case RTM_DELADDR:
+		event.kind = RTNL_ADDRESS_GONE;
+		break;
+	default:
 		break;
 	}
 	return event;

@@ -31,6 +31,8 @@ enum rtnl_event_kind {
 	RTNL_NEIGHBOUR, // of next_hop: new, changed or gone
 	RTNL_PATHS, // destinations may have another next hop
 	RTNL_LINK, // something small about the link next_hop.ifindex
+	RTNL_ADDRESS, // an address came or is another; what that does to paths is told apart
+	RTNL_ADDRESS_GONE, // and destinations may have another next hop
 	RTNL_OTHER,
 };
 
@@ -53,6 +55,11 @@ int rtnl_get_neighbour(struct rtnl *rtnl, struct neighbour *out, const struct ne
 // Have the kernel resolve a neighbour and keep it so. Never for a fixed one: it would lose that.
 // Returns 0, -errno.
 int rtnl_keep_neighbour(struct rtnl *rtnl, const struct next_hop *next_hop);
+
+// Hand each address to `take` that the kernel answers for, of any link. Returns 0; -EINTR where
+// they changed meanwhile; another -errno.
+int rtnl_get_addresses(struct rtnl *rtnl,
+	void (*take)(void *context, int ifindex, const struct ip_addr *ip), void *context);
 
 // Read one datagram and hand each event in it to `apply`, which may ask questions. Returns 1; 0
 // where there is none; -ENOBUFS where events were lost.

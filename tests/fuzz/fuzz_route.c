@@ -181,6 +181,18 @@ static void check_hops(struct route *route)
 	route_take_moved(route);
 }
 
+static void check_addresses(struct route *route)
+{
+	static struct route_address addresses[ROUTE_ADDRESSES_MAX];
+	size_t n;
+
+	if (!route_take_addresses(route, addresses, &n))
+		return;
+	must(n <= ROUTE_ADDRESSES_MAX);
+	for (size_t i = 0; i < n; i++)
+		must(family_bytes(addresses[i].ip.family) != 0 && addresses[i].port_idx < 2);
+}
+
 static void step(struct route *route)
 {
 	switch (next_kind()) {
@@ -196,6 +208,7 @@ static void step(struct route *route)
 		break;
 	}
 	check_hops(route);
+	check_addresses(route);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)

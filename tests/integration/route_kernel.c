@@ -382,6 +382,65 @@ Test(route_kernel, new_address_makes_it_ours)
 	cr_assert_neq(find("192.0.2.50"), HOP_IDX_UNREACHABLE);
 }
 
+// The addresses of the port, but for link-local ones, in the kernel's order.
+static const char *list_addresses(void)
+{
+	static struct route_address addresses[ROUTE_ADDRESSES_MAX];
+	static char list[512];
+	char text[ADDR_TEXT_BYTES];
+	size_t n;
+
+	if (!route_take_addresses(route, addresses, &n))
+		return "as before";
+	list[0] = 0;
+	for (size_t i = 0; i < n; i++) {
+		cr_assert_eq(addresses[i].port_idx, PORT_IDX);
+		ip_format(&addresses[i].ip, text);
+		if (strncmp(text, "fe80:", 5) != 0)
+			snprintf(list + strlen(list), sizeof(list) - strlen(list), " %s", text);
+	}
+	return list;
+}
+
+// Settle, then make a change with `command`.
+static const char *list_after(const char *command)
+{
+	route_follow(route);
+	list_addresses();
+	run("%s", command);
+	route_follow(route);
+	return list_addresses();
+}
+
+Test(route_kernel, the_ports_addresses_are_told_once)
+{
+	cr_expect_str_eq(list_addresses(), " 192.0.2.1 192.0.2.9 2001:db8::1");
+	cr_expect_str_eq(list_addresses(), "as before");
+	cr_expect_str_eq(list_after("ip route add 198.51.100.0/24 via 192.0.2.3"), "as before");
+}
+
+Test(route_kernel, addresses_come_and_go)
+{
+	cr_expect_str_eq(list_after("ip addr add 192.0.2.50/32 dev rt-a"),
+		" 192.0.2.1 192.0.2.9 192.0.2.50 2001:db8::1");
+	cr_expect_str_eq(list_after("ip addr del 192.0.2.50/32 dev rt-a"),
+		" 192.0.2.1 192.0.2.9 2001:db8::1");
+	cr_expect_str_eq(list_after("ip addr add 203.0.113.2/24 dev rt-c"),
+		" 192.0.2.1 192.0.2.9 2001:db8::1");
+	cr_expect_str_eq(list_after("ip addr add 192.0.2.60 peer 192.0.2.61 dev rt-a"),
+		" 192.0.2.1 192.0.2.9 192.0.2.60 2001:db8::1");
+	cr_expect_str_eq(list_after("ip link del rt-a"), "");
+}
+
+// RFC 4862 §5.4: nobody is told of an address that may be another's.
+Test(route_kernel, an_address_that_is_being_tried_is_none)
+{
+	run("echo 1 >/proc/sys/net/ipv6/conf/rt-a/accept_dad"
+	    " && echo 3000 >/proc/sys/net/ipv6/neigh/rt-a/retrans_time_ms");
+	cr_expect_str_eq(list_after("ip addr add 2001:db8::5/64 dev rt-a"),
+		" 192.0.2.1 192.0.2.9 2001:db8::1");
+}
+
 Test(route_kernel, link_down_and_up_again)
 {
 	const uint16_t hop_idx = find_resolved("198.51.100.7");
@@ -466,10 +525,13 @@ Test(route_kernel, lost_events_are_made_up_for)
 	route_follow(route);
 	route_take_moved(route);
 	drain_changes();
+	list_addresses();
 	burst("add");
 	run("ip neigh replace 192.0.2.2 lladdr 02:00:00:00:00:0c dev rt-a nud permanent");
 	run("ip route replace 198.51.100.0/24 via 192.0.2.4");
+	run("ip addr add 192.0.2.50/32 dev rt-a");
 	route_follow(route);
+	cr_assert_str_eq(list_addresses(), " 192.0.2.1 192.0.2.9 192.0.2.50 2001:db8::1");
 	cr_assert_arr_eq(route_hop(route, hop_idx)->mac, other_mac, 6);
 	cr_assert(route_take_moved(route));
 	cr_assert_neq(find("198.51.100.7"), hop_idx);

@@ -119,6 +119,14 @@ Test(route_offline, the_same_mac_on_another_port_is_another_hop)
 	cr_assert_eq(route_hop(route, find("198.51.100.2"))->port_idx, 1);
 }
 
+Test(route_offline, there_are_no_addresses)
+{
+	static struct route_address addresses[ROUTE_ADDRESSES_MAX];
+	size_t n;
+
+	cr_assert_not(route_take_addresses(route, addresses, &n));
+}
+
 Test(route_offline, pinned_again_it_moves_to_the_new_neighbour)
 {
 	uint16_t old;
