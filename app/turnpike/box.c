@@ -140,6 +140,7 @@ struct worker_config box_worker_config(
 	config.counts = &own->counts;
 	config.seen = &own->seen;
 	config.doorbell = &box->doorbell;
+	config.heartbeat = &box->heartbeat;
 	config.jumbo_pool = box->jumbo_pool;
 	config.frame_pool = box->pool;
 	random_secret(config.seed, sizeof(config.seed));
@@ -202,6 +203,7 @@ static int open_control(
 	config.workers = workers;
 	config.n_workers = box->n_workers;
 	config.pool = box->pool;
+	config.heartbeat = &box->heartbeat;
 	config.kernel_fd = box->kernel_fd;
 	config.kernel6_fd = box->kernel6_fd;
 	rc = rc ? rc : control_create(&box->control, &config);

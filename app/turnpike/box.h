@@ -50,6 +50,7 @@ struct box {
 	struct turn *turn;
 	struct events events;
 	struct doorbell doorbell;
+	struct heartbeat heartbeat; // of the control core
 	struct box_worker workers[CONF_WORKERS_MAX];
 	size_t n_workers; // created
 	struct worker_config worker; // what all of them run by; without its lists

@@ -122,6 +122,8 @@ static const struct counter of_all_workers[] = {
 	OF_ALL("split_packets_total", n_split, "Datagrams sent as fragments"),
 	OF_ALL("icmp_relayed_total", n_icmp_relayed, "ICMP errors that became Data indications"),
 	OF_ALL("icmp_sent_total", n_icmp_sent, "ICMP errors sent to clients and peers"),
+	OF_ALL("neighbours_answered_total", n_neighbours_answered,
+		"ARP and neighbour solicitations answered in Linux's place"),
 	OF_ALL("checksums_finished_total", n_checksums_finished, "Checksums finished for a kernel"),
 	OF_ALL("table_full_total", n_table_full, "Entries that found no room in a table"),
 };

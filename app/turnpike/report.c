@@ -86,6 +86,7 @@ static void add_workers(struct text *text, const struct worker_stats *sum)
 	add(text, "split", sum->n_split);
 	add(text, "icmp_relayed", sum->n_icmp_relayed);
 	add(text, "icmp_sent", sum->n_icmp_sent);
+	add(text, "neighbours_answered", sum->n_neighbours_answered);
 	add(text, "punted", sum->n_punted);
 	for (int urgency = 0; urgency < URGENCIES; urgency++)
 		if (sum->n_shed[urgency])

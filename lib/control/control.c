@@ -3,6 +3,7 @@
 #include "state.h"
 
 #include <errno.h>
+#include <rte_cycles.h>
 #include <stdlib.h>
 
 #define PUNTS_PER_POLL 32 // of each worker
@@ -20,6 +21,12 @@ int control_create_budget(struct budget *out, const struct control_answers *answ
 
 	random_secret(budget.seed, sizeof(budget.seed));
 	return budget_create(out, &budget);
+}
+
+static void beat(struct control *c)
+{
+	if (c->heartbeat)
+		atomic_store_explicit(&c->heartbeat->ticks, rte_rdtsc(), memory_order_relaxed);
 }
 
 int control_create(struct control **out, const struct control_config *config)
@@ -45,13 +52,16 @@ int control_create(struct control **out, const struct control_config *config)
 	c->pool = config->pool;
 	c->kernel_fd = config->kernel_fd;
 	c->kernel6_fd = config->kernel6_fd;
+	c->heartbeat = config->heartbeat;
 	c->n_flows = config->n_flows;
 	c->tallies.ended = config->ended;
 	c->observers.percent = config->observe_percent;
 	c->n_ports = config->n_ports;
 	c->n_workers = config->n_workers;
 	c->n_relays = config->n_relays;
+	beat(c);
 	hops_publish_loops(c);
+	addresses_publish(c);
 	outbox_send(c);
 	*out = c;
 	return 0;
@@ -175,6 +185,7 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 {
 	unsigned n = tallies_poll(control);
 
+	beat(control);
 	for (size_t i = 0; i < control->n_workers; i++)
 		n += take_punts(control, time, i);
 	for (size_t i = 0; i < control->n_workers; i++)
@@ -183,6 +194,7 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 	expire(control, time);
 	check(control, time);
 	hops_publish_changes(control);
+	addresses_publish(control);
 	walk(control);
 	sweep(control);
 	outbox_send(control);

@@ -116,6 +116,7 @@ struct control_config {
 	struct control_answers answers;
 	uint32_t n_flows; // entries that the table of each worker holds
 	uint32_t observe_percent; // of the allocations, 0..100
+	struct heartbeat *heartbeat; // beats in every round; NULL: nobody listens
 	// Of each allocation that has ended, once, in the order of their ends; `take` NULL: nobody.
 	struct control_tally_taker ended;
 };

@@ -111,6 +111,14 @@ struct tallies {
 	struct control_tally_taker ended;
 };
 
+// Which addresses Linux has, and what the workers have been told of it.
+struct addresses {
+	size_t n; // of those to be told, and of what has been told: the rest is of no family
+	size_t next; // of them to be looked at; all before it have been told
+	struct route_address now[ROUTE_ADDRESSES_MAX];
+	struct route_address told[ROUTE_ADDRESSES_MAX];
+};
+
 struct control {
 	struct turn *turn;
 	struct route *route;
@@ -123,6 +131,8 @@ struct control {
 	struct control_port ports[CONTROL_PORTS_MAX];
 	struct control_worker workers[WORKERS_MAX];
 	struct control_relay *relays;
+
+	struct heartbeat *heartbeat;
 
 	struct budget challenges;
 	struct control_answers answers;
@@ -156,6 +166,7 @@ struct control {
 	struct turn_effects effects;
 	struct turn_effect effect_items[TURN_EFFECTS_MAX];
 	bool hop_published[ROUTE_HOPS_MAX];
+	struct addresses addresses;
 	struct control_stats stats;
 };
 
@@ -180,6 +191,9 @@ void effects_begin(struct control *c);
 uint16_t hop_towards(struct control *c, const struct ip_addr *target, const struct ip_addr *source);
 void hops_publish_loops(struct control *c);
 void hops_publish_changes(struct control *c);
+
+// A share of it, by what room the workers have.
+void addresses_publish(struct control *c);
 
 void cooling_add(struct control *c, const struct endpoint *relayed);
 void cooling_release(struct control *c);

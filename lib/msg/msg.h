@@ -37,16 +37,22 @@ enum msg_kind {
 	MSG_FLOW6_REMOVE, // flow6_key, tally_idx
 	MSG_FLOW6_COUNT,
 	MSG_HOP_SET, // hop_idx, hop
+	MSG_ADDRESS_SET, // address_idx, ip, port_idx: Linux has it there; of FAMILY_NONE: none
 	MSG_SEND, // mbuf, port_idx
 	MSG_SETUP, // setup: the worker's until it has applied the message
 	MSG_CAPTURE, // capture: the worker's until it has applied the next such message; or NULL
 };
 
+#define MSG_ADDRESSES_MAX 1024 // of all ports
+
 struct msg {
 	uint64_t seq;
 	uint8_t kind; // enum msg_kind
 	uint8_t port_idx; // where the mbuf came in or goes out
-	uint16_t hop_idx;
+	union {
+		uint16_t hop_idx;
+		uint16_t address_idx;
+	};
 	union {
 		uint32_t allocation_idx;
 		uint32_t tally_idx;
@@ -57,6 +63,7 @@ struct msg {
 		struct flow6_entry flow6;
 		struct flow6_key flow6_key;
 		struct flow_hop hop;
+		struct ip_addr ip;
 		struct flow_count count;
 		struct worker_setup *setup;
 		struct capture *capture;
@@ -97,6 +104,11 @@ unsigned msg_room(const struct msg_channel *channel);
 // One consumer. Returns how many were received, oldest first.
 unsigned msg_receive_burst(struct msg_channel *channel, struct msg *messages, unsigned n);
 bool msg_waiting(const struct msg_channel *channel);
+
+// When the control core last went round, for who wonders whether it stands still.
+struct heartbeat {
+	alignas(CACHE_LINE_BYTES) atomic_uint_least64_t ticks; // of the CPU's counter
+};
 
 // Wakes a consumer that sleeps in poll(). The producer rings after it has sent; that costs a system
 // call only while the consumer sleeps. The consumer announces its sleep, looks at its rings once

@@ -25,8 +25,7 @@ static uint64_t pseudo_sum_ipv6(const uint8_t *l3, size_t n_bytes)
 		__builtin_bswap16((uint16_t)n_bytes);
 }
 
-// The ICMP message of a packet without extension headers; NULL where it is none.
-static const uint8_t *find_message(const struct pkt *p, size_t frame_bytes, size_t *n_bytes)
+const uint8_t *pkt_icmp_find(const struct pkt *p, size_t frame_bytes, size_t *n_bytes)
 {
 	const bool ipv4 = p->family == FAMILY_IPV4;
 	size_t ip_bytes;
@@ -45,6 +44,15 @@ static const uint8_t *find_message(const struct pkt *p, size_t frame_bytes, size
 	if (!ipv4)
 		sum += pseudo_sum_ipv6(p->l3, *n_bytes);
 	return csum_fold(sum) == 0xffff ? p->l3 + p->l3_bytes : NULL;
+}
+
+void pkt_icmp_finish(const uint8_t *l3, uint8_t *message, size_t n_bytes)
+{
+	uint64_t sum = l3[0] >> 4 == 4 ? 0 : pseudo_sum_ipv6(l3, n_bytes);
+
+	store_u16(message + 2, 0);
+	sum += csum_sum(message, n_bytes);
+	store_u16(message + 2, (uint16_t)~csum_fold(sum));
 }
 
 static bool is_relayed_type(uint8_t type, uint8_t family)
@@ -97,7 +105,7 @@ static uint32_t mtu_of(const uint8_t *message, uint8_t family)
 bool pkt_icmp_parse(struct pkt_icmp *out, const struct pkt *p, size_t frame_bytes)
 {
 	size_t n_bytes = 0;
-	const uint8_t *message = find_message(p, frame_bytes, &n_bytes);
+	const uint8_t *message = pkt_icmp_find(p, frame_bytes, &n_bytes);
 	const uint8_t *ip;
 	const uint8_t *udp;
 
@@ -181,7 +189,6 @@ size_t pkt_icmp_write(uint8_t *frame, const struct pkt *about, enum pkt_icmp_rea
 	const uint16_t ip_bytes = (uint16_t)(header_bytes + n_quoted);
 	uint8_t *l3 = frame + about->l2_bytes;
 	uint8_t *message = l3 + pkt_ip_bytes(about->family);
-	uint64_t sum;
 
 	if (!is_single_host(about))
 		return 0;
@@ -194,9 +201,6 @@ size_t pkt_icmp_write(uint8_t *frame, const struct pkt *about, enum pkt_icmp_rea
 		write_ipv6(l3, about, ip_bytes);
 	write_message(message, about->family, reason, mtu_bytes);
 	memcpy(message + ICMP_BYTES, about->l3, n_quoted);
-	sum = csum_sum(message, ICMP_BYTES + n_quoted);
-	if (!ipv4)
-		sum += pseudo_sum_ipv6(l3, ICMP_BYTES + n_quoted);
-	store_u16(message + 2, (uint16_t)~csum_fold(sum));
+	pkt_icmp_finish(l3, message, ICMP_BYTES + n_quoted);
 	return about->l2_bytes + (size_t)ip_bytes;
 }

@@ -1,9 +1,15 @@
-// ICMP errors about the packets of a relay, of both families: reading those that come in, writing
-// those that a relay owes (RFC 792, RFC 4443).
+// ICMP messages; and errors about the packets of a relay, of both families: reading those that come
+// in, writing those that a relay owes (RFC 792, RFC 4443).
 #ifndef PKT_ICMP_H
 #define PKT_ICMP_H
 
 #include "pkt.h"
+
+// The ICMP or ICMPv6 message, checksum right, of a packet that pkt_parse() calls PKT_FOREIGN, where
+// no extension header stands before it; else NULL.
+const uint8_t *pkt_icmp_find(const struct pkt *p, size_t frame_bytes, size_t *n_bytes);
+// Write the checksum of a message of `n_bytes` behind the IP header, which is written already.
+void pkt_icmp_finish(const uint8_t *l3, uint8_t *message, size_t n_bytes);
 
 // What an error says, and of which datagram of ours.
 struct pkt_icmp {

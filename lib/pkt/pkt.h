@@ -115,6 +115,7 @@ static inline struct endpoint pkt_target(const struct pkt *p)
 #include "ends.h"
 #include "fragment.h"
 #include "icmp.h"
+#include "neighbour.h"
 #include "parse.h"
 #include "relay.h"
 

@@ -82,6 +82,7 @@ struct worker_stats {
 	uint64_t n_kernel; // relayed packets whose next hop the kernel must resolve
 	uint64_t n_icmp_relayed; // errors that became Data indications (RFC 8656 §11.5)
 	uint64_t n_icmp_sent; // errors of our own, to clients and peers
+	uint64_t n_neighbours_answered; // ARP and neighbour solicitations that Linux did not hear
 	uint64_t n_bindings; // Binding requests answered here
 	uint64_t n_checksums_finished;
 	uint64_t n_table_full; // entries that found no room

@@ -12,6 +12,7 @@ static void judge_burst(struct worker *w, struct burst *b)
 	relay_burst(w, b); // rewrite in place
 	icmp_burst(w, b); // errors about relayed packets, to their clients
 	binding_burst(w, b); // answer in place
+	neighbour_burst(w, b); // who asks for our MAC while Linux does not hear it
 	punt_burst(w, b); // how urgent; above a budget -> drop
 	flush_burst(w, b); // every item was sent, looped, punted, mirrored or dropped
 }

@@ -71,6 +71,9 @@ static void apply(struct worker *w, const struct msg *msg)
 	case MSG_HOP_SET:
 		w->hops[msg->hop_idx] = msg->hop;
 		break;
+	case MSG_ADDRESS_SET:
+		neighbour_set_address(w, msg);
+		break;
 	case MSG_SEND:
 		w->pub.stats.n_from_control++;
 		transmit_queue(w, msg->port_idx, msg->mbuf);

@@ -17,6 +17,9 @@
 // That a worker sends at most (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f).
 #define ICMP_ERRORS_PER_S 1000
 #define ICMP_BURST_MS 100
+// Who asks for our MACs is answered so often, at most, in Linux's place.
+#define NEIGHBOUR_ANSWERS_PER_S 1000
+#define NEIGHBOUR_BURST_MS 100
 
 // Where a packet stands. Stages move it on; flush ends it.
 enum lane {
@@ -141,6 +144,12 @@ struct reassembly_slot {
 	uint64_t units[(UINT16_MAX + 1) / 8 / 64]; // a bit for 8 bytes that are there
 };
 
+// That Linux has on a port.
+struct port_address {
+	struct ip_addr ip; // FAMILY_NONE: none
+	uint8_t port_idx;
+};
+
 struct worker_port {
 	struct worker_port_config config;
 	uint64_t mac_word; // config.mac as the first bytes of a frame
@@ -172,6 +181,7 @@ struct worker {
 	struct msg_channel *seen;
 	uint32_t n_seen;
 	struct doorbell *doorbell;
+	const struct heartbeat *heartbeat;
 	uint16_t idx;
 	uint16_t n_ports;
 	uint16_t n_burst;
@@ -184,6 +194,8 @@ struct worker {
 	struct probe probe;
 	struct bucket icmp_errors; // that we send
 	struct bucket_rate icmp_rate;
+	struct bucket neighbour_answers;
+	struct bucket_rate neighbour_rate;
 	struct rates rates;
 	struct budget bindings;
 	struct budget challenges;
@@ -202,6 +214,8 @@ struct worker {
 	struct stun_discovery discovery;
 	bool serves_classic;
 	struct externals externals;
+	uint16_t n_addresses; // up to the last that was set
+	struct port_address addresses[MSG_ADDRESSES_MAX];
 	char software[STUN_SOFTWARE_BYTES_MAX + 1]; // empty: no SOFTWARE
 	alignas(CACHE_LINE_BYTES) struct flow_hop hops[FLOW_HOPS_MAX];
 	struct pages own_pages; // this struct lies in
@@ -333,6 +347,7 @@ void lookup6_burst(struct worker *w, struct burst *b);
 void relay_burst(struct worker *w, struct burst *b);
 void icmp_burst(struct worker *w, struct burst *b);
 void binding_burst(struct worker *w, struct burst *b);
+void neighbour_burst(struct worker *w, struct burst *b);
 void punt_burst(struct worker *w, struct burst *b);
 void flush_burst(struct worker *w, struct burst *b);
 
@@ -350,6 +365,8 @@ bool icmp_read(struct worker *w, struct burst_item *item);
 // Tell the sender of a packet why it was dropped, where RFC 8656 §13 wants that and the budget of
 // errors allows.
 void icmp_answer_drop(struct worker *w, const struct burst *b, const struct burst_item *item);
+
+void neighbour_set_address(struct worker *w, const struct msg *msg);
 
 // Around the burst that is timed.
 void probe_begin(struct worker *w);

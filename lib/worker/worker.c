@@ -43,12 +43,15 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	w->seen = config->seen;
 	w->inbox = config->inbox;
 	w->doorbell = config->doorbell;
+	w->heartbeat = config->heartbeat;
 	w->jumbo_pool = config->jumbo_pool;
 	w->frame_pool = config->frame_pool;
 	w->virtual_ms = config->virtual_ms;
 	w->ticks_per_ms = worker_ticks_per_ms(config);
 	w->probe.n_left = PROBE_BURSTS;
 	w->icmp_rate = bucket_rate_of(ICMP_ERRORS_PER_S, ICMP_BURST_MS, w->ticks_per_ms * 1000);
+	w->neighbour_rate =
+		bucket_rate_of(NEIGHBOUR_ANSWERS_PER_S, NEIGHBOUR_BURST_MS, w->ticks_per_ms * 1000);
 	w->random.state = config->seed[0] ^ ((uint64_t)config->idx << 32);
 	trace_init(&w->trace, w->ticks_per_ms, random_next(&w->random));
 	w->next_ip_id = (uint16_t)random_next(&w->random);

@@ -91,6 +91,7 @@ struct worker_config {
 	struct msg_channel *counts;
 	struct msg_channel *seen; // to control, of observed flows; NULL: nothing is
 	struct doorbell *doorbell; // control's
+	const struct heartbeat *heartbeat; // control's; NULL: it never stands still
 };
 
 // What the control core reads while the worker runs.

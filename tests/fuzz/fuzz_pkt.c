@@ -45,6 +45,18 @@ static void relay(struct pkt *p, uint8_t family)
 		pkt_relay_ipv6(p, &origin, &rewrite);
 }
 
+// What becomes of it lies inside its buffer.
+static void answer(struct pkt *p, size_t n)
+{
+	static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0x01};
+	struct pkt_question question;
+
+	if (!pkt_question_parse(&question, p, n))
+		return;
+	pkt_question_answer(p, &question, mac);
+	expect(pkt_frame_bytes(p) <= PKT_ANSWER_FRAME_BYTES_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
@@ -72,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	case PKT_FOREIGN:
 	case PKT_FRAGMENT:
 		pkt_foreign_checksum_finish(&p, n);
+		answer(&p, n);
 		break;
 	default:
 		break;

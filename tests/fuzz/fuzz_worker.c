@@ -29,10 +29,11 @@ static const uint8_t gateway_mac[6] = {0x02, 0, 0, 0, 0, 0xfe};
 static struct port port;
 static struct rte_mempool *pool;
 static struct rte_mempool *jumbo_pool;
-static uint64_t now_ms;
+static uint64_t now_ms = 10000;
 static struct worker *worker;
 static struct msg_channel punts, others, inbox;
 static struct doorbell doorbell = {.fd = -1};
+static struct heartbeat heartbeat; // has stopped: workers answer ARP and neighbour solicitations
 static uint64_t seq;
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
@@ -155,6 +156,7 @@ static void open_worker(void)
 		.others = &others,
 		.inbox = &inbox,
 		.doorbell = &doorbell,
+		.heartbeat = &heartbeat,
 		.virtual_ms = &now_ms,
 		.frame_pool = pool,
 		.jumbo_pool = jumbo_pool,
@@ -165,6 +167,11 @@ static void open_worker(void)
 	must(msg_channel_create(&others, 64, NUMA_NODE_ANY) == 0);
 	must(msg_channel_create(&inbox, 64, NUMA_NODE_ANY) == 0);
 	must(worker_create(&worker, &config) == 0);
+}
+
+static void add_address(uint16_t address_idx, const char *text)
+{
+	tell((struct msg){.kind = MSG_ADDRESS_SET, .address_idx = address_idx, .ip = at(text).ip});
 }
 
 // Of each pair of families one whose peer is outside; two clients who call each other; one whose
@@ -185,6 +192,8 @@ static void open_all(void)
 	memcpy(config.mac, port_mac, sizeof(config.mac));
 	must(port_open(&port, &config, error) == 0);
 	open_worker();
+	add_address(0, SERVICE);
+	add_address(1, SERVICE6);
 	add_hop(1, FLOW_HOP_WIRE);
 	add_hop(2, FLOW_HOP_LOOP);
 	add_hop(3, FLOW_HOP_KERNEL);
@@ -276,15 +285,33 @@ static void check_ipv6(const uint8_t *ip, size_t n)
 	must(memcmp(ip + 8, at(SERVICE6).ip.bytes, IPV6_BYTES) == 0);
 }
 
-// An error about what may not leave, with the start of it.
+// Where our MAC is.
+static void check_arp(const uint8_t *arp, size_t n)
+{
+	must(n == 28 && memcmp(arp, "\x00\x01\x08\x00\x06\x04\x00\x02", 8) == 0);
+	must(memcmp(arp + 8, port_mac, 6) == 0 && load_be32(arp + 14) == 0xc6120002);
+	must(!(arp[18] & 1));
+}
+
+static void check_advertisement(const uint8_t *ip, const uint8_t *message, size_t n_message)
+{
+	must(n_message == 32 && ip[7] == 255);
+	must(memcmp(message + 8, at(SERVICE6).ip.bytes, IPV6_BYTES) == 0);
+	must(message[24] == 2 && message[25] == 1 && memcmp(message + 26, port_mac, 6) == 0);
+}
+
+// An error about what may not leave, with the start of it; or where our MAC is.
 static void check_icmp(const uint8_t *ip, size_t n)
 {
 	const bool ipv4 = ip[0] >> 4 == 4;
 	const size_t n_message = n - (ipv4 ? 20 : 40);
 	const uint8_t *message = ip + (ipv4 ? 20 : 40);
 
-	must(n <= (ipv4 ? 576 : 1280) && n_message >= 8 + 28);
-	must(message[0] == (ipv4 ? 3 : 2) || message[0] == (ipv4 ? 11 : 3));
+	if (!ipv4 && message[0] == 136)
+		check_advertisement(ip, message, n_message);
+	else
+		must(message[0] == (ipv4 ? 3 : 2) || message[0] == (ipv4 ? 11 : 3));
+	must(n <= (ipv4 ? 576 : 1280) && n_message >= (message[0] == 136 ? 32 : 8 + 28));
 	must(sum(message, n_message, ipv4 ? 0 : sum(ip + 8, 32, (uint32_t)(58 + n_message))) ==
 		0xffff);
 }
@@ -298,8 +325,8 @@ static void check_udp(const uint8_t *ip, const uint8_t *udp, size_t udp_bytes)
 		check_stun(udp + 8, udp_bytes - 8);
 }
 
-// What leaves is UDP, whole or a fragment, or an ICMP error, from an address of ours, and holds no
-// byte that was not meant.
+// What leaves is UDP, whole or a fragment, an ICMP error, or where our MAC is, from an address of
+// ours, and holds no byte that was not meant.
 static void check_sent(const struct rte_mbuf *mbuf, const uint8_t secret[SECRET_BYTES])
 {
 	const uint8_t *frame = rte_pktmbuf_mtod(mbuf, const uint8_t *);
@@ -312,6 +339,9 @@ static void check_sent(const struct rte_mbuf *mbuf, const uint8_t secret[SECRET_
 	must(rte_mbuf_check(mbuf, 1, &reason) == 0 && mbuf->nb_segs == 1);
 	must(mbuf->data_len >= 42 && mbuf->data_len <= 1514 && mbuf->pkt_len == mbuf->data_len);
 	must(memcmp(frame + 6, port_mac, 6) == 0);
+	must(memmem(frame, mbuf->data_len, secret, SECRET_BYTES) == NULL);
+	if (load_be16(frame + 12) == 0x0806)
+		return check_arp(frame + 14, mbuf->data_len - 14u);
 	must(ipv4 || load_be16(frame + 12) == 0x86dd);
 	if (ipv4)
 		check_ipv4(frame + 14, mbuf->data_len - 14u);
@@ -322,7 +352,6 @@ static void check_sent(const struct rte_mbuf *mbuf, const uint8_t secret[SECRET_
 	else if (ipv4 ? !(load_be16(frame + 20) & 0x3fff) : protocol != 44)
 		check_udp(frame + 14, udp, udp_bytes);
 	must(protocol == 17 || protocol == (ipv4 ? 1 : 58) || (!ipv4 && protocol == 44));
-	must(memmem(frame, mbuf->data_len, secret, SECRET_BYTES) == NULL);
 }
 
 static void check_balance(void)

@@ -11,7 +11,7 @@ import tempfile
 import time
 
 from freeze import frozen, threads
-from lab import SERVICE, Lab, check, run, test, wait_until
+from lab import SERVICE, SERVICE6, Lab, check, run, test, wait_until
 from relay import PASSWORD, REALM, USER, Relay, configuration, start_relay
 from stunlib import (BINDING, REFRESH, REQUEST, SUCCESS, UDP_TRANSPORT, ALLOCATE, Client, build,
                      channel_data)
@@ -111,33 +111,66 @@ def flood_from_the_kernel(lab, n=N_FLOOD):
                 time.sleep(0.002)
 
 
-def know_the_relay_for_ever(lab):
-    """As routers do that forget a neighbour after hours. Linux asks for it after seconds, and it is
-    Linux, behind the control core, that answers for the relay."""
-    mac = json.loads(lab.run("relay", "ip", "-j", "link", "show", "tp0"))[0]["address"]
+def doubt_the_relay(lab):
+    """Client and peer ask for its MAC every few seconds; Linux, behind the control core, answers."""
     for host in ("client", "peer"):
-        lab.run(host, "ip", "neigh", "replace", SERVICE, "lladdr", mac, "dev", "eth0",
-                "nud", "permanent")
+        for family in ("ipv4", "ipv6"):
+            for name, value in (("base_reachable_time_ms", 1000), ("delay_first_probe_time", 1)):
+                lab.run(host, "sysctl", "-qw", f"net.{family}.neigh.eth0.{name}={value}")
+
+
+def forget_the_relay(lab):
+    for host in ("client", "peer"):
+        for family in ("-4", "-6"):
+            lab.run(host, "ip", family, "neigh", "flush", "dev", "eth0")
+
+
+def is_somebodys(lab, address):
+    return lab.attempt("client", "arping", "-q", "-f", "-w", "2", "-I", "eth0",
+                       address).returncode == 0
+
+
+def relay_mac(lab, host, address):
+    told = json.loads(lab.run(host, "ip", "-j", "neigh", "show", address))
+    return told[0].get("lladdr") if told else None
 
 
 @test(limit_s=120)
 def test_media_flow_while_the_control_core_is_frozen_for_30_s():
-    with Lab() as lab:
+    with Lab(ipv6=True) as lab:
         relay = start_relay(lab)
         start_echo(lab)
         call = Call(lab)
-        know_the_relay_for_ever(lab)
-        call.talk(0.5)
+        with lab.inside("client"):
+            client6 = Client((SERVICE6, 3478), USER, PASSWORD)
+        doubt_the_relay(lab)
+        forget_the_relay(lab)
+        call.talk(1.1)  # statistics are a second old at most
+        mac = relay_mac(lab, "client", SERVICE)
+        for address in ("198.18.0.30", "198.18.0.31"):
+            lab.run("relay", "ip", "addr", "add", f"{address}/24", "dev", "tp0")
+            check(is_somebodys(lab, address), f"Linux does not answer for {address}")
+        lab.run("relay", "ip", "addr", "del", "198.18.0.31/24", "dev", "tp0")
+        check(relay.counters()["neighbours_answered"] == 0, "Linux does not answer itself")
         with frozen(relay.process.pid):
             check(call.client.ask(build(REFRESH), tries=1) is None, "somebody thinks")
-            n = call.talk(30)
-            check(call.client.ask(build(BINDING)), "no Binding answer")
+            n = call.talk(9)
+            for _ in range(7):
+                forget_the_relay(lab)
+                n += call.talk(3)
+                check(call.client.ask(build(BINDING)), "no Binding answer")
+                check(client6.ask(build(BINDING)), "no Binding answer of IPv6")
+            check(is_somebodys(lab, "198.18.0.30"), "nobody answers for an address that came later")
+            check(not is_somebodys(lab, "198.18.0.31"), "an address is claimed that was given up")
+            for host, address in (("client", SERVICE), ("client", SERVICE6), ("peer", SERVICE)):
+                check(relay_mac(lab, host, address) == mac, f"{host} has another MAC of {address}")
         check(n > 300, f"only {n} messages in 30 s")
         relay.process.wait_log(r"warning control\.stood ms=3\d{4}$")
         check(call.refresh() == 0, "no Refresh afterwards")
         call.talk(0.5)
         counters = relay.stop()
         check(counters["control_stalls"] == 1 and counters["clock_steps"] == 0, str(counters))
+        check(counters["neighbours_answered"] >= 7 * 3, str(counters))
 
 
 @test()

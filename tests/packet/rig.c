@@ -58,6 +58,7 @@ static void open_worker(struct rig *rig, const struct rig_options *options, uint
 		.n_relays = N_ELEMENTS(relays),
 		.software = options->software,
 		.virtual_ms = options->virtual_ms,
+		.heartbeat = options->heartbeat,
 		.answers = options->answers,
 		.rates = options->rates,
 		.n_workers = options->n_workers,

@@ -89,6 +89,7 @@ extern const uint8_t rig_gateway_mac[6];
 
 struct rig_options {
 	const uint64_t *virtual_ms; // NULL: the CPU's time
+	const struct heartbeat *heartbeat; // of control; NULL: it never stands still
 	bool with_reassembly;
 	const char *name; // where there is more than one rig at a time
 	uint16_t vlan;
