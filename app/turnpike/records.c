@@ -177,6 +177,12 @@ int records_start(struct records *records)
 	return records && records->spool ? spool_open(records->spool) : 0;
 }
 
+void records_reopen(struct records *records)
+{
+	if (records && records->spool)
+		spool_reopen(records->spool);
+}
+
 void records_close(struct records *records)
 {
 	struct waiting *next;

@@ -26,6 +26,8 @@ struct records_stats {
 int records_open(struct records **out, const struct conf *conf, struct redis *redis);
 // Open the file, if there is to be one. NULL is fine. Returns 0, or why it cannot be opened.
 int records_start(struct records *records);
+// Where the file was moved away, open it again now and let go of the old one. NULL is fine.
+void records_reopen(struct records *records);
 void records_close(struct records *records); // NULL is fine
 // Tells `next` too. NULL records: that alone.
 struct turn_watcher records_watcher(struct records *records, struct turn_watcher next);

@@ -255,6 +255,7 @@ void reload(struct loop *loop, struct reload_result *out)
 	struct conf *conf;
 
 	*out = (struct reload_result){.status = RELOAD_DONE};
+	records_reopen(box->records); // whatever becomes of the rest
 	if (!collect(box)) {
 		out->status = RELOAD_BUSY;
 		snprintf(out->reason, sizeof(out->reason),

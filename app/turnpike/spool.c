@@ -20,6 +20,7 @@ struct spool {
 	pthread_mutex_t mutex; // of all below; held for no longer than a copy takes
 	pthread_cond_t wake;
 	bool stop;
+	bool reopen;
 	char *filling;
 	char *writing; // the thread's
 	size_t n_bytes; // in `filling`
@@ -103,13 +104,14 @@ static void *run(void *argument)
 		const size_t n_bytes = spool->n_bytes;
 		struct spool_stats stats;
 
-		if (n_bytes == 0) {
+		if (n_bytes == 0 && !spool->reopen) {
 			pthread_cond_wait(&spool->wake, &spool->mutex);
 			continue;
 		}
 		spool->filling = spool->writing;
 		spool->writing = full;
 		spool->n_bytes = 0;
+		spool->reopen = false;
 		pthread_mutex_unlock(&spool->mutex);
 		stats = write_lines(spool, n_bytes);
 		pthread_mutex_lock(&spool->mutex);
@@ -185,6 +187,14 @@ void spool_close(struct spool *spool)
 	pthread_mutex_unlock(&spool->mutex);
 	pthread_join(spool->thread, NULL);
 	free_all(spool);
+}
+
+void spool_reopen(struct spool *spool)
+{
+	pthread_mutex_lock(&spool->mutex);
+	spool->reopen = true;
+	pthread_cond_signal(&spool->wake);
+	pthread_mutex_unlock(&spool->mutex);
 }
 
 void spool_put(struct spool *spool, const char *line, size_t n_bytes)

@@ -20,9 +20,11 @@ struct spool_stats {
 
 // Returns 0; -ENOMEM; -EAGAIN where there is no thread to be had.
 int spool_create(struct spool **out, const char *path);
-// Append to the file, made where there is none. It is opened again when it was moved away or
-// removed. Returns 0, or why it cannot be opened.
+// Append to the file, made where there is none. With the next line it is opened again where it was
+// moved away or removed. Returns 0, or why it cannot be opened.
 int spool_open(struct spool *spool);
+// Where it was moved away, open it again now and let go of the old one.
+void spool_reopen(struct spool *spool);
 // Writes what waits, as far as the disk takes it. NULL is fine.
 void spool_close(struct spool *spool);
 // One line; the newline is put behind it.

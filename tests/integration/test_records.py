@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import struct
 import time
 
@@ -26,6 +27,11 @@ def with_records(lab, **records):
 def read(path):
     with open(path, encoding="utf-8") as file:
         return [json.loads(line) for line in file]
+
+
+def open_files(relay):
+    of = f"/proc/{relay.process.pid}/fd"
+    return [os.readlink(f"{of}/{number}") for number in os.listdir(of)]
 
 
 def wait_records(path, n):
@@ -81,8 +87,17 @@ def test_the_file_is_made_anew_and_the_stop_is_an_end():
         os.rename(path, path + ".1")
         live(lab)
         check(len(wait_records(path, 1)) == 1, "one record in the new file")
+        # Whoever turns it over says so, even while the configuration is wrong.
+        os.rename(path, path + ".2")
+        with open(relay.path, "a", encoding="utf-8") as file:
+            file.write("none: such\n")
+        relay.process.popen.send_signal(signal.SIGHUP)
+        relay.process.wait_log("reload.refused")
+        wait_until(lambda: os.path.exists(path), 10, "a file without a record")
+        wait_until(lambda: path + ".2" not in open_files(relay), 10, "nobody has the old one")
+        check(read(path) == [], "no record in it")
         address = live(lab, release=False)
-        relay.stop()
+        check(relay.process.stop() == 0, "no orderly end")
         last = read(path)[-1]
         check(last["client"] == address and last["reason"] == "stopped", f"at the end: {last}")
 

@@ -117,6 +117,23 @@ Test(spool, a_file_that_was_moved_away_is_made_anew)
 	cr_expect_str_eq(content(path), "three\n");
 }
 
+Test(spool, reopens_a_file_that_was_moved_away_without_a_line)
+{
+	cr_assert_eq(open_at(path), 0);
+	put("one");
+	wait_for(1);
+	spool_reopen(spool);
+	cr_assert_eq(rename(path, moved), 0);
+	spool_reopen(spool);
+	for (int i = 0; i < 20000 && access(path, F_OK); i++)
+		usleep(1000);
+	cr_assert_eq(access(path, F_OK), 0);
+	put("two");
+	spool_close(spool);
+	cr_expect_str_eq(content(moved), "one\n");
+	cr_expect_str_eq(content(path), "two\n");
+}
+
 Test(spool, where_it_cannot_be_made_anew_the_old_one_goes_on)
 {
 	cr_assert_eq(open_at(path), 0);
