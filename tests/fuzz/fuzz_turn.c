@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #define STEPS_MAX 48
+#define OPERATES 0xf0 // steps from this one on
 #define SERVICE "192.0.2.15:3478"
+#define SERVICE_PORT 3478
 #define OTHER_SERVICE "192.0.2.15:3500"
 #define OTHER_REALM "other"
 
@@ -31,6 +33,7 @@ static const struct rig_user rest_user = {"1700000600:alice",
 		16}};
 
 static struct rig rig;
+static bool has_other_listener; // else nobody answers there
 
 static uint8_t take(struct input *in)
 {
@@ -116,7 +119,7 @@ static void request(struct input *in)
 	const uint16_t method = methods[take(in) % N_ELEMENTS(methods)];
 	const uint8_t flags = take(in);
 
-	if (flags & FLAG_CHALLENGED)
+	if (flags & FLAG_CHALLENGED && (has_other_listener || rig.service.port == SERVICE_PORT))
 		rig_challenge(&rig);
 	rig_begin(&rig, method);
 	for (int i = flags & FLAG_ATTRS; i > 0; i--)
@@ -170,12 +173,137 @@ static void change_realm(bool is_other)
 	rig.realm = is_other ? OTHER_REALM : "realm";
 }
 
+// What a file that is read again may have other than the first.
+enum change {
+	WITHOUT_REALM = 0x01,
+	WITHOUT_TOKENS = 0x02,
+	WITHOUT_MOBILITY = 0x04,
+	WITHOUT_IPV6 = 0x08,
+	WITHOUT_USER = 0x10,
+	WITH_DENIAL = 0x20,
+	WITHOUT_LISTENER = 0x40, // and without its realm
+	WITH_LITTLE = 0x80,
+};
+
+static const struct turn_rest_secret secrets[] = {{.text = "north"}};
+static const struct ip_range eleven = {{FAMILY_IPV4, {11}}, {FAMILY_IPV4, {11, 255, 255, 255}}};
+
+// What it points at is good until the next one.
+static struct turn_config configure(uint8_t changes)
+{
+	static const struct turn_token_key token_key = {.kid = "user", .key_bytes = 32};
+	static const struct relay_range relays[] = {
+		{{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002, {FAMILY_IPV4, {11, 0, 0, 3}}},
+		{{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, 50000, 50001},
+	};
+	static struct endpoint services[2];
+	static struct turn_realm_config other;
+	struct turn_config config = rig_config();
+
+	services[0] = rig_endpoint(SERVICE);
+	services[1] = rig_endpoint(OTHER_SERVICE);
+	other = (struct turn_realm_config){.name = OTHER_REALM,
+		.services = &services[1],
+		.n_services = 1,
+		.users = config.realm.users,
+		.n_users = config.realm.n_users,
+		.n_allocations_per_user = 1,
+		.peers.allow_private = true};
+	config.more_realms = &other;
+	config.n_more_realms = !(changes & (WITHOUT_REALM | WITHOUT_LISTENER));
+	config.services = services;
+	config.n_services = changes & WITHOUT_LISTENER ? 1 : 2;
+	config.relays = relays;
+	config.n_relays = changes & WITHOUT_IPV6 ? 1 : 2;
+	config.n_allocations_max = 3;
+	config.n_permissions_max = changes & WITH_LITTLE ? 1 : 4;
+	config.n_channels_max = changes & WITH_LITTLE ? 1 : 3;
+	config.new_peers_per_user_s = 5;
+	config.realm.n_allocations_max = 2;
+	config.realm.n_users -= changes & WITHOUT_USER ? 1 : 0;
+	config.realm.peers.deny = &eleven;
+	config.realm.peers.n_deny = changes & WITH_DENIAL ? 1 : 0;
+	config.allows_mobility = !(changes & WITHOUT_MOBILITY);
+	config.serves_classic = true;
+	config.tokens = (struct turn_tokens){
+		"turn.example.org", &token_key, changes & WITHOUT_TOKENS ? 0 : 1};
+	config.discovery.primary = *config.services;
+	config.discovery.alternate = rig_endpoint("192.0.2.16:3479");
+	config.realm.rest_secrets = secrets;
+	config.realm.n_rest_secrets = 1;
+	return config;
+}
+
+static void reload(uint8_t changes)
+{
+	const struct turn_config config = configure(changes);
+
+	if (rig_reconfigure(&rig, &config) == 0)
+		has_other_listener = config.n_services == 2;
+}
+
+static void kick_user(uint8_t which)
+{
+	static const char *const names[] = {NULL, "user", "other", "alice"};
+	const char *name = names[which % 4];
+	struct turn_kick kick = {.name = name, .n_bytes = name ? strlen(name) : 0};
+
+	for (int i = 0; i < 4; i++)
+		rig_kick_user(&rig, &kick);
+}
+
+static void update(uint8_t what)
+{
+	const struct turn_realm_update update = {
+		.rest_secrets = secrets,
+		.n_rest_secrets = what & 1,
+		.n_allocations_per_user = what >> 1 & 3,
+		.deny = &eleven,
+		.n_deny = what >> 3 & 1,
+	};
+
+	if (turn_realm_update(rig.turn, what >> 4 & 1, &update))
+		abort();
+}
+
+// What an operator may do meanwhile.
+static void operate(struct input *in, uint8_t what)
+{
+	switch (what % 8) {
+	case 0:
+		rig_kick(&rig, take(in) % 8u);
+		return;
+	case 1:
+		kick_user(take(in));
+		return;
+	case 2:
+		rig.effects.capacity = TURN_EFFECTS_MAX; // with less it may have no end
+		rig_sweep(&rig);
+		return;
+	case 3:
+		turn_trim(rig.turn);
+		return;
+	case 4:
+		update(take(in));
+		return;
+	default:
+		reload(take(in));
+		return;
+	}
+}
+
 static void step(struct input *in)
 {
 	static const struct rig_user *const users[] = {
 		&rig_user, &rig_other, &rig_nobody, NULL, &rest_user};
 
-	switch (take(in) % 15) {
+	const uint8_t what = take(in);
+
+	if (what >= OPERATES) {
+		operate(in, what);
+		return;
+	}
+	switch (what % 15) {
 	case 0:
 		rig_pass(&rig, take16(in) * 16u);
 		return;
@@ -211,40 +339,9 @@ static void step(struct input *in)
 
 static void open_rig(void)
 {
-	static const struct turn_token_key token_key = {.kid = "user", .key_bytes = 32};
-	static const struct relay_range relays[] = {
-		{{FAMILY_IPV4, {192, 0, 2, 15}}, 50000, 50002, {FAMILY_IPV4, {11, 0, 0, 3}}},
-		{{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, 50000, 50001},
-	};
-	static const struct turn_rest_secret secrets[] = {{.text = "north"}};
-	struct endpoint services[] = {rig_endpoint(SERVICE), rig_endpoint(OTHER_SERVICE)};
-	struct turn_config config = rig_config();
-	const struct turn_realm_config other = {.name = OTHER_REALM,
-		.services = &services[1],
-		.n_services = 1,
-		.users = config.realm.users,
-		.n_users = config.realm.n_users,
-		.n_allocations_per_user = 1,
-		.peers.allow_private = true};
+	const struct turn_config config = configure(0);
 
-	config.more_realms = &other;
-	config.n_more_realms = 1;
-	config.services = services;
-	config.n_services = N_ELEMENTS(services);
-	config.relays = relays;
-	config.n_relays = N_ELEMENTS(relays);
-	config.n_allocations_max = 3;
-	config.n_permissions_max = 4;
-	config.n_channels_max = 3;
-	config.new_peers_per_user_s = 5;
-	config.realm.n_allocations_max = 2;
-	config.allows_mobility = true;
-	config.serves_classic = true;
-	config.tokens = (struct turn_tokens){"turn.example.org", &token_key, 1};
-	config.discovery.primary = *config.services;
-	config.discovery.alternate = rig_endpoint("192.0.2.16:3479");
-	config.realm.rest_secrets = secrets;
-	config.realm.n_rest_secrets = 1;
+	has_other_listener = true;
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
 }
