@@ -29,7 +29,7 @@ static uint64_t seconds_to(uint64_t then_ms)
 	return then_ms > now_ms ? (then_ms - now_ms) / MS_IN_S : 0;
 }
 
-static json_t *allocation_json(const struct turn_allocation_view *view)
+json_t *verb_allocation_json(const struct turn_allocation_view *view)
 {
 	char id[TURN_ID_TEXT_BYTES];
 	json_t *relayed = json_array();
@@ -107,7 +107,7 @@ void verb_allocations(struct admin_call *call, void *context)
 			break;
 		}
 		if (step == TURN_STEP_FOUND && is_wanted(call, &view))
-			admin_say(call, allocation_json(&view));
+			admin_say(call, verb_allocation_json(&view));
 	}
 	*admin_cursor(call) = cursor;
 }
@@ -154,7 +154,7 @@ void verb_allocation_end(struct admin_call *call, void *context)
 		free(question);
 }
 
-static json_t *traffic_json(const struct control_traffic *traffic)
+json_t *verb_traffic_json(const struct control_traffic *traffic)
 {
 	json_t *object = json_object();
 
@@ -196,9 +196,9 @@ static void say_allocation(
 		admin_fail(call, EXIT_DEVICE, "there is no such allocation, or no longer");
 		return;
 	}
-	object = allocation_json(&view);
+	object = verb_allocation_json(&view);
 	if (asked->is_answered)
-		json_object_set_new(object, "traffic", traffic_json(&asked->tally.sum));
+		json_object_set_new(object, "traffic", verb_traffic_json(&asked->tally.sum));
 	json_object_set_new(object, "peers", peers_json(turn, id));
 	admin_say(call, object);
 	admin_done(call);

@@ -11,6 +11,7 @@ static const struct admin_verb verbs[] = {
 	{"realms", verb_realms, NULL},
 	{"allocations", verb_allocations, NULL},
 	{"allocation", verb_allocation, verb_allocation_end},
+	{"talkers", verb_talkers, verb_talkers_end},
 	{"config", verb_config, verb_config_end},
 	{"capture", verb_capture, verb_capture_end},
 	{"kick", verb_kick, verb_kick_end},

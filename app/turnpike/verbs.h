@@ -19,6 +19,8 @@ void verb_realms(struct admin_call *call, void *context);
 void verb_allocations(struct admin_call *call, void *context);
 void verb_allocation(struct admin_call *call, void *context);
 void verb_allocation_end(struct admin_call *call, void *context);
+void verb_talkers(struct admin_call *call, void *context);
+void verb_talkers_end(struct admin_call *call, void *context);
 void verb_config(struct admin_call *call, void *context);
 void verb_config_end(struct admin_call *call, void *context);
 void verb_capture(struct admin_call *call, void *context);
@@ -33,6 +35,8 @@ void verb_log(struct admin_call *call, void *context);
 const char *verb_text(const struct admin_call *call, const char *key);
 // What a user is called, also a REST user without the time in front.
 bool verb_is_user(const struct turn_allocation_view *view, const char *name);
+json_t *verb_allocation_json(const struct turn_allocation_view *view);
+json_t *verb_traffic_json(const struct control_traffic *traffic);
 // For what counts: json_int_t has 63 bits, and no counter comes near.
 void verb_set_count(json_t *object, const char *key, uint64_t value);
 json_t *verb_ip(const struct ip_addr *ip);

@@ -36,7 +36,7 @@ static const struct verb verbs[] = {
 	{"kick", "user NAME [--realm R] | allocation ID",
 		"end allocations now; their user may come again",
 		"  --realm R  of that realm only\n", verb_kick},
-	{"top", "[--interval S] [--rounds N]", "the same, live, as rates",
+	{"top", "[--interval S] [--rounds N]", "the same, live, as rates, and who is busiest",
 		"  --interval S  seconds between two looks: 1..60, default 1\n"
 		"  --rounds N    end after so many; without a terminal default 1\n",
 		verb_top},

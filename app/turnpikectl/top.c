@@ -1,5 +1,6 @@
 // top: two looks at all counters, and what lies between them, as rates.
 #include "ctl.h"
+#include "talkers.h"
 #include "view.h"
 
 #include "base/base.h"
@@ -14,12 +15,15 @@
 // After curses, whose macros are many.
 #define BITS 8
 #define NS_PER_S 1e9
+#define TALKERS_SHOWN 10
 
 struct look {
 	double at_s;
 	json_t *status;
 	json_t *workers;
 	json_t *ports;
+	json_t *talkers;
+	json_t *rates; // of those that were in the last look too
 };
 
 static void look_free(struct look *look)
@@ -27,10 +31,13 @@ static void look_free(struct look *look)
 	json_decref(look->status);
 	json_decref(look->workers);
 	json_decref(look->ports);
+	json_decref(look->talkers);
+	json_decref(look->rates);
 	*look = (struct look){0};
 }
 
-static int look_take(struct ctl *ctl, struct look *out)
+// `before` is zero at first.
+static int look_take(struct ctl *ctl, const struct look *before, struct look *out)
 {
 	struct timespec now;
 	int status;
@@ -43,7 +50,12 @@ static int look_take(struct ctl *ctl, struct look *out)
 		out->ports = ctl_ask(ctl, json_pack("{s:s}", "verb", "ports"), &status);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	out->at_s = (double)now.tv_sec + (double)now.tv_nsec / NS_PER_S;
-	if (!out->ports)
+	if (out->ports)
+		out->talkers =
+			ctl_ask(ctl, talkers_request(before->talkers, before->rates), &status);
+	if (out->talkers)
+		out->rates = talkers_rates(before->talkers, out->talkers);
+	else
 		look_free(out);
 	return status;
 }
@@ -87,36 +99,28 @@ static double drops_of(const json_t *worker)
 	return sum;
 }
 
-static json_t *scaled(double value)
-{
-	char text[16];
-
-	return json_string(view_scaled(value, text));
-}
-
 static json_t *worker_row(const json_t *before, const json_t *after, double seconds)
 {
-	return json_pack("{s:O,s:O,s:f,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "worker",
+	return json_pack("{s:O,s:O,s:f,s:f,s:f,s:f,s:f,s:f,s:f,s:f}", "worker",
 		json_object_get(after, "worker"), "cpu", json_object_get(after, "cpu"), "busy",
-		busy_percent(before, after, seconds), "up",
-		scaled(rate_of(before, after, up, seconds)), "up_bits",
-		scaled(BITS * rate_of(before, after, up_bytes, seconds)), "down",
-		scaled(rate_of(before, after, down, seconds)), "down_bits",
-		scaled(BITS * rate_of(before, after, down_bytes, seconds)), "bindings",
-		scaled(rate(before, after, "bindings", seconds)), "requests",
-		scaled(rate(before, after, "punted", seconds)), "drops",
-		scaled((drops_of(after) - drops_of(before)) / seconds));
+		busy_percent(before, after, seconds), "up", rate_of(before, after, up, seconds),
+		"up_bits", BITS * rate_of(before, after, up_bytes, seconds), "down",
+		rate_of(before, after, down, seconds), "down_bits",
+		BITS * rate_of(before, after, down_bytes, seconds), "bindings",
+		rate(before, after, "bindings", seconds), "requests",
+		rate(before, after, "punted", seconds), "drops",
+		(drops_of(after) - drops_of(before)) / seconds);
 }
 
 static json_t *port_row(const json_t *before, const json_t *after, double seconds)
 {
-	return json_pack("{s:O,s:O,s:o,s:o,s:o,s:o,s:o}", "port", json_object_get(after, "port"),
+	return json_pack("{s:O,s:O,s:f,s:f,s:f,s:f,s:f}", "port", json_object_get(after, "port"),
 		"link", json_object_get(after, "link"), "rx",
-		scaled(rate(before, after, "rx_packets", seconds)), "rx_bits",
-		scaled(BITS * rate(before, after, "rx_bytes", seconds)), "tx",
-		scaled(rate(before, after, "tx_packets", seconds)), "tx_bits",
-		scaled(BITS * rate(before, after, "tx_bytes", seconds)), "missed",
-		scaled(rate(before, after, "rx_missed", seconds)));
+		rate(before, after, "rx_packets", seconds), "rx_bits",
+		BITS * rate(before, after, "rx_bytes", seconds), "tx",
+		rate(before, after, "tx_packets", seconds), "tx_bits",
+		BITS * rate(before, after, "tx_bytes", seconds), "missed",
+		rate(before, after, "rx_missed", seconds));
 }
 
 static json_t *rows_of(const json_t *before, const json_t *after, double seconds,
@@ -180,6 +184,29 @@ static const struct column port_columns[] = {
 	{"missed", "MISSED/s"},
 };
 
+static const struct column talker_columns[] = {
+	{"user", "USER"},
+	{"relayed", "RELAYED"},
+	{"up", "UP pkt/s"},
+	{"up_bits", "bit/s"},
+	{"down", "DOWN pkt/s"},
+	{"down_bits", "bit/s"},
+};
+
+// Those who talk at all.
+static json_t *busiest(const struct look *look)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < TALKERS_SHOWN; i++) {
+		json_t *row = json_array_get(look->rates, i);
+
+		if (talkers_packets(row) > 0)
+			json_array_append(rows, row);
+	}
+	return rows;
+}
+
 static void render_head(
 	FILE *out, const struct look *before, const struct look *after, double seconds)
 {
@@ -213,6 +240,7 @@ static void render(FILE *out, const struct look *before, const struct look *afte
 	json_t *workers = rows_of(before->workers, after->workers, seconds, worker_row);
 	json_t *ports = rows_of(before->ports, after->ports, seconds, port_row);
 	json_t *drops = drop_rates(before, after, seconds);
+	json_t *talkers = busiest(after);
 	char text[16];
 	const char *name;
 	json_t *value;
@@ -221,6 +249,10 @@ static void render(FILE *out, const struct look *before, const struct look *afte
 	view_table(out, workers, worker_columns, N_ELEMENTS(worker_columns));
 	fputc('\n', out);
 	view_table(out, ports, port_columns, N_ELEMENTS(port_columns));
+	if (json_array_size(talkers)) {
+		fputc('\n', out);
+		view_table(out, talkers, talker_columns, N_ELEMENTS(talker_columns));
+	}
 	fputs("\ndrops/s:", out);
 	json_object_foreach(drops, name, value)
 		fprintf(out, "  %s %s", name, view_scaled(json_real_value(value), text));
@@ -228,17 +260,18 @@ static void render(FILE *out, const struct look *before, const struct look *afte
 	json_decref(workers);
 	json_decref(ports);
 	json_decref(drops);
+	json_decref(talkers);
 }
 
 static void render_json(const struct look *before, const struct look *after)
 {
 	const double seconds = after->at_s - before->at_s;
 
-	json_t *all = json_pack("{s:f,s:O,s:o,s:o,s:o}", "seconds", seconds, "status",
+	json_t *all = json_pack("{s:f,s:O,s:o,s:o,s:o,s:o}", "seconds", seconds, "status",
 		json_array_get(after->status, 0), "workers",
 		rows_of(before->workers, after->workers, seconds, worker_row), "ports",
 		rows_of(before->ports, after->ports, seconds, port_row), "drops",
-		drop_rates(before, after, seconds));
+		drop_rates(before, after, seconds), "talkers", busiest(after));
 
 	view_json(all);
 	json_decref(all);
@@ -334,7 +367,7 @@ int verb_top(struct ctl *ctl, int argc, char **argv)
 	int status = take_options(&wish, ctl, argc, argv);
 
 	if (status == EXIT_OK)
-		status = look_take(ctl, &before);
+		status = look_take(ctl, &(struct look){0}, &before);
 	if (status != EXIT_OK)
 		return status;
 	if (wish.on_screen) {
@@ -344,7 +377,7 @@ int verb_top(struct ctl *ctl, int argc, char **argv)
 		curs_set(0);
 	}
 	for (long n = 0; (!wish.n_rounds || n < wish.n_rounds) && rest(&wish); n++) {
-		status = look_take(ctl, &after);
+		status = look_take(ctl, &before, &after);
 		if (status != EXIT_OK)
 			break;
 		show(ctl, &wish, &before, &after);

@@ -74,7 +74,7 @@ const char *view_text(const json_t *value, char *out, size_t n_bytes)
 	else if (json_is_integer(value))
 		snprintf(out, n_bytes, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	else if (json_is_real(value))
-		snprintf(out, n_bytes, "%.3g", json_real_value(value));
+		view_scaled(json_real_value(value), out);
 	else if (json_is_boolean(value))
 		snprintf(out, n_bytes, "%s", json_is_true(value) ? "yes" : "no");
 	else if (json_is_array(value))
@@ -151,14 +151,6 @@ static void print_cell(FILE *out, const char *text, size_t width, bool is_number
 	*n_blanks = COLUMN_GAP + (is_number ? 0 : n_missing);
 }
 
-// Also one with a unit, as view_scaled() makes it.
-static bool is_number(const json_t *value)
-{
-	const char *text = json_string_value(value);
-
-	return json_is_number(value) || (text && strspn(text, "0123456789.kMGT") == strlen(text));
-}
-
 void view_table(FILE *out, const json_t *rows, const struct column *columns, size_t n_columns)
 {
 	size_t widths[COLUMNS_MAX];
@@ -170,7 +162,7 @@ void view_table(FILE *out, const json_t *rows, const struct column *columns, siz
 
 	for (size_t c = 0; c < n_columns; c++) {
 		widths[c] = column_width(rows, &columns[c]);
-		numbers[c] = is_number(view_member(json_array_get(rows, 0), columns[c].key));
+		numbers[c] = json_is_number(view_member(json_array_get(rows, 0), columns[c].key));
 		if (widths[c])
 			print_cell(out, columns[c].title, widths[c], numbers[c], &n_blanks);
 	}
@@ -198,7 +190,7 @@ const char *view_scaled(double value, char out[static 16])
 		unit++;
 	}
 	if (unit == 0)
-		snprintf(out, 16, "%.0f", value);
+		snprintf(out, 16, "%.3g", value);
 	else
 		snprintf(out, 16, "%.*f%c",
 			value < 9.995           ? 2

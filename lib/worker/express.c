@@ -306,6 +306,13 @@ static inline __attribute__((always_inline)) void serve(
 	outcome_close(&outcome, w);
 }
 
+static __attribute__((noinline)) void sample_burst(struct worker *w, const struct express *x)
+{
+	for (unsigned i = 0; i < x->n; i++)
+		if (flow4_key_equal(&x->entries[i]->key, &x->keys[i]))
+			sample(w, &x->entries[i]->to);
+}
+
 // Where frames have a tag, none is plain, and what has none is not of this port.
 static void leave_all(struct burst *b)
 {
@@ -324,6 +331,8 @@ void express_burst(struct worker *w, struct burst *b)
 		rte_prefetch0(rte_pktmbuf_mtod(b->rx[i], void *));
 	find_keys(w, b, &x);
 	flow4_guess_burst(&w->flows4, x.keys, x.n, x.entries);
+	if (is_sampled(w))
+		sample_burst(w, &x);
 	if (w->rates.limited)
 		serve(w, b, &x, true);
 	else

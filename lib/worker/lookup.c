@@ -16,6 +16,13 @@ static void judge(struct burst_item *item)
 		item_drop(item, DROP_NO_PERMISSION);
 }
 
+static void sample_burst(struct worker *w, const struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++)
+		if (1u << b->items[i].lane & LANES_RELAYED)
+			sample(w, b->items[i].flow.to);
+}
+
 void lookup_burst(struct worker *w, struct burst *b)
 {
 	const struct burst_item *end = b->items + b->n;
@@ -29,4 +36,6 @@ void lookup_burst(struct worker *w, struct burst *b)
 		lookup6_burst(w, b);
 	for (struct burst_item *item = b->items; item < end; item++)
 		judge(item);
+	if (is_sampled(w))
+		sample_burst(w, b);
 }

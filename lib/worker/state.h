@@ -289,6 +289,22 @@ static inline void item_leave(struct burst_item *item, const struct flow_hop *ho
 	item->out_port = hop->port_idx;
 }
 
+// A burst that is timed is sampled too.
+static inline bool is_sampled(const struct worker *w)
+{
+	return unlikely(w->probe.n_left == 0);
+}
+
+static inline void sample(struct worker *w, const struct flow_rewrite *to)
+{
+	struct worker_samples *samples = &w->pub.samples;
+	const uint64_t n = atomic_load_explicit(&samples->n, memory_order_relaxed);
+
+	atomic_store_explicit(&samples->allocation_idx[n % WORKER_SAMPLES], to->allocation_idx,
+		memory_order_relaxed);
+	atomic_store_explicit(&samples->n, n + 1, memory_order_release);
+}
+
 // What control looks at of a packet of an observed flow; `data` as it came.
 void observe(
 	struct worker *w, const struct flow_rewrite *to, const uint8_t *data, uint32_t n_bytes);

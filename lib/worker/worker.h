@@ -3,8 +3,8 @@
 // not ours goes to Linux.
 //
 // worker_poll() is the whole of it, one round at a time, so that tests and benches can drive it. A
-// worker owns all it points to and shares no line with another; the control core only reads
-// `stats`, `applied_seq` and what worker_trace() gives.
+// worker owns all it points to and shares no line with another; the control core only reads its
+// struct worker_pub and what worker_trace() gives.
 #ifndef WORKER_H
 #define WORKER_H
 
@@ -25,6 +25,7 @@ struct rte_mempool;
 #define WORKER_PORTS_MAX 8
 #define WORKER_BURST 32
 #define WORKER_BURST_MAX 64
+#define WORKER_SAMPLES 16384
 #define WORKER_REASSEMBLY_SLOTS 64 // datagrams whose fragments are waited for
 #define WORKER_JUMBO_ROOM UINT16_MAX // of a buffer for one of them
 
@@ -94,10 +95,17 @@ struct worker_config {
 	const struct heartbeat *heartbeat; // control's; NULL: it never stands still
 };
 
+// Whose packets came last, of the bursts that are timed: one in 32.
+struct worker_samples {
+	atomic_uint_least64_t n; // that were written; the last WORKER_SAMPLES are still there
+	atomic_uint_least32_t allocation_idx[WORKER_SAMPLES];
+};
+
 // What the control core reads while the worker runs.
 struct worker_pub {
 	alignas(CACHE_LINE_BYTES) struct worker_stats stats;
 	atomic_uint_least64_t applied_seq; // of the last message applied
+	alignas(CACHE_LINE_BYTES) struct worker_samples samples;
 };
 
 struct worker;

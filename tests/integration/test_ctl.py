@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import time
 
 import uclient
 from lab import SERVICE, Lab, check, test, wait_until
@@ -113,6 +114,77 @@ def test_an_operator_sees_what_runs():
         check("BUSY%" in ctl(relay, "top"), "no table")
         relay.stop()
         check(not os.path.exists(relay.config["admin"]["socket"]), "the socket is still there")
+
+
+def talk(clients, seconds):
+    """Each (client, messages a second) of `clients`, and the echo."""
+    begun = time.monotonic()
+    sent = [0] * len(clients)
+    while (passed := time.monotonic() - begun) < seconds:
+        for i, (client, rate) in enumerate(clients):
+            while sent[i] < rate * passed:
+                client.send(channel_data(0x4000, bytes(100)))
+                check(client.receive(), "no echo")
+                sent[i] += 1
+        time.sleep(0.001)
+
+
+def top_while(relay, clients, n_rounds, *options):
+    """What top prints while they talk."""
+    top = subprocess.Popen((CTL, "-s", relay.config["admin"]["socket"], *options, "top", "--rounds",
+                            str(n_rounds)), stdout=subprocess.PIPE, text=True)
+    talk(clients, n_rounds + 0.5)
+    return top.communicate(timeout=20)[0]
+
+
+def talkers_while(relay, clients, n_rounds):
+    """A list for each round."""
+    text = top_while(relay, clients, n_rounds, "--json")
+    return [json.loads(line)["talkers"] for line in text.splitlines()]
+
+
+@test()
+def test_top_names_those_who_talk_most():
+    with Lab() as lab:
+        uclient.start_peer(lab)
+        config = configuration(lab, workers=2)
+        config["auth"]["users"].append({"name": "bob", "password": PASSWORD})
+        relay = start_relay(lab, config)
+        check(rows(relay, "top")[0]["talkers"] == [], "nobody is there")
+        with lab.inside("client"), contextlib.ExitStack() as stack:
+
+            def allocate(user):
+                client = stack.enter_context(Client((SERVICE, 3478), user, PASSWORD))
+                return client, client.allocate()
+
+            (ann, _), (bob, relayed) = allocate(USER), allocate("bob")
+            for client in ann, bob:
+                client.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
+            first, second = talkers_while(relay, ((ann, 20), (bob, 200)), 1)[0]
+            check(first["user"] == "bob" and first["relayed"] == ["%s:%d" % relayed], f"{first}")
+            check(100 < first["up"] < 300 and 100 < first["down"] < 300, f"{first}")
+            check(abs(first["up_bits"] - 800 * first["up"]) < 1, f"{first}")
+            check(abs(first["down_bits"] - 800 * first["down"]) < 1, f"{first}")
+            check(second["user"] == USER and 5 < second["up"] < 40, f"{second}")
+            # Among more than can all be asked, those who talk are found by samples.
+            for _ in range(70):
+                allocate(USER)
+            talk(((bob, 200),), 1)
+            for talkers in talkers_while(relay, ((bob, 200),), 2):
+                check([talker["user"] for talker in talkers] == ["bob"], f"{talkers}")
+                check(100 < talkers[0]["up"] < 300, f"{talkers}")
+            text = top_while(relay, ((bob, 200),), 1)
+            check(re.search(rf"^USER +RELAYED +UP pkt/s .*\nbob +{re.escape('%s:%d' % relayed)} ", text,
+                            re.M), text)
+        for ids in (["x"], [7], ["1"] * 65):
+            with raw(relay) as door:
+                door.sendall(json.dumps({"verb": "talkers", "ids": ids}).encode() + b"\n")
+                check("up to 64 ids" in lines(door, 1)[0]["error"], f"{ids}")
+        for _ in range(50):  # who leaves while the workers are asked
+            with raw(relay) as door:
+                door.sendall(b'{"verb":"talkers"}\n')
+        wait_until(lambda: attempt(relay, "status").returncode == 0, 5, "place, once they have left")
+        relay.stop()
 
 
 @test()

@@ -1,4 +1,5 @@
-// How long bursts stay in the box, and how busy a worker is, in virtual time.
+// How long bursts stay in the box, how busy a worker is, and whose packets it samples, in virtual
+// time.
 #include "rig.h"
 #include "stun/stun.h"
 
@@ -134,6 +135,31 @@ Test(latency, a_burst_that_is_dropped_has_none)
 	burst("198.18.0.2:60000", 2 * TIMED_OF);
 	cr_expect_eq(n_timed(), 0);
 	cr_expect_eq(worker_stats_drops(rig_stats(&rig)), 2 * TIMED_OF);
+}
+
+// By the express lane, by the others, and what nobody has asked for.
+Test(latency, whose_packets_a_timed_burst_has_is_sampled)
+{
+	const struct worker_samples *samples = &worker_public(rig.worker)->samples;
+	const struct datagram media_b = {CLIENT_B, SERVICE, "\x40\x02\0\4data", 8};
+	const struct datagram from_another_port = {"198.18.0.20:7777", RELAYED, "data", 4};
+	const struct frame frames[] = {frame_udp(&from_another_port), frame_udp(&media_b),
+		media(SERVICE), media("198.18.0.2:60000")};
+
+	rig.allocation_idx = 77;
+	rig_allocation(&rig, CLIENT_B, RELAYED_B, PEER, CHANNEL_B);
+	burst(SERVICE, TIMED_OF - 1);
+	cr_expect_eq(samples->n, 0);
+	for (size_t i = 0; i < N_ELEMENTS(frames); i++)
+		rig_receive(&rig, &frames[i]);
+	worker_poll(rig.worker);
+	cr_expect_eq(samples->n, 3);
+	cr_expect_eq(samples->allocation_idx[0], 77);
+	cr_expect_eq(samples->allocation_idx[1], 0);
+	cr_expect_eq(samples->allocation_idx[2], 0);
+	burst(SERVICE, TIMED_OF - 1);
+	cr_expect_eq(samples->n, 3);
+	drain();
 }
 
 Test(latency, busy_time_is_that_of_rounds_that_found_something)
