@@ -126,9 +126,9 @@ static void hold(struct memory *memory, uint32_t owner, int lock_fd)
 {
 	if (lock_fd < 0)
 		return;
-	if (memory->sealed)
+	if (memory->sealed || memory->n_locks == LOCKS_MAX)
 		close(lock_fd);
-	else if (memory->n_locks < LOCKS_MAX)
+	else
 		memory->locks[memory->n_locks++] = (struct held_lock){owner, lock_fd};
 }
 

@@ -120,6 +120,21 @@ bool interface_has_address(int ifindex)
 	return netlink_run(&request, on_address, &search) == 0 && search.found;
 }
 
+// Its name is asked for first: a name that is gone would have the kernel look for a module.
+bool interface_is_running(int ifindex)
+{
+	struct ifreq request = {.ifr_ifindex = ifindex};
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool running;
+
+	if (fd < 0)
+		return false;
+	running = ioctl(fd, SIOCGIFNAME, &request) == 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 &&
+		(request.ifr_flags & IFF_RUNNING);
+	close(fd);
+	return running;
+}
+
 uint32_t interface_count_queues(const char *name)
 {
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};

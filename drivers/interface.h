@@ -22,6 +22,9 @@ int interface_set_mtu(int ifindex, uint32_t mtu_bytes);
 int interface_detach_xdp(int ifindex);
 // True where somebody gave it an IP address; link-local and autoconfigured ones do not count.
 bool interface_has_address(int ifindex);
+// Up and with a carrier. Takes none of the kernel's locks, so it never waits for who changes links;
+// false where the interface is gone.
+bool interface_is_running(int ifindex);
 // Combined channels as ethtool counts them; 1 where the driver does not say.
 uint32_t interface_count_queues(const char *name);
 

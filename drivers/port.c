@@ -326,11 +326,8 @@ void port_close(struct port *port)
 bool port_link_up(const struct port *port)
 {
 	struct rte_eth_link link = {0};
-	struct interface interface;
 
-	if (port->kernel_wire && port->interface[0] &&
-		(interface_read(&interface, port->interface, 0) ||
-			!(interface.flags & IFF_RUNNING)))
+	if (port->kernel_wire && !interface_is_running(port->ifindex))
 		return false;
 	return rte_eth_link_get_nowait(port->eth_id, &link) == 0 &&
 		link.link_status == RTE_ETH_LINK_UP;

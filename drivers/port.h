@@ -54,6 +54,7 @@ struct port {
 	bool keeps_buffers; // some stay with the device even when it is closed
 	bool rx_checksums; // the NIC marks frames whose IPv4 or UDP checksum is wrong
 	char interface[16]; // the Linux interface behind it, or ""
+	int ifindex; // of a kernel wire
 	char device[64]; // the EAL's name of the device
 	int lock_fd; // held while open: one owner for each device
 	struct journal *journal; // what port_close() has to undo

@@ -64,6 +64,7 @@ int wire_claim(struct opening *opening, struct interface *out)
 			"(ip address flush dev %s)",
 			name, name);
 	snprintf(opening->port->interface, sizeof(opening->port->interface), "%s", name);
+	opening->port->ifindex = out->ifindex;
 	// The driver sets IFF_PROMISC later and never takes it back.
 	rc = change_flags(opening, out, IFF_UP | IFF_PROMISC, IFF_UP | IFF_PROMISC);
 	return rc ? rc : change_mtu(opening, out);

@@ -119,9 +119,10 @@ static int open_kernel_side(struct box *box, char error[static BOX_ERROR_BYTES])
 		if (box->kernel6_fd >= 0 || errno == EAFNOSUPPORT)
 			return 0;
 	}
-	snprintf(error, BOX_ERROR_BYTES, "no raw socket: %s (CAP_NET_RAW is needed)",
-		strerror(errno));
-	return exit_status_of(-errno);
+	rc = -errno;
+	snprintf(
+		error, BOX_ERROR_BYTES, "no raw socket: %s (CAP_NET_RAW is needed)", strerror(-rc));
+	return exit_status_of(rc);
 }
 
 struct worker_config box_worker_config(

@@ -104,7 +104,6 @@ static int relay(struct conf *conf, const struct options *options)
 		conf_destroy(conf);
 		return exit_status_of(status);
 	}
-	signal(SIGPIPE, SIG_IGN); // who has hung up is seen by what write() says
 	status = box_open(&box, options->eal_arguments, options->n_eal_arguments, error);
 	if (status)
 		complain(error);
@@ -114,8 +113,8 @@ static int relay(struct conf *conf, const struct options *options)
 	return status;
 }
 
-// What is opened must not take the place of a standard stream that is closed, nor what reads one
-// end us when it goes.
+// What is opened must not take the place of a standard stream that is closed, nor what reads one,
+// or any socket of ours, end us when it goes: what write() says is enough.
 static void hold_streams(void)
 {
 	int fd;

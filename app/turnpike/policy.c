@@ -130,7 +130,7 @@ static int make_realms(struct policy *p, const struct conf *conf)
 	return rc;
 }
 
-static uint8_t port_of(const struct conf *conf, const struct ip_addr *ip)
+uint8_t policy_port_of(const struct conf *conf, const struct ip_addr *ip)
 {
 	for (size_t i = 0; i < conf->n_ports; i++)
 		for (size_t k = 0; k < conf->ports[i].n_addresses; k++)
@@ -144,7 +144,7 @@ static void make_relays(struct policy *p, const struct conf *conf)
 	for (size_t i = 0; i < conf->n_relay; i++)
 		p->relays[i] = (struct control_relay){
 			.ip = conf->relay[i].ip,
-			.port_idx = port_of(conf, &conf->relay[i].ip),
+			.port_idx = policy_port_of(conf, &conf->relay[i].ip),
 		};
 }
 

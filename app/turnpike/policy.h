@@ -42,6 +42,8 @@ struct policy {
 int policy_make(struct policy *out, const struct conf *conf, const struct port *ports);
 void policy_free(struct policy *policy);
 
+// Which port has that address.
+uint8_t policy_port_of(const struct conf *conf, const struct ip_addr *ip);
 struct control_answers policy_answers(const struct conf *conf);
 
 #endif

@@ -51,15 +51,6 @@ static void step_free(struct step *step)
 	free(step->control_relays);
 }
 
-static uint8_t port_of(const struct conf *conf, const struct ip_addr *ip)
-{
-	for (size_t i = 0; i < conf->n_ports; i++)
-		for (size_t k = 0; k < conf->ports[i].n_addresses; k++)
-			if (ip_equal(&conf->ports[i].addresses[k].ip, ip))
-				return (uint8_t)i;
-	return 0;
-}
-
 // What must be served: what is configured, and what is closed and still in use.
 static int list_places(struct step *step)
 {
@@ -80,7 +71,7 @@ static int list_places(struct step *step)
 		n_relays++;
 	for (size_t i = 0; i < n_relays; i++)
 		step->control_relays[i] = (struct control_relay){
-			step->relays[i].ip, port_of(step->conf, &step->relays[i].ip)};
+			step->relays[i].ip, policy_port_of(step->conf, &step->relays[i].ip)};
 	step->worker.services = step->services;
 	step->worker.n_services = n_services;
 	step->worker.relays = step->relays;

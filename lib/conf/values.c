@@ -289,7 +289,6 @@ static int take_realms(struct conf *conf, struct raw *raw, struct source *source
 	return 0;
 }
 
-// As many allocations as there are relayed ports, where that is less than the usual default.
 static void take_answers(struct conf_answers *answers, const struct raw_answers *raw)
 {
 	answers->bindings_per_source =
@@ -313,6 +312,7 @@ static void take_rates(struct conf_rates *rates, const struct raw_rates *raw)
 	rates->burst_ms = values_number(raw->burst_ms, "burst-ms");
 }
 
+// As many allocations as there are relayed ports, where that is less than the usual default.
 static int take_limits(struct conf *conf, struct raw *raw, struct source *source)
 {
 	const struct place limits = {NULL, "limits", 0};

@@ -5,8 +5,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-// The ring lies in our own memory, on the consumer's node, so that it works before and without the
-// EAL.
 struct msg msg_flow_insert(const struct flow_spec *spec)
 {
 	if (flow_spec_is_ipv4(spec))
@@ -36,6 +34,8 @@ struct msg msg_flow_count(const struct flow_spec *spec, uint32_t tally_idx)
 	return msg;
 }
 
+// The ring lies in our own memory, on the consumer's node, so that it works before and without the
+// EAL.
 int msg_channel_create(struct msg_channel *channel, unsigned n_messages, int numa_node)
 {
 	const unsigned n_slots = (unsigned)next_power_of_two(n_messages + 1UL);
