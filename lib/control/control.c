@@ -253,6 +253,11 @@ const struct quality_spreads *control_quality(const struct control *control)
 	return &control->observers.spreads;
 }
 
+uint32_t control_n_entries(const struct control *control)
+{
+	return control->n_entries;
+}
+
 size_t control_n_cooling(const struct control *control)
 {
 	return control->cooling.n;

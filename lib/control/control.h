@@ -179,7 +179,9 @@ bool control_has_applied(const struct control *control, uint64_t seq);
 const struct control_stats *control_stats_get(const struct control *control);
 // Of the observed allocations that have ended.
 const struct quality_spreads *control_quality(const struct control *control);
-// Ports that wait for the workers' removals. For tests.
+// Ports that wait for the workers' removals.
 size_t control_n_cooling(const struct control *control);
+// Entries that each worker holds when it has applied what is on its way. For tests.
+uint32_t control_n_entries(const struct control *control);
 
 #endif

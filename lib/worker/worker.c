@@ -107,3 +107,8 @@ const struct flow_table *worker_flows(const struct worker *worker)
 {
 	return &worker->flows4;
 }
+
+uint32_t worker_n_entries(const struct worker *worker)
+{
+	return worker->flows4.n_entries + worker->flows6.n_entries;
+}

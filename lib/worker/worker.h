@@ -138,7 +138,8 @@ const struct worker_pub *worker_public(const struct worker *worker);
 // What it has dropped of late: for the control core, at any time. Ticks are those of the CPU's
 // counter, unless they are virtual.
 const struct trace *worker_trace(const struct worker *worker);
-// For tests and benches: the table of IPv4, while nobody polls.
+// For tests and benches, while nobody polls: the table of IPv4; entries of both tables.
 const struct flow_table *worker_flows(const struct worker *worker);
+uint32_t worker_n_entries(const struct worker *worker);
 
 #endif

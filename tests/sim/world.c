@@ -360,7 +360,7 @@ uint32_t world_n_entries(const struct world *world)
 	uint32_t n = 0;
 
 	for (size_t i = 0; i < WORLD_WORKERS; i++)
-		n += worker_flows(world->workers[i].worker)->n_entries;
+		n += worker_n_entries(world->workers[i].worker);
 	return n;
 }
 
@@ -386,6 +386,16 @@ static void check_balance(const struct world_worker *own)
 	cr_assert_eq(s->n_counts_lost, 0);
 }
 
+// The control core refuses what tables have no room for by its own count.
+static void check_entries(const struct world *world, const struct world_worker *own)
+{
+	const uint32_t n = worker_n_entries(own->worker);
+	const uint32_t n_wanted = control_n_entries(world->control);
+
+	if (!msg_waiting(&own->inbox))
+		cr_assert_eq(n, n_wanted, "%u entries, and %u by the control core", n, n_wanted);
+}
+
 void world_check(struct world *world)
 {
 	const char *fault = turn_check(world->turn);
@@ -399,7 +409,9 @@ void world_check(struct world *world)
 	cr_assert_eq(stats.n_ports_free + stats.n_ports_used + stats.n_ports_reserved +
 			stats.n_ports_cooling,
 		WORLD_PORTS);
-	for (size_t i = 0; i < WORLD_WORKERS; i++)
+	for (size_t i = 0; i < WORLD_WORKERS; i++) {
+		check_entries(world, &world->workers[i]);
 		check_balance(&world->workers[i]);
+	}
 	cr_assert_geq(rte_mempool_in_use_count(world->pool), n_waiting(world));
 }
