@@ -144,7 +144,7 @@ void check_cpus(struct doctor *doctor)
 	static bool online[CPUS_MAX];
 	static bool isolated[CPUS_MAX];
 	const size_t n_before = json_array_size(doctor->findings);
-	char text[256];
+	char text[4096]; // what sysfs gives at most
 	unsigned n_online = 0;
 
 	if (finding_read(doctor, text, sizeof(text), "/sys/devices/system/cpu/online"))

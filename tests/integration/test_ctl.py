@@ -557,6 +557,10 @@ def test_a_doctor_finds_what_is_wrong_with_a_machine():
         found, status = doctor(relay, {path: text for path, text in GOOD_MACHINE.items()
                                        if "/node" not in path})
         check("numa" not in found, f"{found}")
+        # CPU 2 stands last of many that have no neighbours.
+        many = ",".join(map(str, [*range(101, 1001, 2), 2]))
+        found, _ = doctor(relay, {**GOOD_MACHINE, "sys/devices/system/cpu/isolated": many})
+        check(found["cpu"][0] == "ok", f"{found}")
         found, status = doctor(relay, GOOD_MACHINE, "ice")
         check("driverctl set-override" in found["port"][2] and status == 2, f"{found}")
         relay.config["ports"][0]["addresses"].append("2001:db8:18::2/64")

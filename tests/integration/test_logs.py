@@ -214,6 +214,9 @@ def test_json_tells_the_same_and_users_are_hashed():
         check(USER not in text and "mallory" not in text, "a name is told")
         last = events(relay, "stopped")[0]
         check(last["allocations_created"] == 2 and last["log_lost"] == 0, f"numbers: {last}")
+        with open(f"{TOP}/lib/stats/counters.def", encoding="utf-8") as file:
+            counters = set(re.findall(r'^COUNTER\(\w+, "(\w+)"', file.read(), re.M))
+        check(counters - set(last) == {"busy_ticks"}, f"not told: {counters - set(last)}")
 
 
 @test()
