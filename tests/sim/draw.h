@@ -58,6 +58,10 @@ void draw_learn(struct draw *draw, const struct request *request, const struct a
 bool draw_chance(struct draw *draw, unsigned percent);
 unsigned draw_below(struct draw *draw, unsigned n);
 
+// A list of one range, or of none.
+struct ip_range draw_range(struct draw *draw);
+struct model_rules draw_rules(struct draw *draw);
+
 // The parts that know who asks.
 void draw_open_users(struct draw *draw);
 void draw_login(struct draw *draw, struct request *request);

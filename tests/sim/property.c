@@ -4,7 +4,6 @@
 
 #include "entries.h"
 #include "instance.h"
-#include "users.h"
 #include "wire.h"
 
 #include <criterion/criterion.h>
@@ -226,18 +225,6 @@ static void move(void)
 	must(entries_check(&run.entries, &run.model, own));
 }
 
-static struct ip_range draw_range(void)
-{
-	static const struct ip_range ranges[] = {{{0}, {0}},
-		{{FAMILY_IPV4, {11, 0, 0, 1}}, {FAMILY_IPV4, {11, 0, 0, 2}}},
-		{{FAMILY_IPV4, {11}}, {FAMILY_IPV4, {11, 0, 0, 255}}},
-		{{FAMILY_IPV4, {198, 18}}, {FAMILY_IPV4, {198, 19, 255, 255}}},
-		{{FAMILY_IPV4, {192, 0, 2, 15}}, {FAMILY_IPV4, {192, 0, 2, 16}}},
-		{{FAMILY_IPV6, {0x26}}, {FAMILY_IPV6, {0x26, [15] = 1}}}};
-
-	return ranges[draw_below(&run.draw, N_ELEMENTS(ranges))];
-}
-
 // A source says something else about a realm.
 static void update(void)
 {
@@ -247,8 +234,8 @@ static void update(void)
 
 	realm->source_allocations_max = draw_below(&run.draw, 20);
 	realm->source_allocations_per_user = draw_below(&run.draw, 6);
-	realm->allow[1] = draw_range();
-	realm->deny[1] = draw_range();
+	realm->allow[1] = draw_range(&run.draw);
+	realm->deny[1] = draw_range(&run.draw);
 	update.n_allocations_max = realm->source_allocations_max;
 	update.n_allocations_per_user = realm->source_allocations_per_user;
 	update.n_allow = realm->allow[1].first.family != FAMILY_NONE;
@@ -366,51 +353,6 @@ static void cool_down(void)
 	model_trim(&run.model);
 }
 
-static bool draw_bool(bool usual)
-{
-	return draw_chance(&run.draw, 25) ? !usual : usual;
-}
-
-static void change_realm(struct model_realm *realm, const struct model_realm *usual)
-{
-	realm->offers_sha256 = draw_bool(usual->offers_sha256);
-	realm->has_secrets = draw_bool(usual->has_secrets) && !realm->asks_userhash;
-	realm->allow_private = draw_bool(usual->allow_private);
-	realm->gone_users = draw_below(&run.draw, 1u << USERS_CONFIGURED);
-	if (draw_chance(&run.draw, 50))
-		realm->gone_users = 0;
-	if (draw_chance(&run.draw, 50))
-		realm->allow[0] = draw_range();
-	if (draw_chance(&run.draw, 50))
-		realm->deny[0] = draw_range();
-	realm->dry_run = draw_chance(&run.draw, 50) ? draw_range() : usual->dry_run;
-	if (draw_chance(&run.draw, 30))
-		realm->n_allocations_max = draw_below(&run.draw, 20);
-	if (draw_chance(&run.draw, 30))
-		realm->n_allocations_per_user = draw_below(&run.draw, 6);
-}
-
-static struct model_rules draw_rules(void)
-{
-	const struct model_rules *usual = &run.scenario->rules;
-	struct model_rules rules = run.model.rules;
-
-	rules.n_allocations_max = usual->n_allocations_max - draw_below(&run.draw, 10);
-	rules.n_permissions_max = draw_chance(&run.draw, 50) ? usual->n_permissions_max : 4;
-	rules.n_channels_max = draw_chance(&run.draw, 50) ? usual->n_channels_max : 4;
-	rules.lifetime_s = usual->lifetime_s - draw_below(&run.draw, 30);
-	rules.lifetime_max_s = usual->lifetime_max_s - draw_below(&run.draw, 30);
-	rules.nonce_lifetime_s = usual->nonce_lifetime_s - draw_below(&run.draw, 30);
-	rules.rfc5766_channels = draw_bool(usual->rfc5766_channels);
-	rules.allows_mobility = draw_bool(usual->allows_mobility);
-	rules.takes_tokens = draw_bool(usual->takes_tokens);
-	if (draw_chance(&run.draw, 50))
-		rules.closed_relays = draw_below(&run.draw, (1u << rules.n_relays) - 1);
-	for (size_t i = 0; i < REALMS_MAX; i++)
-		change_realm(&rules.realms[i], &usual->realms[i]);
-	return rules;
-}
-
 // Peers that are denied now may stay for a while.
 static void sweep(void)
 {
@@ -429,7 +371,7 @@ static void sweep(void)
 
 static void reload(void)
 {
-	const struct model_rules rules = draw_rules();
+	const struct model_rules rules = draw_rules(&run.draw);
 
 	model_reload(&run.model, &rules);
 	instance_reload(run.turn, &rules, ++run.n_reloads);
