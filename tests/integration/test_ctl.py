@@ -13,6 +13,7 @@ import tempfile
 import time
 
 import uclient
+from echo import CHANNEL, check_echo, open_channel
 from lab import SERVICE, Lab, check, test, wait_until
 from relay import BINARY, PASSWORD, REALM, SECRET, TOP, USER, Relay, configuration, start_relay
 from test_lifecycle import hugepages
@@ -73,12 +74,8 @@ def try_allocate(client):
 def call(lab, client):
     """An allocation with a channel, and N messages each way."""
     client.allocate()
-    answer = client.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
-    check(answer and answer.kind == SUCCESS, "no channel")
-    for i in range(N):
-        message = channel_data(0x4000, b"message %d" % i)
-        client.send(message)
-        check(client.receive() == message, "no echo")
+    open_channel(lab, client)
+    check_echo(client, N)
 
 
 @test()
@@ -258,7 +255,7 @@ def test_a_drained_relay_keeps_its_calls_and_ends_when_empty():
             text = ctl(relay, "drain", "on", "--exit")
             check("1 allocations of 1, new ones get 508" in text and "daemon ends" in text, text)
             check(try_allocate(late).error == 508, "a new allocation came in")
-            call_goes_on = channel_data(0x4000, b"on it goes")
+            call_goes_on = channel_data(CHANNEL, b"on it goes")
             client.send(call_goes_on)
             check(client.receive() == call_goes_on, "the call is gone")
             check(refresh(client, 600).kind == SUCCESS, "no refresh")
@@ -642,16 +639,13 @@ def test_a_capture_has_both_legs_of_whom_it_is_asked_for():
                 Client((SERVICE, 3478), "bob", PASSWORD) as other:
             for each in (client, other):
                 relayed = each.allocate()
-                each.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
+                open_channel(lab, each)
             by_user = lab.path("user.pcapng")
             capture = start_capture(relay, by_user, "--user", "bob", "--snap", "60")
             check("another capture runs" in attempt(relay, "capture", "-w", "/dev/null").stderr,
                   "two captures at once")
-            for i in range(N):
-                for each in (client, other):
-                    message = channel_data(0x4000, b"message %d" % i)
-                    each.send(message)
-                    check(each.receive() == message, "no echo")
+            for each in (client, other):
+                check_echo(each, N)
             wait_until(lambda: len(frames_of(by_user)) == 4 * N, 10, "four frames a message")
             end_capture(capture)
             own, mine = ("%s:%d" % each.socket.getsockname() for each in (client, other))
@@ -667,7 +661,7 @@ def test_a_capture_has_both_legs_of_whom_it_is_asked_for():
             capture = start_capture(relay, path, "--filter", f"udp and dst host {lab.peer_address}",
                                     "--packets", "7", "--snap", "1500")
             for i in range(N):
-                client.send(channel_data(0x4000, b"once more %d" % i))
+                client.send(channel_data(CHANNEL, b"once more %d" % i))
                 check(client.receive(), "no echo")
             check(capture.wait(10) == 0, "the capture did not end")
             found = frames_of(path, "-X")
@@ -679,7 +673,7 @@ def test_a_capture_has_both_legs_of_whom_it_is_asked_for():
             # Until the daemon has seen that he left, it is his.
             wait_until(lambda: attempt(relay, "capture", "-w", "/dev/full").returncode == 74, 10,
                        "a full disk is told")
-            message = channel_data(0x4000, b"the call goes on")
+            message = channel_data(CHANNEL, b"the call goes on")
             client.send(message)
             check(client.receive() == message, "the call is gone")
         # A filter is compiled where it is asked for, however long that takes.

@@ -8,9 +8,10 @@ import signal
 import time
 
 import uclient
+from echo import check_echo, open_channel
 from lab import SERVICE, Lab, check, run, test
 from relay import BINARY, PASSWORD, TOP, USER, configuration, start_relay, turnpike, yaml_lines
-from stunlib import SUCCESS, Client, channel_data
+from stunlib import Client
 
 N = 200
 USAGE, DEVICE, RESOURCE, PERMISSION, CONFIG = 64, 69, 71, 77, 78
@@ -51,13 +52,8 @@ def check_media(lab):
     """A client sends to a peer that sends everything back."""
     with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
         client.allocate()
-        answer = client.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
-        check(answer and answer.kind == SUCCESS, f"no channel: {answer and answer.error}")
-        for i in range(N):
-            message = channel_data(0x4000, b"message %d" % i)
-            client.send(message)
-            got = client.receive()
-            check(got == message, f"{message} came back as {got}")
+        open_channel(lab, client)
+        check_echo(client, N)
 
 
 def ends_clean(device, sign):

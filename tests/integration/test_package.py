@@ -13,11 +13,12 @@ import shutil
 import threading
 
 import uclient
+from echo import CHANNEL, open_channel
 from freeze import frozen, threads
 from lab import SERVICE, Lab, check, run, test, wait_until
 from package_root import Root
 from relay import PASSWORD, TOP, USER, configuration, yaml_lines
-from stunlib import SUCCESS, Client, channel_data
+from stunlib import Client, channel_data
 
 BUILT = os.environ.get("TURNPIKE_PACKAGES")
 CONFIG = "/etc/turnpike/turnpike.yaml"
@@ -44,14 +45,13 @@ class Call:
         with self.lab.inside("client"):
             self.client = Client((SERVICE, 3478), USER, PASSWORD)
         self.client.allocate()
-        answer = self.client.bind_channel(0x4000, self.lab.peer_address, uclient.PEER_PORT)
-        check(answer and answer.kind == SUCCESS, f"no channel: {answer and answer.error}")
+        open_channel(self.lab, self.client)
         self.thread.start()
         return self
 
     def talk(self):
         while not self.wrong and not self.end.wait(PACE_S):
-            message = channel_data(0x4000, b"message %d" % self.n_back)
+            message = channel_data(CHANNEL, b"message %d" % self.n_back)
             self.client.send(message)
             got = self.client.receive()
             if got == message:

@@ -9,6 +9,7 @@ import time
 
 import uclient
 import web
+from echo import CHANNEL, open_channel
 from lab import CLIENT, SERVICE, Lab, check, test, wait_until
 from redis_server import RedisServer
 from relay import PASSWORD, REALM, USER, configuration, start_relay
@@ -124,13 +125,12 @@ def test_quality_of_an_observed_call():
         uclient.start_peer(lab)
         with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
             client.allocate()
-            done = client.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
-            check(done.error == 0, "no channel")
+            open_channel(lab, client)
             for number in range(60):
                 if number % 20 == 7:
                     continue
                 rtp = struct.pack(">BBHII", 0x80, 0, number, 160 * number, 0x1234) + bytes(160)
-                client.send(channel_data(0x4000, rtp))
+                client.send(channel_data(CHANNEL, rtp))
                 check(client.receive() is not None, f"no echo of {number}")
             samples = web.settled(lab)
             check(samples["turnpike_observed_allocations"] == 1, "it is looked at")

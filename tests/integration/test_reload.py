@@ -8,9 +8,10 @@ import signal
 import time
 
 import uclient
+from echo import CHANNEL, check_echo, open_channel
 from lab import SERVICE, Lab, check, test, wait_until
 from relay import PASSWORD, USER, Relay, configuration
-from stunlib import REFRESH, SUCCESS, Client, channel_data
+from stunlib import REFRESH, Client, channel_data
 from test_load import LOAD, check_all_delivered
 
 N_RELOADS = 1000
@@ -89,17 +90,8 @@ def call(lab, server=(SERVICE, 3478), user=USER):
     with lab.inside("client"):
         client = Client(server, user, PASSWORD)
     client.relayed_port = client.allocate()[1]
-    answer = client.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
-    check(answer and answer.kind == SUCCESS, f"no channel: {answer and answer.error}")
+    open_channel(lab, client)
     return client
-
-
-def check_echo(client, n=20):
-    for i in range(n):
-        message = channel_data(0x4000, b"message %d" % i)
-        client.send(message)
-        got = client.receive()
-        check(got == message, f"{message} came back as {got}")
 
 
 def refresh(client):
@@ -159,14 +151,13 @@ def test_a_denied_peer_hears_no_more():
         must_change(reloader.reload(changed), "peers.deny", "peers.allow")
 
         def is_silent():
-            client.send(channel_data(0x4000, b"is anybody there"))
+            client.send(channel_data(CHANNEL, b"is anybody there"))
             return client.receive(0.2) is None
 
         wait_until(is_silent, 5, "the denied peer is out of reach")
         check(refresh(client) == 0, "the allocation is gone")
         must_change(reloader.reload(config), "peers.deny", "peers.allow")
-        answer = client.bind_channel(0x4000, lab.peer_address, uclient.PEER_PORT)
-        check(answer and answer.kind == SUCCESS, "no channel")
+        open_channel(lab, client)
         check_echo(client)
         relay.stop()
 

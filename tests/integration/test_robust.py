@@ -10,14 +10,14 @@ import socket
 import tempfile
 import time
 
+from echo import CHANNEL, open_channel
 from freeze import frozen, threads
 from lab import SERVICE, SERVICE6, Lab, check, run, test, wait_until
 from relay import PASSWORD, REALM, USER, Relay, configuration, start_relay
-from stunlib import (BINDING, REFRESH, REQUEST, SUCCESS, UDP_TRANSPORT, ALLOCATE, Client, build,
+from stunlib import (BINDING, REFRESH, REQUEST, UDP_TRANSPORT, ALLOCATE, Client, build,
                      channel_data)
 
 ECHO_PORT = 9999
-CHANNEL = 0x4000
 PAGE = 4096
 N_FLOOD = 20000  # frames: more than a worker may be behind
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
@@ -39,8 +39,7 @@ class Call:
         with lab.inside("client"):
             self.client = Client((SERVICE, 3478), user, password)
         self.client.allocate()
-        answer = self.client.bind_channel(CHANNEL, lab.peer_address, ECHO_PORT)
-        check(answer and answer.kind == SUCCESS, f"no channel: {answer and answer.error}")
+        open_channel(lab, self.client, ECHO_PORT)
         self.n = 0
 
     def round_trip(self, timeout_s=1.0):
@@ -191,8 +190,7 @@ def test_a_worker_that_stands_is_named_and_the_other_works_on():
             refused = client.bind_channel(CHANNEL, lab.peer_address, ECHO_PORT)
             check(refused and refused.error == 508, f"not 508 but {refused and refused.error}")
         relay.process.wait_log(r"health\.good sign=workers")
-        answer = client.bind_channel(CHANNEL, lab.peer_address, ECHO_PORT)
-        check(answer and answer.kind == SUCCESS, "no channel afterwards")
+        open_channel(lab, client, ECHO_PORT)
         Call(lab).talk(0.5)
         relay.stop()
 
