@@ -73,7 +73,7 @@ static void add_turn(struct text *text, const struct turn_stats *turn)
 	add(text, "ports_cooling", turn->n_ports_cooling);
 }
 
-// All but ticks: without the clock's rate they say nothing, and they outgrow JSON's numbers in days.
+// All but ticks: they mean nothing without the clock's rate, and outgrow JSON's numbers in days.
 static void add_workers(struct text *text, const struct worker_stats *sum)
 {
 	struct stats_counter counter;
