@@ -87,26 +87,40 @@ static enum stun_code run(struct call *call)
 	}
 }
 
-static void find_allocation(struct call *call)
+static void find_by_tuple(struct call *call)
 {
 	const struct turn_request *request = call->request;
-	const struct stun_attr *ticket = stun_find(request->view, STUN_ATTR_MOBILITY_TICKET);
 
-	// RFC 8016 §3.2.2: the 5-tuple says nothing then.
-	if (request->view->method == STUN_REFRESH && ticket)
-		return mobility_read(call, ticket);
 	call->allocation_idx = clients_find(call->turn, &request->service, &request->client);
 	if (call->allocation_idx == 0) {
 		call->allocation_idx =
 			mobility_find(call->turn, &request->service, &request->client);
 		call->from_pending = call->allocation_idx != 0;
 	}
-	if (call->allocation_idx == 0)
+	if (call->allocation_idx)
+		call->allocation = allocation_at(call->turn, call->allocation_idx);
+}
+
+static void find_allocation(struct call *call)
+{
+	const struct turn_request *request = call->request;
+	const struct stun_attr *ticket = stun_find(request->view, STUN_ATTR_MOBILITY_TICKET);
+	struct realm *realm;
+
+	// RFC 8016 §3.2.2: the 5-tuple says nothing then.
+	if (request->view->method == STUN_REFRESH && ticket)
+		mobility_read(call, ticket);
+	else
+		find_by_tuple(call);
+	if (!call->allocation)
 		return;
-	call->allocation = allocation_at(call->turn, call->allocation_idx);
-	// It stays in the realm where it was made, whomever its listener now asks for.
-	if (!call->allocation->identity->realm->gone)
-		call->realm = call->allocation->identity->realm;
+	// It stays in the realm where it was made, whomever its listener now asks for. A ticket
+	// takes it to no other realm's.
+	realm = call->allocation->identity->realm;
+	if (!realm->gone &&
+		(call->ticket == TICKET_NONE ||
+			endpoint_equal(&call->allocation->service, &request->service)))
+		call->realm = realm;
 }
 
 static void find_unknown(struct call *call)

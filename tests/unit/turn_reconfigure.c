@@ -383,6 +383,37 @@ Test(turn_reconfigure, a_realm_comes_with_its_listener_and_an_allocation_stays_w
 	cr_expect_eq(rig_allocate(&rig), 0);
 }
 
+// RFC 8016: his ticket is asked for by the realm that gave it, where it was given and nowhere else.
+Test(turn_reconfigure, a_client_moves_in_the_realm_where_its_allocation_was_made)
+{
+	config.allows_mobility = true;
+	reopen();
+	rig.service.port = CLOSED;
+	rig_challenge(&rig);
+	rig_begin(&rig, STUN_ALLOCATE);
+	stun_put_u32(&rig.w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+	stun_put_bytes(&rig.w, STUN_ATTR_MOBILITY_TICKET, "", 0);
+	cr_assert_eq(rig_send(&rig), 0);
+	rig_keep_ticket(&rig);
+	config.more_realms = &blue;
+	config.n_more_realms = 1;
+	reconfigure();
+	rig.client.port++;
+	cr_assert_eq(rig_move(&rig), 438);
+	cr_expect_eq(stun_find(&rig.view, STUN_ATTR_REALM)->n_bytes, 5, "realm");
+	rig_learn(&rig);
+	cr_expect_eq(rig_move(&rig), 0);
+	rig_keep_ticket(&rig);
+	rig.client.port++;
+	config.n_more_realms = 0;
+	config.realm.name = "green";
+	config.more_realms = NULL;
+	reconfigure();
+	cr_assert_eq(rig_move(&rig), 438);
+	rig_learn(&rig);
+	cr_expect_eq(rig_move(&rig), 441, "its realm is gone");
+}
+
 Test(turn_reconfigure, a_realm_that_is_gone_ends_with_its_allocations)
 {
 	struct turn_realm_stats stats;

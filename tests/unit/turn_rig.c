@@ -318,19 +318,24 @@ int rig_repeat(struct rig *rig)
 	return read_code(rig);
 }
 
+void rig_learn(struct rig *rig)
+{
+	const struct stun_attr *nonce = stun_find(&rig->view, STUN_ATTR_NONCE);
+
+	must(nonce && nonce->n_bytes <= sizeof(rig->nonce));
+	memcpy(rig->nonce, nonce->value, nonce->n_bytes);
+	rig->nonce_bytes = nonce->n_bytes;
+}
+
 void rig_challenge(struct rig *rig)
 {
 	const struct rig_user *user = rig->user;
-	const struct stun_attr *nonce;
 
 	rig->user = NULL;
 	rig_begin(rig, STUN_ALLOCATE);
 	must(rig_send(rig) == STUN_UNAUTHENTICATED);
 	rig->user = user;
-	nonce = stun_find(&rig->view, STUN_ATTR_NONCE);
-	must(nonce && nonce->n_bytes <= sizeof(rig->nonce));
-	memcpy(rig->nonce, nonce->value, nonce->n_bytes);
-	rig->nonce_bytes = nonce->n_bytes;
+	rig_learn(rig);
 }
 
 int rig_allocate(struct rig *rig)

@@ -88,6 +88,7 @@ int rig_repeat(struct rig *rig); // the same bytes again
 
 // Learn a nonce by an unsigned request, as clients do.
 void rig_challenge(struct rig *rig);
+void rig_learn(struct rig *rig); // the nonce of the last answer
 int rig_allocate(struct rig *rig);
 int rig_refresh(struct rig *rig, int64_t lifetime_s); // negative: no LIFETIME
 int rig_permit(struct rig *rig, const char *peer); // without port
