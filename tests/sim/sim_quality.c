@@ -218,6 +218,20 @@ Test(quality, what_finds_no_room_is_not_taken_for_lost)
 	cr_expect_eq(tallies[0].quality[QUALITY_UP].n_lost, 1, "403 behind 401");
 }
 
+// For each few it may go on sleeping.
+Test(quality, control_is_woken_before_its_ring_is_full)
+{
+	open_share(100);
+	world.one_queue = true;
+	doorbell_announce(&world.doorbell);
+	send_burst(CONTROL_SEEN_MAX / 8);
+	cr_expect(world.doorbell.asleep);
+	send_burst(CONTROL_SEEN_MAX / 4);
+	cr_expect(!world.doorbell.asleep);
+	run();
+	cr_expect_eq(worker_public(world.workers[0].worker)->stats.n_seen_lost, 0);
+}
+
 Test(quality, what_waits_at_the_end_counts)
 {
 	open_share(100);
