@@ -11,6 +11,10 @@ static uint32_t clock_of_type(uint8_t type)
 		return 16000;
 	if (type == 10 || type == 11)
 		return 44100;
+	if (type == 16)
+		return 11025;
+	if (type == 17)
+		return 22050;
 	if (type == 14 || (type >= 25 && type <= 34))
 		return 90000;
 	return type <= 18 ? 8000 : 0;

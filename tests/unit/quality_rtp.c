@@ -128,6 +128,25 @@ Test(quality_rtp, the_clock_of_a_dynamic_type_is_learned)
 	}
 }
 
+Test(quality_rtp, the_clock_of_a_fixed_type_is_known)
+{
+	// RFC 3551 §6; a packet that is on time has no jitter.
+	static const struct {
+		uint8_t type;
+		uint32_t clock_hz;
+	} types[] = {{PCMU, 8000}, {6, 16000}, {9, 8000}, {10, 44100}, {14, 90000}, {16, 11025},
+		{17, 22050}, {18, 8000}, {34, 90000}};
+
+	for (size_t k = 0; k < N_ELEMENTS(types); k++) {
+		quality = (struct quality){0};
+		add(types[k].type, 1, 0, 0);
+		add(types[k].type, 2, types[k].clock_hz, 1000 * MS);
+		cr_expect_eq(get().jitter_max_us, 0, "%u", types[k].type);
+		add(types[k].type, 3, types[k].clock_hz * 2, 2016 * MS);
+		cr_expect_eq(get().jitter_us, 1000, "%u", types[k].type);
+	}
+}
+
 Test(quality_rtp, without_a_clock_there_is_no_jitter)
 {
 	for (uint16_t i = 0; i < 400; i++)
