@@ -33,26 +33,53 @@ static bool has_alternate(const struct conf *conf)
 		conf->alternates[1].ip.family != FAMILY_NONE;
 }
 
-// Returns false where the answer has ended.
+// These return false where the answer has ended.
+
+// 0 where it is not there.
+static bool take_number(struct admin_call *call, const char *key, json_int_t *out)
+{
+	const json_t *value = json_object_get(admin_arguments(call), key);
+
+	*out = json_integer_value(value);
+	if (!value || json_is_integer(value))
+		return true;
+	admin_fail(call, EXIT_USAGE, "%s; allowed: a whole number", key);
+	return false;
+}
+
+static bool take_answer(struct admin_call *call, bool alternate, enum stun_code *out)
+{
+	json_int_t answer;
+
+	if (!take_number(call, "answer", &answer))
+		return false;
+	if (answer == 0)
+		answer = alternate ? STUN_TRY_ALTERNATE : STUN_INSUFFICIENT_CAPACITY;
+	*out = (enum stun_code)answer;
+	if (answer == STUN_TRY_ALTERNATE || answer == STUN_ALLOCATION_QUOTA_REACHED ||
+		answer == STUN_INSUFFICIENT_CAPACITY)
+		return true;
+	admin_fail(call, EXIT_USAGE, "answer %lld; allowed: 300, 486, 508", (long long)answer);
+	return false;
+}
+
 static bool turn_on(struct admin_call *call, struct loop *loop)
 {
-	const json_t *arguments = admin_arguments(call);
-	const json_int_t answer = json_integer_value(json_object_get(arguments, "answer"));
-	const json_int_t deadline_s = json_integer_value(json_object_get(arguments, "deadline_s"));
+	const json_t *exits = json_object_get(admin_arguments(call), "exit");
 	const bool alternate = has_alternate(loop->box->conf);
 	struct drain drain = {
 		.on = true,
-		.exits = json_is_true(json_object_get(arguments, "exit")),
-		.answer = answer    ? (enum stun_code)answer
-			: alternate ? STUN_TRY_ALTERNATE
-				    : STUN_INSUFFICIENT_CAPACITY,
+		.exits = json_is_true(exits),
 		.since_ms = loop_now_ms(),
 	};
+	json_int_t deadline_s;
 	struct turn_stats turn;
 
-	if (drain.answer != STUN_TRY_ALTERNATE && drain.answer != STUN_ALLOCATION_QUOTA_REACHED &&
-		drain.answer != STUN_INSUFFICIENT_CAPACITY) {
-		admin_fail(call, EXIT_USAGE, "answer %d; allowed: 300, 486, 508", (int)answer);
+	if (!take_answer(call, alternate, &drain.answer) ||
+		!take_number(call, "deadline_s", &deadline_s))
+		return false;
+	if (exits && !json_is_boolean(exits)) {
+		admin_fail(call, EXIT_USAGE, "exit; allowed: true, false");
 		return false;
 	}
 	if (drain.answer == STUN_TRY_ALTERNATE && !alternate) {
@@ -88,7 +115,7 @@ void verb_drain(struct admin_call *call, void *context)
 		loop->drain = (struct drain){0};
 		turn_drain(loop->box->turn, STUN_CODE_NONE);
 		log_event(LOG_INFO, "drain.off", "state=running");
-	} else if (set) {
+	} else if (json_object_get(admin_arguments(call), "set")) {
 		admin_fail(call, EXIT_USAGE, "set; allowed: on, off");
 		return;
 	}

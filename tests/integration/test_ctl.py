@@ -351,7 +351,12 @@ def test_nonsense_at_the_door_gets_a_clear_answer():
         for request, error in ((b"hello\n", "JSON"), (b"[1]\n", "another value"),
                                (b"{}\n", "no such verb"), (b'{"verb":"fly"}\n', "no such verb"),
                                (b'{"verb":"status","verb":"x"}\n', "duplicate"),
-                               (b'{"verb":7}\n', "no such verb"), (b"\xff\n", "JSON")):
+                               (b'{"verb":7}\n', "no such verb"), (b"\xff\n", "JSON"),
+                               (b'{"verb":"drain","set":1}\n', "allowed: on, off"),
+                               (b'{"verb":"drain","set":"on","answer":4294967596}\n', "allowed: 300"),
+                               (b'{"verb":"drain","set":"on","answer":"486"}\n', "a whole number"),
+                               (b'{"verb":"drain","set":"on","deadline_s":"9"}\n', "a whole number"),
+                               (b'{"verb":"drain","set":"on","exit":"no"}\n', "true, false")):
             with raw(relay) as door:
                 door.sendall(request)
                 answer = lines(door, 1)[0]
