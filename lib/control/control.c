@@ -191,6 +191,7 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 	for (size_t i = 0; i < control->n_workers; i++)
 		n += take_others(control, i);
 	n += parked_poll(control, time);
+	speaker_look(control, time);
 	expire(control, time);
 	check(control, time);
 	hops_publish_changes(control);

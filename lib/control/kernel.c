@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #define FRAMES_PER_READ 64
+#define SPEAKER_LOOK_MS 500
 
 static bool write_mirror(const struct control_port *port, struct rte_mbuf *mbuf)
 {
@@ -98,6 +99,27 @@ void kernel_packet(struct control *c, const struct msg *msg)
 	rte_pktmbuf_free(msg->mbuf);
 }
 
+// All frames leave by one worker, for they must stay in order. Messages that have waited for it
+// from one look to the next, with none applied, say that it stands still.
+void speaker_look(struct control *c, const struct turn_time *time)
+{
+	struct speaker *s = &c->speaker;
+	const struct control_worker *worker = &c->workers[s->worker_idx];
+	uint64_t applied_seq;
+
+	if (time->now_ms < s->looked_ms + SPEAKER_LOOK_MS)
+		return;
+	applied_seq = atomic_load_explicit(worker->applied_seq, memory_order_relaxed);
+	if (s->had_waiting && applied_seq == s->applied_seq) {
+		s->worker_idx = (s->worker_idx + 1) % c->n_workers;
+		worker = &c->workers[s->worker_idx];
+		applied_seq = atomic_load_explicit(worker->applied_seq, memory_order_relaxed);
+	}
+	s->applied_seq = applied_seq;
+	s->had_waiting = msg_waiting(worker->inbox);
+	s->looked_ms = time->now_ms;
+}
+
 // One frame from the kernel. False where there is none.
 static bool read_frame(struct control *c, uint8_t port_idx)
 {
@@ -123,7 +145,7 @@ static bool read_frame(struct control *c, uint8_t port_idx)
 	}
 	mbuf->data_len = (uint16_t)n_bytes;
 	mbuf->pkt_len = (uint32_t)n_bytes;
-	if (send_mbuf(c, 0, port_idx, mbuf))
+	if (send_mbuf(c, c->speaker.worker_idx, port_idx, mbuf))
 		c->stats.n_mirror_to_wire++;
 	else
 		c->stats.n_mirror_lost++;

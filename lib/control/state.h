@@ -119,6 +119,14 @@ struct addresses {
 	struct route_address told[ROUTE_ADDRESSES_MAX];
 };
 
+// The worker that sends Linux's frames, and how it stood when it was last looked at.
+struct speaker {
+	size_t worker_idx;
+	uint64_t looked_ms;
+	uint64_t applied_seq;
+	bool had_waiting; // messages that it had not applied
+};
+
 struct control {
 	struct turn *turn;
 	struct route *route;
@@ -167,6 +175,7 @@ struct control {
 	struct turn_effect effect_items[TURN_EFFECTS_MAX];
 	bool hop_published[ROUTE_HOPS_MAX];
 	struct addresses addresses;
+	struct speaker speaker;
 	struct control_stats stats;
 };
 
@@ -240,6 +249,8 @@ void parked_add(struct control *c, const struct parked *request);
 unsigned parked_poll(struct control *c, const struct turn_time *time);
 void parked_fini(struct control *c);
 
+// Another worker speaks for Linux where that one stands still.
+void speaker_look(struct control *c, const struct turn_time *time);
 void mirror_frame(struct control *c, const struct msg *msg);
 void kernel_packet(struct control *c, const struct msg *msg);
 
