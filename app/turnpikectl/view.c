@@ -4,8 +4,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistr.h>
+#include <uniwidth.h>
 
 #define VALUE_BYTES 512
+#define CHARACTER_BYTES 4 // at most, escaped or not
 #define COLUMNS_MAX 24
 #define INDENT 2
 #define KEY_COLUMNS 24
@@ -23,7 +26,10 @@ void view_lines(const json_t *array)
 	json_t *value;
 	size_t i;
 
-	json_array_foreach((json_t *)array, i, value) view_json(value);
+	json_array_foreach((json_t *)array, i, value)
+	{
+		view_json(value);
+	}
 }
 
 // Elements in a line, with commas.
@@ -66,11 +72,37 @@ static void object_text(const json_t *object, char *out, size_t n_bytes)
 	}
 }
 
+static bool is_control(ucs4_t character)
+{
+	return character < 0x20 || (character >= 0x7f && character < 0xa0);
+}
+
+// What strangers chose may hold what a terminal obeys.
+static void string_text(const char *text, char *out, size_t n_bytes)
+{
+	const uint8_t *next = (const uint8_t *)text;
+	ucs4_t character;
+	size_t n = 0;
+	int n_next;
+
+	while ((n_next = u8_strmbtouc(&character, next)) > 0 && n + CHARACTER_BYTES < n_bytes) {
+		if (is_control(character)) {
+			snprintf(out + n, CHARACTER_BYTES + 1, "\\x%02x", character & 0xffU);
+			n += CHARACTER_BYTES;
+		} else {
+			memcpy(out + n, next, (size_t)n_next);
+			n += (size_t)n_next;
+		}
+		next += n_next;
+	}
+	out[n] = 0;
+}
+
 const char *view_text(const json_t *value, char *out, size_t n_bytes)
 {
 	out[0] = 0;
 	if (json_is_string(value))
-		snprintf(out, n_bytes, "%s", json_string_value(value));
+		string_text(json_string_value(value), out, n_bytes);
 	else if (json_is_integer(value))
 		snprintf(out, n_bytes, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	else if (json_is_real(value))
@@ -121,6 +153,11 @@ const json_t *view_member(const json_t *object, const char *path)
 	return object;
 }
 
+static size_t width_of(const char *text)
+{
+	return (size_t)u8_strwidth((const uint8_t *)text, "UTF-8");
+}
+
 // 0: no object has it.
 static size_t column_width(const json_t *rows, const struct column *column)
 {
@@ -132,7 +169,7 @@ static size_t column_width(const json_t *rows, const struct column *column)
 	json_array_foreach((json_t *)rows, i, row)
 	{
 		const size_t n =
-			strlen(view_text(view_member(row, column->key), text, sizeof(text)));
+			width_of(view_text(view_member(row, column->key), text, sizeof(text)));
 
 		if (n > width)
 			width = n;
@@ -145,7 +182,7 @@ static size_t column_width(const json_t *rows, const struct column *column)
 // Padding waits for the next cell, so that no line ends in blanks.
 static void print_cell(FILE *out, const char *text, size_t width, bool is_number, size_t *n_blanks)
 {
-	const size_t n_missing = width - strlen(text);
+	const size_t n_missing = width - width_of(text);
 
 	fprintf(out, "%*s%s", (int)(*n_blanks + (is_number ? n_missing : 0)), "", text);
 	*n_blanks = COLUMN_GAP + (is_number ? 0 : n_missing);

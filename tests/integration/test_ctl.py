@@ -455,6 +455,19 @@ def test_lines_of_json_are_passed_on_as_they_are():
 
 
 @test()
+def test_names_that_strangers_chose_do_not_steer_the_terminal():
+    rows_of = [json.dumps({"data": {"realm": "r", "user": user, "client": "c"}}, separators=(",", ":"))
+               for user in ("a\x1b[31m\u009bb\x7f", "\u00e9t\u00e9")]
+    answer = "\n".join((*rows_of, '{"done":true}\n')).encode()
+    _, table, _ = ask_impostor(answer, "show", "allocations")
+    shown = r"a\x1b[31m\x9bb\x7f"
+    check(table.splitlines()[1:] == [f"r      {shown}  c",
+                                     "r      " + "\u00e9t\u00e9".ljust(len(shown)) + "  c"], table)
+    _, text, _ = ask_impostor(answer, "show", "allocation", "1")
+    check(shown in text and "\x1b" not in text, text)
+
+
+@test()
 def test_the_socket_is_for_its_owner_and_group_and_for_one_relay():
     with Lab() as lab:
         relay = Relay(lab)
