@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +34,9 @@ struct wish {
 
 static bool take_number(json_t *request, const char *key, const char *text)
 {
-	char *end;
-	const long number = strtol(text, &end, 10);
+	long number;
 
-	return end != text && *end == 0 && number > 0 &&
+	return ctl_take_number(&number, text, LONG_MAX) &&
 		json_object_set_new(request, key, json_integer(number)) == 0;
 }
 

@@ -36,7 +36,6 @@ static int take_options(struct wish *wish, int argc, char **argv)
 		{"lifetime", required_argument, NULL, OPTION_LIFETIME},
 		{0},
 	};
-	char *end;
 	int option;
 
 	*wish = (struct wish){.lifetime_s = LIFETIME_S};
@@ -49,9 +48,7 @@ static int take_options(struct wish *wish, int argc, char **argv)
 			wish->user = optarg;
 			break;
 		case OPTION_LIFETIME:
-			wish->lifetime_s = strtol(optarg, &end, 10);
-			if (end == optarg || *end || wish->lifetime_s < 1 ||
-				wish->lifetime_s > LIFETIME_S_MAX)
+			if (!ctl_take_number(&wish->lifetime_s, optarg, LIFETIME_S_MAX))
 				return ctl_usage("credential", "--lifetime %s; allowed: 1..%d",
 					optarg, LIFETIME_S_MAX);
 			break;

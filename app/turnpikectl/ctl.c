@@ -21,6 +21,15 @@ int ctl_usage(const char *verb, const char *format, ...)
 	return EXIT_USAGE;
 }
 
+bool ctl_take_number(long *out, const char *text, long max)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtol(text, &end, 10);
+	return end != text && *end == 0 && errno == 0 && *out > 0 && *out <= max;
+}
+
 static int connect_daemon(struct ctl *ctl)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -67,18 +76,15 @@ static int send_request(struct ctl *ctl, json_t *request)
 	return status;
 }
 
-// How the last line of an answer, or NULL where it did not come, lets it end.
-static int take_end(const json_t *line)
+// How the line that ends an answer, or begins a stream, lets it end: NULL where none came.
+static int take_end(const json_t *line, const char *good)
 {
 	const char *error = json_string_value(json_object_get(line, "error"));
 
-	if (!line)
-		error = "the daemon has gone";
-	if (error)
-		fprintf(stderr, "turnpikectl: %s\n", error);
-	if (!line)
-		return EXIT_UNAVAILABLE;
-	return error ? (int)json_integer_value(json_object_get(line, "status")) : EXIT_OK;
+	if (json_object_get(line, good))
+		return EXIT_OK;
+	fprintf(stderr, "turnpikectl: %s\n", error ? error : "the daemon has gone");
+	return error ? (int)json_integer_value(json_object_get(line, "status")) : EXIT_UNAVAILABLE;
 }
 
 // A line of data as the daemon writes it is the value between these.
@@ -110,7 +116,7 @@ static int converse(struct ctl *ctl, json_t *request,
 	if (n > 0)
 		last = json_loadb(line, (size_t)n, 0, NULL);
 	free(line);
-	status = take_end(last);
+	status = take_end(last, "done");
 	json_decref(last);
 	return status;
 }
@@ -171,8 +177,7 @@ int ctl_ask_stream(struct ctl *ctl, json_t *request)
 	if (status != EXIT_OK)
 		return status;
 	line = read_first_line(ctl);
-	if (!json_object_get(line, "stream"))
-		status = take_end(line);
+	status = take_end(line, "stream");
 	json_decref(line);
 	return status;
 }

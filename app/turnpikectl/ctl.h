@@ -52,6 +52,9 @@ int verb_key(struct ctl *ctl, int argc, char **argv);
 // A line on standard error that sends to the help of the verb. Returns EXIT_USAGE.
 int ctl_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+// An argument that is a whole number of 1..max.
+bool ctl_take_number(long *out, const char *text, long max);
+
 // Ask the daemon. Each takes over `request`, and returns or gives the status of the answer; what
 // went wrong has been said on standard error. All values of the answer, in an array that the caller
 // frees; NULL on failure:

@@ -16,9 +16,12 @@ static void check_health(struct doctor *doctor, const json_t *status)
 	const char *name;
 	json_t *sign;
 
-	json_object_foreach(json_object_get(status, "health"), name,
-		sign) if (strcmp(json_string_value(sign), "good") != 0) finding_add(doctor,
-		SEVERITY_ERROR, "health", NULL, "%s: %s", name, json_string_value(sign));
+	json_object_foreach(json_object_get(status, "health"), name, sign)
+	{
+		if (strcmp(json_string_value(sign), "good") != 0)
+			finding_add(doctor, SEVERITY_ERROR, "health", NULL, "%s: %s", name,
+				json_string_value(sign));
+	}
 	if (n_all && n_used * 100 / n_all >= BUFFERS_USED_PERCENT)
 		finding_add(doctor, SEVERITY_WARNING, "buffers", "raise memory.mbufs",
 			"%lld of %lld packet buffers are in use", (long long)n_used,
@@ -31,12 +34,18 @@ static void check_counters(struct doctor *doctor, const json_t *ports)
 	json_t *port;
 	size_t i;
 
-	json_array_foreach((json_t *)ports, i,
-		port) for (size_t k = 0; k < N_ELEMENTS(keys);
-			   k++) if (json_integer_value(json_object_get(port, keys[k])))
-		finding_add(doctor, SEVERITY_WARNING, "port", NULL, "%s: %s is %lld",
-			json_string_value(json_object_get(port, "port")), keys[k],
-			(long long)json_integer_value(json_object_get(port, keys[k])));
+	json_array_foreach((json_t *)ports, i, port)
+	{
+		const char *name = json_string_value(json_object_get(port, "port"));
+
+		for (size_t k = 0; k < N_ELEMENTS(keys); k++) {
+			const json_int_t n = json_integer_value(json_object_get(port, keys[k]));
+
+			if (n)
+				finding_add(doctor, SEVERITY_WARNING, "port", NULL,
+					"%s: %s is %lld", name, keys[k], (long long)n);
+		}
+	}
 }
 
 // Does the NIC give all workers their share?

@@ -3,7 +3,7 @@
 #include "view.h"
 
 #include <getopt.h>
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,14 +14,6 @@ struct wish {
 	bool exits;
 	bool waits;
 };
-
-static bool take_number(long *out, const char *text)
-{
-	char *end;
-
-	*out = strtol(text, &end, 10);
-	return end != text && *end == 0 && *out > 0;
-}
 
 enum { OPTION_ANSWER = 256, OPTION_DEADLINE, OPTION_EXIT, OPTION_WAIT };
 
@@ -37,9 +29,10 @@ static int take_options(struct wish *wish, int argc, char **argv)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == OPTION_ANSWER && !take_number(&wish->answer, optarg))
+		if (option == OPTION_ANSWER && !ctl_take_number(&wish->answer, optarg, LONG_MAX))
 			return ctl_usage("drain", "--answer %s; allowed: 300, 486, 508", optarg);
-		if (option == OPTION_DEADLINE && !take_number(&wish->deadline_s, optarg))
+		if (option == OPTION_DEADLINE &&
+			!ctl_take_number(&wish->deadline_s, optarg, LONG_MAX))
 			return ctl_usage("drain", "--deadline %s; allowed: seconds", optarg);
 		wish->exits |= option == OPTION_EXIT;
 		wish->waits |= option == OPTION_WAIT;

@@ -118,7 +118,10 @@ static int find_tags(struct ctl *ctl, bool *are_there)
 	size_t i;
 
 	*are_there = false;
-	json_array_foreach(ports, i, port) *are_there |= json_object_get(port, "vlan") != NULL;
+	json_array_foreach(ports, i, port)
+	{
+		*are_there |= json_object_get(port, "vlan") != NULL;
+	}
 	json_decref(ports);
 	return status;
 }

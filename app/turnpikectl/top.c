@@ -94,8 +94,10 @@ static double drops_of(const json_t *worker)
 	json_t *value;
 	double sum = 0;
 
-	json_object_foreach(json_object_get(worker, "drops"), name, value) sum +=
-		(double)json_integer_value(value);
+	json_object_foreach(json_object_get(worker, "drops"), name, value)
+	{
+		sum += (double)json_integer_value(value);
+	}
 	return sum;
 }
 
@@ -216,9 +218,14 @@ static void render_head(
 	const char *name;
 	json_t *sign;
 
-	json_object_foreach(json_object_get(status, "health"), name,
-		sign) if (strcmp(json_string_value(sign), "good") != 0) snprintf(bad + strlen(bad),
-		sizeof(bad) - strlen(bad), "  %s: %s", name, json_string_value(sign));
+	json_object_foreach(json_object_get(status, "health"), name, sign)
+	{
+		const size_t n = strlen(bad);
+
+		if (strcmp(json_string_value(sign), "good") != 0)
+			snprintf(bad + n, sizeof(bad) - n, "  %s: %s", name,
+				json_string_value(sign));
+	}
 	fprintf(out, "turnpike %s  %s  up %.0f s  %s%s\n",
 		json_string_value(json_object_get(status, "version")),
 		json_string_value(json_object_get(status, "state")), count(status, "uptime_s"),
@@ -325,14 +332,6 @@ static bool rest(const struct wish *wish)
 	return key != 'q' && key != 'Q' && key != '\x1b';
 }
 
-static bool take_number(long *out, const char *text, long max)
-{
-	char *end;
-
-	*out = strtol(text, &end, 10);
-	return end != text && *end == 0 && *out > 0 && *out <= max;
-}
-
 static int take_options(struct wish *wish, const struct ctl *ctl, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -344,9 +343,9 @@ static int take_options(struct wish *wish, const struct ctl *ctl, int argc, char
 
 	*wish = (struct wish){.interval_s = 1};
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'i' && !take_number(&wish->interval_s, optarg, 60))
+		if (option == 'i' && !ctl_take_number(&wish->interval_s, optarg, 60))
 			return ctl_usage("top", "--interval %s; allowed: 1..60", optarg);
-		if (option == 'n' && !take_number(&wish->n_rounds, optarg, 1000000))
+		if (option == 'n' && !ctl_take_number(&wish->n_rounds, optarg, 1000000))
 			return ctl_usage("top", "--rounds %s; allowed: 1..1000000", optarg);
 		if (option == '?')
 			return ctl_usage("top", "no such option");
@@ -384,8 +383,11 @@ int verb_top(struct ctl *ctl, int argc, char **argv)
 		look_free(&before);
 		before = after;
 	}
-	if (wish.on_screen)
+	if (wish.on_screen) {
 		endwin();
+		if (status != EXIT_OK) // what was said of it went with the screen
+			fputs("turnpikectl: the daemon does not answer any more\n", stderr);
+	}
 	look_free(&before);
 	return status;
 }

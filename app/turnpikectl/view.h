@@ -18,7 +18,8 @@ void view_lines(const json_t *array);
 void view_object(const json_t *object);
 // A line of titles and one for each object of the array; columns that no object has are left out.
 void view_table(FILE *out, const json_t *rows, const struct column *columns, size_t n_columns);
-// The text of a value, whatever it is, without control characters; "" for NULL. `n_bytes` of at least 32.
+// The text of a value, whatever it is, without control characters; "" for NULL. `n_bytes` of at
+// least 32.
 const char *view_text(const json_t *value, char *out, size_t n_bytes);
 // A member, by a path with dots; NULL where it is not there.
 const json_t *view_member(const json_t *object, const char *path);

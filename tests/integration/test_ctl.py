@@ -446,7 +446,8 @@ def test_lines_of_json_are_passed_on_as_they_are():
     printed = line.decode() + "\n2\n"
     check(ask_impostor(answer + done, "--json", "show", "allocations") == (0, printed, ""), "printed")
     for end, status, words in ((b'{"error":"no","status":71}\n', 71, "no"), (b"", UNAVAILABLE, "gone"),
-                               (b'{"data":1', UNAVAILABLE, "gone"), (b"x\n", UNAVAILABLE, "gone")):
+                               (b'{"data":1', UNAVAILABLE, "gone"), (b"{}\n", UNAVAILABLE, "gone"),
+                               (b"x\n", UNAVAILABLE, "gone")):
         code, output, error = ask_impostor(answer + end, "--json", "show", "config")
         check(code == status and output == printed and words in error, f"{end}: {code} {output} {error}")
         code, output, error = ask_impostor(answer + end, "show", "config")
