@@ -139,6 +139,7 @@ def check_nobody_gets_in(root, service):
     check(done.returncode == UNUSABLE and "nobody could log in" in done.stdout, done.stdout)
     told = root.run("cat", CONFIG)
     check("\nuser: turnpike\n" in told, "the service would stay root")
+    check("\n  allow:" not in told, "the lab's network is open to all who log in")
     check(root.attempt("systemctl", "start", "turnpike").returncode != 0, "it starts without users")
     service.wait_journal(3, "nobody could log in")
     wait_until(lambda: service.show("ActiveState") == "failed", 10, "it has failed")
