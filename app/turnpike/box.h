@@ -13,6 +13,7 @@
 #include "records.h"
 #include "redis/redis.h"
 #include "route/route.h"
+#include "trail.h"
 #include "turn/turn.h"
 #include "worker/worker.h"
 
@@ -49,6 +50,7 @@ struct box {
 	struct records *records; // NULL: none are written
 	struct turn *turn;
 	struct events events;
+	struct trail trail;
 	struct doorbell doorbell;
 	struct heartbeat heartbeat; // of the control core
 	struct box_worker workers[CONF_WORKERS_MAX];

@@ -95,7 +95,7 @@ static void on_event(void *context, const struct turn_event *event)
 	}
 }
 
-static const char *method_name(uint16_t method)
+const char *events_method_name(uint16_t method)
 {
 	switch (method) {
 	case STUN_BINDING:
@@ -154,7 +154,7 @@ static void log_verdict(struct log_site *site, enum log_level level, const char 
 		log_put(level, event, "%s method=%s code=%d%s",
 			format_who(who, verdict->realm, verdict->user, verdict->user_bytes,
 				&verdict->request->client),
-			method_name(verdict->request->view->method), verdict->code,
+			events_method_name(verdict->request->view->method), verdict->code,
 			format_peer(peer, verdict));
 }
 

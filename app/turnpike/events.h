@@ -20,5 +20,6 @@ struct events {
 
 // `events`, zeroed, is told: it must outlive what watches with it.
 struct turn_watcher events_watcher(struct events *events);
+const char *events_method_name(uint16_t method); // "Allocate", "other"
 
 #endif

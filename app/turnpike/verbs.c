@@ -18,6 +18,7 @@ static const struct admin_verb verbs[] = {
 	{"drain", verb_drain, NULL},
 	{"log", verb_log, NULL},
 	{"reload", verb_reload, NULL},
+	{"trace", verb_trace, verb_trace_end},
 };
 
 int verbs_open(struct loop *loop)

@@ -30,6 +30,8 @@ void verb_kick_end(struct admin_call *call, void *context);
 void verb_reload(struct admin_call *call, void *context);
 void verb_drain(struct admin_call *call, void *context);
 void verb_log(struct admin_call *call, void *context);
+void verb_trace(struct admin_call *call, void *context);
+void verb_trace_end(struct admin_call *call, void *context);
 
 // An argument that is a text, or NULL.
 const char *verb_text(const struct admin_call *call, const char *key);

@@ -44,6 +44,7 @@ int verb_kick(struct ctl *ctl, int argc, char **argv);
 int verb_top(struct ctl *ctl, int argc, char **argv);
 int verb_drain(struct ctl *ctl, int argc, char **argv);
 int verb_reload(struct ctl *ctl, int argc, char **argv);
+int verb_trace(struct ctl *ctl, int argc, char **argv);
 int verb_log(struct ctl *ctl, int argc, char **argv);
 int verb_credential(struct ctl *ctl, int argc, char **argv);
 int verb_doctor(struct ctl *ctl, int argc, char **argv);

@@ -33,6 +33,12 @@ static const struct verb verbs[] = {
 		"  --packets N       end after so many\n"
 		"  --seconds N       end after so long: 1..86400\n",
 		verb_capture},
+	{"trace", "ADDRESS [--follow]",
+		"what was dropped, refused and granted of late for that address, newest last",
+		"  ADDRESS       of a client or a peer, with or without a port: 203.0.113.7,\n"
+		"                203.0.113.7:4000, 2001:db8::7, [2001:db8::7]:4000\n"
+		"  -f, --follow  go on with what comes, until a signal\n",
+		verb_trace},
 	{"kick", "user NAME [--realm R] | allocation ID",
 		"end allocations now; their user may come again",
 		"  --realm R  of that realm only\n", verb_kick},

@@ -254,6 +254,7 @@ void stun_put_address(struct stun_writer *w, uint16_t type, const struct endpoin
 void stun_put_xor_address(struct stun_writer *w, uint16_t type, const struct endpoint *endpoint);
 // ERROR-CODE with the RFC's reason phrase, or an empty one (less to amplify).
 void stun_put_error(struct stun_writer *w, enum stun_code code, bool with_reason);
+const char *stun_reason_phrase(enum stun_code code); // "Forbidden"; of none empty
 void stun_put_unknown(struct stun_writer *w, const uint16_t *types, size_t n_types);
 void stun_put_fingerprint(struct stun_writer *w);
 // Bytes of the finished message, or 0 after an overflow.

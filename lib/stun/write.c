@@ -132,7 +132,7 @@ void stun_put_mapped(struct stun_writer *w, enum family family, const uint8_t *i
 	w->n_bytes = STUN_HEADER_BYTES + STUN_ATTR_HEADER_BYTES + value_bytes;
 }
 
-static const char *reason_phrase(enum stun_code code)
+const char *stun_reason_phrase(enum stun_code code)
 {
 	switch (code) {
 	case STUN_TRY_ALTERNATE:
@@ -179,7 +179,7 @@ static const char *reason_phrase(enum stun_code code)
 
 void stun_put_error(struct stun_writer *w, enum stun_code code, bool with_reason)
 {
-	const char *reason = with_reason ? reason_phrase(code) : "";
+	const char *reason = with_reason ? stun_reason_phrase(code) : "";
 	const size_t reason_bytes = strlen(reason);
 	uint8_t *out = reserve(w, STUN_ATTR_ERROR_CODE, 4 + reason_bytes);
 

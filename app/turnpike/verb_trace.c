@@ -1,0 +1,525 @@
+// trace: what workers dropped and what the control core did for one address, newest last.
+//
+// A pass looks at all there is in bounded steps, sorts what it found and says it. Passes that
+// follow say what is new. Drops are those of the address itself and those at the relayed addresses
+// that it had at that time.
+#include "exit.h"
+#include "record.h"
+#include "verbs.h"
+
+#include <rte_cycles.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS_MAX 256 // looks at the table of allocations in one step
+#define READS_MAX 4096 // of events or runs
+#define SAY_MAX 64 // lines
+#define LINES_MAX 2048 // of one pass: the newest
+#define LEGS_MAX 1024
+#define FOLLOW_MS 1000
+
+// A relayed address of the client, and when it was.
+struct leg {
+	struct endpoint relayed;
+	uint64_t from_ns;
+	uint64_t to_ns; // UINT64_MAX: it lives
+	uint64_t allocation_id;
+};
+
+struct line {
+	uint64_t at_ns;
+	bool is_drop;
+	uint16_t worker_idx;
+	union {
+		struct trail_event event;
+		struct trace_run run;
+	};
+};
+
+enum phase { ALLOCATIONS, EVENTS, DROPS, SAY, REACH };
+
+struct job {
+	enum phase phase;
+	bool follows;
+	struct ip_addr ip;
+	uint16_t port; // 0: any
+	// Both clocks and the CPU's counter when the pass began.
+	uint64_t now_ns;
+	uint64_t unix_ns;
+	uint64_t now_ticks;
+	uint32_t cursor; // of the phase
+	uint64_t next[TRAIL_KINDS]; // the first event not looked at yet
+	uint64_t *said; // of each run of each worker: its last packet that was told of
+	struct leg legs[LEGS_MAX];
+	unsigned n_legs;
+	bool more_legs;
+	struct line *lines;
+	unsigned n_lines;
+	uint64_t n_left_out;
+	bool is_reach_said;
+};
+
+static void begin_pass(struct job *job)
+{
+	struct timespec wall;
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	job->unix_ns = (uint64_t)wall.tv_sec * NS_IN_S + (uint64_t)wall.tv_nsec;
+	job->now_ns = trail_now_ns();
+	job->now_ticks = rte_rdtsc();
+	job->cursor = 0;
+	job->n_lines = 0;
+	job->n_left_out = 0;
+}
+
+static uint64_t ns_of_ticks(const struct job *job, uint64_t ticks)
+{
+	const double ago = (double)(int64_t)(job->now_ticks - ticks);
+
+	return job->now_ns - (uint64_t)(int64_t)(ago * NS_IN_S / (double)rte_get_tsc_hz());
+}
+
+static json_t *stamp(const struct job *job, uint64_t at_ns)
+{
+	char text[RECORD_TIME_BYTES];
+
+	return json_string(
+		record_time(text, (int64_t)((job->unix_ns - (job->now_ns - at_ns)) / NS_IN_MS)));
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct line *first = a;
+	const struct line *second = b;
+
+	return (first->at_ns > second->at_ns) - (first->at_ns < second->at_ns);
+}
+
+// With too many of them the older half goes.
+static struct line *add_line(struct job *job, uint64_t at_ns)
+{
+	struct line *line;
+
+	if (job->n_lines == LINES_MAX) {
+		qsort(job->lines, job->n_lines, sizeof(*job->lines), compare);
+		job->n_lines /= 2;
+		job->n_left_out += job->n_lines;
+		memmove(job->lines, job->lines + job->n_lines, job->n_lines * sizeof(*job->lines));
+	}
+	line = &job->lines[job->n_lines++];
+	*line = (struct line){.at_ns = at_ns};
+	return line;
+}
+
+// A packet without ports may be any of them.
+static bool is_client(const struct job *job, const struct ip_addr *ip, uint16_t port)
+{
+	return ip_equal(ip, &job->ip) && (job->port == 0 || port == 0 || port == job->port);
+}
+
+static void add_legs(struct job *job, const struct trail_event *event, uint64_t to_ns)
+{
+	for (size_t i = 0; i < N_ELEMENTS(event->relayed); i++) {
+		if (event->relayed[i].ip.family == FAMILY_NONE)
+			continue;
+		if (job->n_legs == LEGS_MAX) {
+			job->more_legs = true;
+			return;
+		}
+		job->legs[job->n_legs++] = (struct leg){
+			.relayed = event->relayed[i],
+			.from_ns = event->at_ns,
+			.to_ns = to_ns,
+			.allocation_id = event->allocation_id,
+		};
+	}
+}
+
+// The end of those that lived when they were added. Returns false where there are none.
+static bool end_legs(struct job *job, const struct trail_event *event)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < job->n_legs; i++)
+		if (job->legs[i].allocation_id == event->allocation_id) {
+			job->legs[i].to_ns = event->at_ns;
+			found = true;
+		}
+	return found;
+}
+
+static bool has_legs(const struct job *job, uint64_t allocation_id)
+{
+	for (unsigned i = 0; i < job->n_legs; i++)
+		if (job->legs[i].allocation_id == allocation_id)
+			return true;
+	return false;
+}
+
+// What lives is told from the table: its beginning may be in no ring any more.
+static bool look_at_allocations(struct job *job, const struct loop *loop)
+{
+	struct turn_allocation_view view;
+
+	for (int i = 0; i < STEPS_MAX; i++) {
+		const enum turn_step step =
+			turn_allocation_next(loop->box->turn, &job->cursor, &view);
+
+		if (step == TURN_STEP_END)
+			return true;
+		if (step == TURN_STEP_FOUND && is_client(job, &view.client.ip, view.client.port)) {
+			const struct trail_event event = trail_beginning(&view);
+
+			add_legs(job, &event, UINT64_MAX);
+			add_line(job, event.at_ns)->event = event;
+		}
+	}
+	return false;
+}
+
+static void take_event(struct job *job, const struct trail_event *event)
+{
+	struct trail_event begun = *event;
+
+	if (event->kind == TRAIL_CREATED && has_legs(job, event->allocation_id))
+		return;
+	if (event->kind == TRAIL_CREATED) {
+		add_legs(job, event, UINT64_MAX);
+	} else if (event->kind == TRAIL_ENDED && !end_legs(job, event)) {
+		begun.at_ns -= event->lifetime_s * NS_IN_S;
+		add_legs(job, &begun, event->at_ns);
+	}
+	add_line(job, event->at_ns)->event = *event;
+}
+
+// Kinds in their order: beginnings come before ends.
+static bool look_at_events(struct job *job, const struct trail *trail)
+{
+	for (int i = 0; i < READS_MAX; i++) {
+		const enum trail_kind kind = (enum trail_kind)job->cursor;
+		const struct trail_event *event;
+
+		if (job->cursor == TRAIL_KINDS)
+			return true;
+		if (job->next[kind] < trail_oldest(trail, kind))
+			job->next[kind] = trail_oldest(trail, kind);
+		event = trail_get(trail, kind, job->next[kind]);
+		if (!event)
+			job->cursor++;
+		else if (is_client(job, &event->client.ip, event->client.port))
+			take_event(job, event);
+		job->next[kind] += event != NULL;
+	}
+	return false;
+}
+
+static struct endpoint end_of(uint8_t family, const uint8_t *ip, uint16_t port_be)
+{
+	return (struct endpoint){
+		.ip = ip_from_bytes((enum family)family, ip),
+		.port = __builtin_bswap16(port_be),
+	};
+}
+
+static bool is_wanted_end(
+	const struct job *job, const struct trace_run *run, const struct endpoint *end)
+{
+	if (end->ip.family == FAMILY_NONE)
+		return false;
+	if (is_client(job, &end->ip, end->port))
+		return true;
+	for (unsigned i = 0; i < job->n_legs; i++) {
+		const struct leg *leg = &job->legs[i];
+
+		if (endpoint_equal(&leg->relayed, end) &&
+			ns_of_ticks(job, run->last_ticks) >= leg->from_ns &&
+			(leg->to_ns == UINT64_MAX ||
+				ns_of_ticks(job, run->first_ticks) <= leg->to_ns))
+			return true;
+	}
+	return false;
+}
+
+static bool is_wanted(const struct job *job, const struct trace_run *run)
+{
+	const struct trace_key *key = &run->key;
+	const struct endpoint ends[] = {
+		end_of(key->family, key->from_ip, key->from_port_be),
+		end_of(key->family, key->to_ip, key->to_port_be),
+		end_of(key->about_family, key->about_ip, key->about_port_be),
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(ends); i++)
+		if (is_wanted_end(job, run, &ends[i]))
+			return true;
+	return false;
+}
+
+static bool look_at_drops(struct job *job, const struct box *box)
+{
+	for (int i = 0; i < READS_MAX; i++, job->cursor++) {
+		const size_t worker_idx = job->cursor / TRACE_RUNS;
+		struct trace_run run;
+		struct line *line;
+
+		if (worker_idx >= box->n_workers)
+			return true;
+		if (!trace_read(worker_trace(box->workers[worker_idx].worker),
+			    job->cursor % TRACE_RUNS, &run) ||
+			run.last_ticks == job->said[job->cursor] || !is_wanted(job, &run))
+			continue;
+		job->said[job->cursor] = run.last_ticks;
+		line = add_line(job, ns_of_ticks(job, run.last_ticks));
+		line->is_drop = true;
+		line->worker_idx = (uint16_t)worker_idx;
+		line->run = run;
+	}
+	return false;
+}
+
+static void set_end(
+	json_t *object, const char *name, uint8_t family, const uint8_t *ip, uint16_t port_be)
+{
+	const struct endpoint end = end_of(family, ip, port_be);
+
+	if (family != FAMILY_NONE)
+		json_object_set_new(
+			object, name, end.port ? verb_endpoint(&end) : verb_ip(&end.ip));
+}
+
+static void set_drop(
+	json_t *object, const struct job *job, const struct box *box, const struct line *line)
+{
+	const struct trace_run *run = &line->run;
+	const struct trace_key *key = &run->key;
+
+	json_object_set_new(object, "event", json_string("drop"));
+	json_object_set_new(object, "reason", json_string(drop_name(run->reason)));
+	verb_set_count(object, "n", run->n);
+	if (run->n > 1)
+		json_object_set_new(
+			object, "since", stamp(job, ns_of_ticks(job, run->first_ticks)));
+	json_object_set_new(object, "way", json_string(key->out ? "out" : "in"));
+	if (key->port_idx < box->n_ports)
+		json_object_set_new(
+			object, "port", json_string(box->conf->ports[key->port_idx].name));
+	verb_set_count(object, "worker", line->worker_idx);
+	set_end(object, "from", key->family, key->from_ip, key->from_port_be);
+	set_end(object, "to", key->family, key->to_ip, key->to_port_be);
+	// An ICMP error has no ports: it is about what left from a relayed address.
+	set_end(object, key->from_port_be ? "peer" : "relayed", key->about_family, key->about_ip,
+		key->about_port_be);
+	if (key->channel_be)
+		json_object_set_new(object, "channel",
+			json_sprintf("0x%04x", __builtin_bswap16(key->channel_be)));
+	json_object_set_new(object, "text", json_string(drop_text(run->reason)));
+}
+
+static void set_allocation(json_t *object, const struct trail_event *event)
+{
+	char id[TURN_ID_TEXT_BYTES];
+	json_t *relayed = json_array();
+
+	json_object_set_new(object, "id", json_string(turn_id_format(event->allocation_id, id)));
+	for (size_t i = 0; i < N_ELEMENTS(event->relayed); i++)
+		if (event->relayed[i].ip.family != FAMILY_NONE)
+			json_array_append_new(relayed, verb_endpoint(&event->relayed[i]));
+	json_object_set_new(object, "relayed", relayed);
+	if (event->kind == TRAIL_ENDED) {
+		json_object_set_new(object, "reason",
+			json_string(turn_reason_name((enum turn_reason)event->reason)));
+		verb_set_count(object, "lived_s", event->lifetime_s);
+	} else {
+		verb_set_count(object, "lifetime_s", event->lifetime_s);
+	}
+}
+
+static void set_event(json_t *object, const struct trail_event *event)
+{
+	json_object_set_new(
+		object, "event", json_string(trail_kind_name((enum trail_kind)event->kind)));
+	if (event->method)
+		json_object_set_new(
+			object, "method", json_string(events_method_name(event->method)));
+	if (event->code) {
+		verb_set_count(object, "code", event->code);
+		json_object_set_new(object, "reason",
+			json_string(stun_reason_phrase((enum stun_code)event->code)));
+	}
+	json_object_set_new(object, "client", verb_endpoint(&event->client));
+	if (*event->user)
+		json_object_set_new(object, "user", json_string(event->user));
+	if (event->peer.ip.family != FAMILY_NONE)
+		json_object_set_new(object, "peer", verb_endpoint(&event->peer));
+	if (event->allocation_id)
+		set_allocation(object, event);
+}
+
+// Returns true when all is said.
+static bool say(struct admin_call *call, struct job *job, const struct box *box)
+{
+	for (int i = 0; i < SAY_MAX && job->cursor < job->n_lines; i++, job->cursor++) {
+		const struct line *line = &job->lines[job->cursor];
+		json_t *object = json_object();
+
+		json_object_set_new(object, "time", stamp(job, line->at_ns));
+		if (line->is_drop)
+			set_drop(object, job, box, line);
+		else
+			set_event(object, &line->event);
+		admin_say(call, object);
+	}
+	return job->cursor == job->n_lines;
+}
+
+static void add_lost_drops(json_t *lost, const struct job *job, const struct box *box)
+{
+	for (enum drop reason = DROP_NONE; reason < N_DROPS; reason++) {
+		struct trace_loss sum = {0, 0};
+		json_t *one;
+
+		for (size_t i = 0; i < box->n_workers; i++) {
+			struct trace_loss loss;
+
+			trace_loss_get(worker_trace(box->workers[i].worker), reason, &loss);
+			sum.n += loss.n;
+			if (loss.last_ticks > sum.last_ticks)
+				sum.last_ticks = loss.last_ticks;
+		}
+		if (sum.n == 0)
+			continue;
+		one = json_pack("{s:s, s:s, s:o}", "event", "drop", "reason", drop_name(reason),
+			"since", stamp(job, ns_of_ticks(job, sum.last_ticks)));
+		verb_set_count(one, "n", sum.n);
+		json_array_append_new(lost, one);
+	}
+}
+
+static void add_lost_events(json_t *lost, const struct job *job, const struct trail *trail)
+{
+	for (enum trail_kind kind = TRAIL_CREATED; kind < TRAIL_KINDS; kind++) {
+		const uint64_t oldest = trail_oldest(trail, kind);
+		json_t *one;
+
+		if (oldest == 0)
+			continue;
+		one = json_pack("{s:s, s:o}", "event", trail_kind_name(kind), "since",
+			stamp(job, trail_get(trail, kind, oldest)->at_ns));
+		verb_set_count(one, "n", oldest);
+		json_array_append_new(lost, one);
+	}
+}
+
+// Since when everything is here, and of what it is not.
+static json_t *reach_json(const struct job *job, const struct box *box)
+{
+	json_t *object = json_object();
+	json_t *lost = json_array();
+
+	json_object_set_new(object, "time", stamp(job, job->now_ns));
+	json_object_set_new(object, "event", json_string("reach"));
+	verb_set_count(object, "found", job->n_lines);
+	json_object_set_new(object, "since", stamp(job, box->trail.begun_ns));
+	json_object_set_new(object, "lost", lost);
+	add_lost_drops(lost, job, box);
+	add_lost_events(lost, job, &box->trail);
+	verb_set_count(object, "left_out", job->n_left_out);
+	if (job->more_legs)
+		json_object_set_new(object, "more_relayed", json_true());
+	return object;
+}
+
+// Where the words cannot be, the answer has ended. Returns the new job, or NULL.
+static struct job *job_make(struct admin_call *call, const struct box *box)
+{
+	const char *text = verb_text(call, "address");
+	struct endpoint client = {.port = 0};
+	struct job *job;
+
+	if (!text || (ip_parse(&client.ip, text) && endpoint_parse(&client, text))) {
+		admin_fail(call, EXIT_USAGE, "address; allowed: ADDRESS or ADDRESS:PORT");
+		return NULL;
+	}
+	job = calloc(1, sizeof(*job));
+	if (job) {
+		job->ip = client.ip;
+		job->port = client.port;
+		job->follows = json_is_true(json_object_get(admin_arguments(call), "follow"));
+		job->said = calloc(box->n_workers * TRACE_RUNS, sizeof(*job->said));
+		job->lines = calloc(LINES_MAX, sizeof(*job->lines));
+		admin_set_state(call, job);
+	}
+	if (job && job->said && job->lines) {
+		begin_pass(job);
+		return job;
+	}
+	admin_fail(call, EXIT_RESOURCE, "no memory for the answer");
+	return NULL;
+}
+
+static void next_phase(struct job *job)
+{
+	if (job->phase == DROPS)
+		qsort(job->lines, job->n_lines, sizeof(*job->lines), compare);
+	job->phase++;
+	job->cursor = 0;
+}
+
+// A pass that follows looks for nothing in the table: beginnings are events by now.
+static void pass_again(struct admin_call *call, struct job *job)
+{
+	begin_pass(job);
+	job->phase = EVENTS;
+	admin_wait(call, FOLLOW_MS);
+}
+
+void verb_trace(struct admin_call *call, void *context)
+{
+	const struct loop *loop = context;
+	struct job *job = admin_state(call);
+	bool done = false;
+
+	if (!job)
+		job = job_make(call, loop->box);
+	if (!job)
+		return;
+	switch (job->phase) {
+	case ALLOCATIONS:
+		done = look_at_allocations(job, loop);
+		break;
+	case EVENTS:
+		done = look_at_events(job, &loop->box->trail);
+		break;
+	case DROPS:
+		done = look_at_drops(job, loop->box);
+		break;
+	case SAY:
+		done = say(call, job, loop->box);
+		break;
+	case REACH:
+		if (!job->is_reach_said)
+			admin_say(call, reach_json(job, loop->box));
+		job->is_reach_said = true;
+		if (job->follows)
+			pass_again(call, job);
+		else
+			admin_done(call);
+		return;
+	}
+	if (job->phase != SAY || job->n_lines == 0)
+		admin_wait(call, 0);
+	if (done)
+		next_phase(job);
+}
+
+void verb_trace_end(struct admin_call *call, void *context)
+{
+	struct job *job = admin_state(call);
+
+	(void)context;
+	if (!job)
+		return;
+	free(job->said);
+	free(job->lines);
+	free(job);
+}
