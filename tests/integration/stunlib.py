@@ -123,6 +123,7 @@ class Client:
                                     socket.SOCK_DGRAM)
         self.socket.connect(server)
         self.credentials = Credentials(user, password)
+        self.tries = 5  # half a second each
 
     def __enter__(self):
         return self
@@ -141,9 +142,9 @@ class Client:
         except (TimeoutError, ConnectionError):
             return None
 
-    def ask(self, request, tries=5):
+    def ask(self, request, tries=None):
         """Send until the answer comes; the answer, or None."""
-        for _ in range(tries):
+        for _ in range(tries or self.tries):
             self.send(request)
             while (data := self.receive(0.5)) is not None:
                 if data[8:20] == request[8:20] and data[0] < 0x40:
