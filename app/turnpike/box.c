@@ -202,6 +202,7 @@ static int open_control(
 	config.turn = box->turn;
 	config.route = box->route;
 	config.ended = records_taker(box->records);
+	config.witness = trail_witness(&box->trail);
 	config.observe_percent = box->conf->records.observe_percent;
 	config.workers = workers;
 	config.n_workers = box->n_workers;

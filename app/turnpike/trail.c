@@ -41,6 +41,7 @@ const char *trail_kind_name(enum trail_kind kind)
 		[TRAIL_FAILED] = "auth.failed",
 		[TRAIL_REFUSED] = "request.refused",
 		[TRAIL_GRANTED] = "request.granted",
+		[TRAIL_UNANSWERED] = "request.unanswered",
 	};
 
 	return names[kind];
@@ -175,6 +176,23 @@ static void on_judged(void *context, const struct turn_verdict *verdict)
 		add(trail, &event);
 	if (trail->next.judged)
 		trail->next.judged(trail->next.context, verdict);
+}
+
+static void on_unanswered(void *context, const struct endpoint *client, enum control_silence why)
+{
+	const struct trail_event event = {
+		.at_ns = trail_now_ns(),
+		.client = *client,
+		.kind = TRAIL_UNANSWERED,
+		.reason = (uint8_t)why,
+	};
+
+	add(context, &event);
+}
+
+struct control_witness trail_witness(struct trail *trail)
+{
+	return (struct control_witness){on_unanswered, trail};
 }
 
 struct turn_watcher trail_watcher(struct trail *trail, struct turn_watcher next)

@@ -5,6 +5,7 @@
 #ifndef TURNPIKE_TRAIL_H
 #define TURNPIKE_TRAIL_H
 
+#include "control/control.h"
 #include "turn/turn.h"
 
 #define TRAIL_EVENTS 4096 // of each kind
@@ -18,6 +19,7 @@ enum trail_kind {
 	TRAIL_FAILED, // a wrong password or user
 	TRAIL_REFUSED, // any other error
 	TRAIL_GRANTED, // but Allocate and what ends an allocation
+	TRAIL_UNANSWERED, // nothing has left
 	TRAIL_KINDS,
 };
 
@@ -32,7 +34,7 @@ struct trail_event {
 	uint16_t method;
 	uint16_t code;
 	uint8_t kind; // enum trail_kind
-	uint8_t reason; // enum turn_reason
+	uint8_t reason; // enum turn_reason; TRAIL_UNANSWERED: enum control_silence
 	char user[TRAIL_USER_BYTES]; // cut; empty: nobody said
 };
 
@@ -49,6 +51,9 @@ void trail_close(struct trail *trail); // a zeroed one is fine
 
 // `trail` is told, and after it `next`: it must outlive what watches with it.
 struct turn_watcher trail_watcher(struct trail *trail, struct turn_watcher next);
+
+// Told of what gets no answer.
+struct control_witness trail_witness(struct trail *trail);
 
 // Event `number` of its kind, from 0; NULL where it is no longer there, or not yet.
 const struct trail_event *trail_get(

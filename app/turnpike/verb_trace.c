@@ -336,8 +336,17 @@ static void set_allocation(json_t *object, const struct trail_event *event)
 
 static void set_event(json_t *object, const struct trail_event *event)
 {
+	static const char *const silences[] = {
+		[CONTROL_SILENT] = "silent",
+		[CONTROL_WITHHELD] = "withheld",
+		[CONTROL_LOST] = "lost",
+		[CONTROL_PARKED_LOST] = "parked_lost",
+	};
+
 	json_object_set_new(
 		object, "event", json_string(trail_kind_name((enum trail_kind)event->kind)));
+	if (event->kind == TRAIL_UNANSWERED)
+		json_object_set_new(object, "reason", json_string(silences[event->reason]));
 	if (event->method)
 		json_object_set_new(
 			object, "method", json_string(events_method_name(event->method)));

@@ -55,6 +55,7 @@ int control_create(struct control **out, const struct control_config *config)
 	c->heartbeat = config->heartbeat;
 	c->n_flows = config->n_flows;
 	c->tallies.ended = config->ended;
+	c->witness = config->witness;
 	c->observers.percent = config->observe_percent;
 	c->n_ports = config->n_ports;
 	c->n_workers = config->n_workers;

@@ -99,6 +99,20 @@ struct control_tally_taker {
 	void *context;
 };
 
+// Why a request has got no answer.
+enum control_silence {
+	CONTROL_SILENT, // none is due, or its user is out of reach
+	CONTROL_WITHHELD, // from somebody unknown: above a budget, or too large
+	CONTROL_LOST, // no room for it
+	CONTROL_PARKED_LOST, // its user could not be found in time
+};
+
+// Who is told of them.
+struct control_witness {
+	void (*unanswered)(void *context, const struct endpoint *client, enum control_silence why);
+	void *context;
+};
+
 // All of it is copied; what it points to must outlive the control core.
 struct control_config {
 	struct turn *turn;
@@ -119,6 +133,7 @@ struct control_config {
 	struct heartbeat *heartbeat; // beats in every round; NULL: nobody listens
 	// Of each allocation that has ended, once, in the order of their ends; `take` NULL: nobody.
 	struct control_tally_taker ended;
+	struct control_witness witness; // `unanswered` NULL: nobody
 };
 
 struct capture;

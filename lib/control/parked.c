@@ -4,11 +4,24 @@
 
 #define PARKED_MS_MAX 2000 // by then the client has repeated itself twice
 
+// It has waited in vain.
+static void lose(struct control *c, struct rte_mbuf *mbuf)
+{
+	const struct pkt_ends ends =
+		pkt_ends_peek(rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len);
+	struct endpoint client = {.port = __builtin_bswap16(ends.from_port_be)};
+
+	if (ends.family != FAMILY_NONE)
+		client.ip = ip_from_bytes((enum family)ends.family, ends.from_ip);
+	tell_unanswered(c, &client, CONTROL_PARKED_LOST);
+	c->stats.n_parked_lost++;
+	rte_pktmbuf_free(mbuf);
+}
+
 void parked_add(struct control *c, const struct parked *request)
 {
 	if (c->n_parked == CONTROL_PARKED_MAX) {
-		c->stats.n_parked_lost++;
-		rte_pktmbuf_free(request->mbuf);
+		lose(c, request->mbuf);
 		return;
 	}
 	c->parked[c->n_parked++] = *request;
@@ -32,10 +45,9 @@ static void drop_old(struct control *c, const struct turn_time *time)
 	unsigned n = 0;
 
 	while (n < c->n_parked && time->now_ms - c->parked[n].since_ms > PARKED_MS_MAX)
-		rte_pktmbuf_free(c->parked[n++].mbuf);
+		lose(c, c->parked[n++].mbuf);
 	if (n == 0)
 		return;
-	c->stats.n_parked_lost += n;
 	c->n_parked -= n;
 	memmove(c->parked, c->parked + n, c->n_parked * sizeof(c->parked[0]));
 }

@@ -144,6 +144,7 @@ struct control {
 
 	struct budget challenges;
 	struct control_answers answers;
+	struct control_witness witness;
 
 	uint64_t seq;
 	uint16_t next_ip_id;
@@ -239,6 +240,9 @@ void tallies_fini(struct control *c);
 // A bounded share of judging peers anew.
 void sweep(struct control *c);
 
+// Tell the witness, if there is one.
+void tell_unanswered(
+	const struct control *c, const struct endpoint *client, enum control_silence why);
 // False where its user is being asked for: the packet stays the caller's.
 bool transact_request(struct control *c, const struct turn_time *time, const struct parked *parked);
 void transact(

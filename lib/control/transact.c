@@ -78,11 +78,18 @@ static void count_answer(struct control *c, const struct parked *request)
 	latency_record(&c->stats.answers, ticks * NS_IN_MS / (rte_get_tsc_hz() / MS_IN_S));
 }
 
+void tell_unanswered(
+	const struct control *c, const struct endpoint *client, enum control_silence why)
+{
+	if (c->witness.unanswered)
+		c->witness.unanswered(c->witness.context, client, why);
+}
+
 bool transact_request(struct control *c, const struct turn_time *time, const struct parked *parked)
 {
 	const struct control_port *port = &c->ports[parked->port_idx];
 	struct rte_mbuf *mbuf = parked->mbuf;
-	struct turn_request request;
+	struct turn_request request = {.view = NULL};
 	struct stun_view view;
 	uint8_t reply[ANSWER_BYTES_MAX];
 	struct turn_answer answer = {reply, answer_bytes_max(port)};
@@ -103,17 +110,21 @@ bool transact_request(struct control *c, const struct turn_time *time, const str
 		return false;
 	if (n_bytes == 0) {
 		c->stats.n_silent++;
+		tell_unanswered(c, &request.client, CONTROL_SILENT);
 		rte_pktmbuf_free(mbuf);
 	} else if (is_withheld(c, time, &p, &answer, n_bytes)) {
 		c->stats.n_answers_withheld++;
+		tell_unanswered(c, &request.client, CONTROL_WITHHELD);
 		rte_pktmbuf_free(mbuf);
 	} else if (!write_answer(c, mbuf, &p, &answer, n_bytes)) {
 		c->stats.n_answers_lost++;
+		tell_unanswered(c, &request.client, CONTROL_LOST);
 		rte_pktmbuf_free(mbuf);
 	} else if (send_mbuf(c, parked->worker_idx, parked->port_idx, mbuf)) {
 		count_answer(c, parked);
 	} else {
 		c->stats.n_answers_lost++;
+		tell_unanswered(c, &request.client, CONTROL_LOST);
 	}
 	return true;
 }

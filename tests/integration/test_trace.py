@@ -182,3 +182,15 @@ def test_names_are_as_in_the_log_and_secrets_are_nowhere():
             text = json.dumps(lines)
             check(not any(word in text for word in (USER, PASSWORD, SECRET)), f"{mode}: {text}")
             relay.stop()
+
+
+@test()
+def test_an_answer_that_did_not_leave_is_told():
+    with Lab() as lab:
+        config = configuration(lab)
+        config["limits"]["answers"]["ratio-percent"] = 200
+        relay = start_relay(lab, config)
+        with lab.inside("client"), Client((SERVICE, 3478)) as client:
+            check(client.ask(build(ALLOCATE, attributes=(UDP_TRANSPORT,)), tries=2) is None, "an answer")
+        lines, _ = trace(relay, CLIENT)
+        check(len(of(lines, "request.unanswered", reason="withheld")) == 2, f"{lines}")
