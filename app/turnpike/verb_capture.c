@@ -31,7 +31,7 @@ static bool take_number(struct admin_call *call, const char *key, json_int_t min
 	if (!value)
 		return true;
 	*number = json_integer_value(value);
-	if (json_is_integer(value) && *number >= min && *number <= max)
+	if (*number >= min && *number <= max)
 		return true;
 	admin_fail(
 		call, EXIT_USAGE, "%s; allowed: %lld..%lld", key, (long long)min, (long long)max);

@@ -33,26 +33,16 @@ static bool has_alternate(const struct conf *conf)
 		conf->alternates[1].ip.family != FAMILY_NONE;
 }
 
-// These return false where the answer has ended.
-
-// 0 where it is not there.
-static bool take_number(struct admin_call *call, const char *key, json_int_t *out)
+static json_int_t number(const struct admin_call *call, const char *key)
 {
-	const json_t *value = json_object_get(admin_arguments(call), key);
-
-	*out = json_integer_value(value);
-	if (!value || json_is_integer(value))
-		return true;
-	admin_fail(call, EXIT_USAGE, "%s; allowed: a whole number", key);
-	return false;
+	return json_integer_value(json_object_get(admin_arguments(call), key));
 }
 
+// Returns false where the answer has ended; so does turn_on().
 static bool take_answer(struct admin_call *call, bool alternate, enum stun_code *out)
 {
-	json_int_t answer;
+	json_int_t answer = number(call, "answer");
 
-	if (!take_number(call, "answer", &answer))
-		return false;
 	if (answer == 0)
 		answer = alternate ? STUN_TRY_ALTERNATE : STUN_INSUFFICIENT_CAPACITY;
 	*out = (enum stun_code)answer;
@@ -65,23 +55,17 @@ static bool take_answer(struct admin_call *call, bool alternate, enum stun_code 
 
 static bool turn_on(struct admin_call *call, struct loop *loop)
 {
-	const json_t *exits = json_object_get(admin_arguments(call), "exit");
+	const json_int_t deadline_s = number(call, "deadline_s");
 	const bool alternate = has_alternate(loop->box->conf);
 	struct drain drain = {
 		.on = true,
-		.exits = json_is_true(exits),
+		.exits = json_is_true(json_object_get(admin_arguments(call), "exit")),
 		.since_ms = loop_now_ms(),
 	};
-	json_int_t deadline_s;
 	struct turn_stats turn;
 
-	if (!take_answer(call, alternate, &drain.answer) ||
-		!take_number(call, "deadline_s", &deadline_s))
+	if (!take_answer(call, alternate, &drain.answer))
 		return false;
-	if (exits && !json_is_boolean(exits)) {
-		admin_fail(call, EXIT_USAGE, "exit; allowed: true, false");
-		return false;
-	}
 	if (drain.answer == STUN_TRY_ALTERNATE && !alternate) {
 		admin_fail(call, EXIT_CONFIG,
 			"answer 300 needs limits.alternate-servers in the configuration");
@@ -115,7 +99,7 @@ void verb_drain(struct admin_call *call, void *context)
 		loop->drain = (struct drain){0};
 		turn_drain(loop->box->turn, STUN_CODE_NONE);
 		log_event(LOG_INFO, "drain.off", "state=running");
-	} else if (json_object_get(admin_arguments(call), "set")) {
+	} else if (set) {
 		admin_fail(call, EXIT_USAGE, "set; allowed: on, off");
 		return;
 	}

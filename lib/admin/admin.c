@@ -82,6 +82,45 @@ static const struct admin_verb *find_verb(const struct admin *admin, const char 
 	return NULL;
 }
 
+static bool has_type(const json_t *value, json_type type)
+{
+	return type == JSON_TRUE ? json_is_boolean(value) : json_typeof(value) == type;
+}
+
+static const char *type_name(json_type type)
+{
+	switch (type) {
+	case JSON_STRING:
+		return "a text";
+	case JSON_INTEGER:
+		return "a whole number";
+	case JSON_ARRAY:
+		return "a list";
+	default:
+		return "true, false";
+	}
+}
+
+// Ends the answer where the request has what the verb does not take: who asks for a kick in one
+// realm must not get one in all.
+static void check_arguments(struct admin_call *call)
+{
+	const struct admin_argument *arguments = call->verb->arguments;
+	size_t n_known = 1; // the verb
+
+	for (size_t i = 0; i < ADMIN_ARGUMENTS_MAX && arguments[i].key && !call->ended; i++) {
+		const json_t *value = json_object_get(call->request, arguments[i].key);
+
+		if (value && !has_type(value, arguments[i].type))
+			admin_fail(call, STATUS_USAGE, "%s; allowed: %s", arguments[i].key,
+				type_name(arguments[i].type));
+		n_known += value != NULL;
+	}
+	if (json_object_size(call->request) != n_known)
+		admin_fail(
+			call, STATUS_USAGE, "an argument that %s does not have", call->verb->name);
+}
+
 // One step; a stream that has ended closes once its bytes have left.
 static void step(struct client *client)
 {
@@ -135,6 +174,8 @@ static bool take_request(struct client *client)
 			call->request ? "this is another value" : error.text);
 	else if (!call->verb)
 		admin_fail(call, STATUS_USAGE, "no such verb");
+	else
+		check_arguments(call);
 	if (call->ended)
 		call_end(call);
 	else

@@ -25,12 +25,19 @@
 #define ADMIN_CLIENTS_MAX 32 // more are told so and closed
 #define ADMIN_REQUEST_BYTES_MAX 65536
 #define ADMIN_ERROR_BYTES 256
+#define ADMIN_ARGUMENTS_MAX 4 // of a verb
 
 struct event_base;
 struct admin;
 
 // One request and its answer.
 struct admin_call;
+
+// A member of a request beside "verb". Each may be left out.
+struct admin_argument {
+	const char *key; // NULL: no more
+	json_type type; // JSON_TRUE: true or false
+};
 
 struct admin_verb {
 	const char *name;
@@ -40,6 +47,8 @@ struct admin_verb {
 	// Free what admin_set_state() was given: the answer has ended, or its reader has gone. NULL
 	// where there is none.
 	void (*end)(struct admin_call *call, void *context);
+	// What it takes; a request with anything else is refused.
+	struct admin_argument arguments[ADMIN_ARGUMENTS_MAX];
 };
 
 struct admin_config {
@@ -58,7 +67,7 @@ int admin_open(struct admin **out, struct event_base *base, const struct admin_c
 	char error[static ADMIN_ERROR_BYTES]);
 void admin_close(struct admin *admin); // ends all answers; NULL is fine
 
-// The request's members beside "verb"; lives as long as the call.
+// The request's members, each of the type that the verb wants; lives as long as the call.
 const json_t *admin_arguments(const struct admin_call *call);
 // What the verb keeps between its steps: NULL at first, and a number.
 void *admin_state(const struct admin_call *call);

@@ -352,7 +352,11 @@ def test_nonsense_at_the_door_gets_a_clear_answer():
                                (b"{}\n", "no such verb"), (b'{"verb":"fly"}\n', "no such verb"),
                                (b'{"verb":"status","verb":"x"}\n', "duplicate"),
                                (b'{"verb":7}\n', "no such verb"), (b"\xff\n", "JSON"),
-                               (b'{"verb":"drain","set":1}\n', "allowed: on, off"),
+                               (b'{"verb":"drain","set":1}\n', "set; allowed: a text"),
+                               (b'{"verb":"drain","set":"of"}\n', "allowed: on, off"),
+                               (b'{"verb":"kick","user":"alice","realm":7}\n', "realm; allowed: a text"),
+                               (b'{"verb":"kick","user":"alice","relm":"r"}\n', "kick does not have"),
+                               (b'{"verb":"talkers","ids":{}}\n', "ids; allowed: a list"),
                                (b'{"verb":"drain","set":"on","answer":4294967596}\n', "allowed: 300"),
                                (b'{"verb":"drain","set":"on","answer":"486"}\n', "a whole number"),
                                (b'{"verb":"drain","set":"on","deadline_s":"9"}\n', "a whole number"),
@@ -368,7 +372,7 @@ def test_nonsense_at_the_door_gets_a_clear_answer():
             check(len(answers) == 1 and "65536 bytes at most" in answers[0]["error"], f"{answers}")
         # Programs for workers that libpcap never made.
         ret = [6, 0, 0, 1]
-        for program, error in ((None, "0 instructions"), ([], "0 instructions"), (7, "0 instructions"),
+        for program, error in (([], "0 instructions"), (7, "program; allowed: a list"),
                                ([ret, 7], "instruction 1; allowed: [code, jt, jf, k]"),
                                ([[6, 0, 0]], "allowed: [code"), ([[6, 0, 0, 1, 1]], "allowed: [code"),
                                ([[6, 0, 0, "1"]], "allowed: [code"), ([[6, 0, 0, -1]], "allowed: [code"),
