@@ -183,12 +183,11 @@ static int open_control(
 	struct turn_config turn = policy->turn;
 	int rc = 0;
 
-	turn.watcher = trail_watcher(
-		&box->trail, records_watcher(box->records, events_watcher(&box->events)));
+	turn.watcher = trail_watcher(&box->trail);
 	turn.first_id = (uint64_t)time(NULL) << 32 | 1;
 	if (box->redis)
 		turn.source = redis_source(box->redis);
-	rc = trail_open(&box->trail);
+	rc = trail_open(&box->trail, records_watcher(box->records, events_watcher(&box->events)));
 	rc = rc ? rc : turn_create(&box->turn, &turn);
 	for (size_t i = 0; i < box->n_workers; i++)
 		workers[i] = (struct control_worker){

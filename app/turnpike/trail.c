@@ -8,11 +8,12 @@
 
 #define CUT ".." // at the end of a name that is longer
 
-int trail_open(struct trail *trail)
+int trail_open(struct trail *trail, struct turn_watcher next)
 {
 	*trail = (struct trail){
 		.events = calloc((size_t)TRAIL_KINDS * TRAIL_EVENTS, sizeof(struct trail_event)),
 		.begun_ns = trail_now_ns(),
+		.next = next,
 	};
 	return trail->events ? 0 : -ENOMEM;
 }
@@ -195,8 +196,7 @@ struct control_witness trail_witness(struct trail *trail)
 	return (struct control_witness){on_unanswered, trail};
 }
 
-struct turn_watcher trail_watcher(struct trail *trail, struct turn_watcher next)
+struct turn_watcher trail_watcher(struct trail *trail)
 {
-	trail->next = next;
 	return (struct turn_watcher){on_event, on_judged, trail};
 }

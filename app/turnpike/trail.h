@@ -45,14 +45,12 @@ struct trail {
 	struct turn_watcher next;
 };
 
-// Returns 0; -ENOMEM.
-int trail_open(struct trail *trail);
+// Whatever it is told, `next` is told as well. Returns 0; -ENOMEM.
+int trail_open(struct trail *trail, struct turn_watcher next);
 void trail_close(struct trail *trail); // a zeroed one is fine
 
-// `trail` is told, and after it `next`: it must outlive what watches with it.
-struct turn_watcher trail_watcher(struct trail *trail, struct turn_watcher next);
-
-// Told of what gets no answer.
+// `trail` is told, and must outlive what watches with it; of what gets no answer, by the second.
+struct turn_watcher trail_watcher(struct trail *trail);
 struct control_witness trail_witness(struct trail *trail);
 
 // Event `number` of its kind, from 0; NULL where it is no longer there, or not yet.

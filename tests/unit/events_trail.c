@@ -16,8 +16,8 @@ static void count(void *context, const struct turn_event *event)
 
 static void open_trail(void)
 {
-	cr_assert_eq(trail_open(&trail), 0);
-	watcher = trail_watcher(&trail, (struct turn_watcher){.notify = count});
+	cr_assert_eq(trail_open(&trail, (struct turn_watcher){.notify = count}), 0);
+	watcher = trail_watcher(&trail);
 }
 
 static void close_trail(void)
