@@ -4,7 +4,7 @@
 // follow say what is new. Drops are those of the address itself and those at the relayed addresses
 // that it had at that time.
 #include "exit.h"
-#include "record.h"
+#include "verb_trace_json.h"
 #include "verbs.h"
 
 #include <rte_cycles.h>
@@ -26,16 +26,6 @@ struct leg {
 	uint64_t allocation_id;
 };
 
-struct line {
-	uint64_t at_ns;
-	bool is_drop;
-	uint16_t worker_idx;
-	union {
-		struct trail_event event;
-		struct trace_run run;
-	};
-};
-
 enum phase { ALLOCATIONS, EVENTS, DROPS, SAY, REACH };
 
 struct job {
@@ -43,17 +33,14 @@ struct job {
 	bool follows;
 	struct ip_addr ip;
 	uint16_t port; // 0: any
-	// Both clocks and the CPU's counter when the pass began.
-	uint64_t now_ns;
-	uint64_t unix_ns;
-	uint64_t now_ticks;
+	struct moment begun; // the pass
 	uint32_t cursor; // of the phase
 	uint64_t next[TRAIL_KINDS]; // the first event not looked at yet
 	uint64_t *said; // of each run of each worker: its last packet that was told of
 	struct leg legs[LEGS_MAX];
 	unsigned n_legs;
 	bool more_legs;
-	struct line *lines;
+	struct trace_line *lines;
 	unsigned n_lines;
 	uint64_t n_left_out;
 	bool is_reach_said;
@@ -64,41 +51,28 @@ static void begin_pass(struct job *job)
 	struct timespec wall;
 
 	clock_gettime(CLOCK_REALTIME, &wall);
-	job->unix_ns = (uint64_t)wall.tv_sec * NS_IN_S + (uint64_t)wall.tv_nsec;
-	job->now_ns = trail_now_ns();
-	job->now_ticks = rte_rdtsc();
+	job->begun = (struct moment){
+		.ns = trail_now_ns(),
+		.unix_ns = (uint64_t)wall.tv_sec * NS_IN_S + (uint64_t)wall.tv_nsec,
+		.ticks = rte_rdtsc(),
+	};
 	job->cursor = 0;
 	job->n_lines = 0;
 	job->n_left_out = 0;
 }
 
-static uint64_t ns_of_ticks(const struct job *job, uint64_t ticks)
-{
-	const double ago = (double)(int64_t)(job->now_ticks - ticks);
-
-	return job->now_ns - (uint64_t)(int64_t)(ago * NS_IN_S / (double)rte_get_tsc_hz());
-}
-
-static json_t *stamp(const struct job *job, uint64_t at_ns)
-{
-	char text[RECORD_TIME_BYTES];
-
-	return json_string(
-		record_time(text, (int64_t)((job->unix_ns - (job->now_ns - at_ns)) / NS_IN_MS)));
-}
-
 static int compare(const void *a, const void *b)
 {
-	const struct line *first = a;
-	const struct line *second = b;
+	const struct trace_line *first = a;
+	const struct trace_line *second = b;
 
 	return (first->at_ns > second->at_ns) - (first->at_ns < second->at_ns);
 }
 
 // With too many of them the older half goes.
-static struct line *add_line(struct job *job, uint64_t at_ns)
+static struct trace_line *add_line(struct job *job, uint64_t at_ns)
 {
-	struct line *line;
+	struct trace_line *line;
 
 	if (job->n_lines == LINES_MAX) {
 		qsort(job->lines, job->n_lines, sizeof(*job->lines), compare);
@@ -107,7 +81,7 @@ static struct line *add_line(struct job *job, uint64_t at_ns)
 		memmove(job->lines, job->lines + job->n_lines, job->n_lines * sizeof(*job->lines));
 	}
 	line = &job->lines[job->n_lines++];
-	*line = (struct line){.at_ns = at_ns};
+	*line = (struct trace_line){.at_ns = at_ns};
 	return line;
 }
 
@@ -213,14 +187,6 @@ static bool look_at_events(struct job *job, const struct trail *trail)
 	return false;
 }
 
-static struct endpoint end_of(uint8_t family, const uint8_t *ip, uint16_t port_be)
-{
-	return (struct endpoint){
-		.ip = ip_from_bytes((enum family)family, ip),
-		.port = __builtin_bswap16(port_be),
-	};
-}
-
 static bool is_wanted_end(
 	const struct job *job, const struct trace_run *run, const struct endpoint *end)
 {
@@ -232,9 +198,9 @@ static bool is_wanted_end(
 		const struct leg *leg = &job->legs[i];
 
 		if (endpoint_equal(&leg->relayed, end) &&
-			ns_of_ticks(job, run->last_ticks) >= leg->from_ns &&
+			moment_ns_of(&job->begun, run->last_ticks) >= leg->from_ns &&
 			(leg->to_ns == UINT64_MAX ||
-				ns_of_ticks(job, run->first_ticks) <= leg->to_ns))
+				moment_ns_of(&job->begun, run->first_ticks) <= leg->to_ns))
 			return true;
 	}
 	return false;
@@ -244,9 +210,9 @@ static bool is_wanted(const struct job *job, const struct trace_run *run)
 {
 	const struct trace_key *key = &run->key;
 	const struct endpoint ends[] = {
-		end_of(key->family, key->from_ip, key->from_port_be),
-		end_of(key->family, key->to_ip, key->to_port_be),
-		end_of(key->about_family, key->about_ip, key->about_port_be),
+		trace_key_from(key),
+		trace_key_to(key),
+		trace_key_about(key),
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(ends); i++)
@@ -260,7 +226,7 @@ static bool look_at_drops(struct job *job, const struct box *box)
 	for (int i = 0; i < READS_MAX; i++, job->cursor++) {
 		const size_t worker_idx = job->cursor / TRACE_RUNS;
 		struct trace_run run;
-		struct line *line;
+		struct trace_line *line;
 
 		if (worker_idx >= box->n_workers)
 			return true;
@@ -269,7 +235,7 @@ static bool look_at_drops(struct job *job, const struct box *box)
 			run.last_ticks == job->said[job->cursor] || !is_wanted(job, &run))
 			continue;
 		job->said[job->cursor] = run.last_ticks;
-		line = add_line(job, ns_of_ticks(job, run.last_ticks));
+		line = add_line(job, moment_ns_of(&job->begun, run.last_ticks));
 		line->is_drop = true;
 		line->worker_idx = (uint16_t)worker_idx;
 		line->run = run;
@@ -277,161 +243,25 @@ static bool look_at_drops(struct job *job, const struct box *box)
 	return false;
 }
 
-static void set_end(
-	json_t *object, const char *name, uint8_t family, const uint8_t *ip, uint16_t port_be)
-{
-	const struct endpoint end = end_of(family, ip, port_be);
-
-	if (family != FAMILY_NONE)
-		json_object_set_new(
-			object, name, end.port ? verb_endpoint(&end) : verb_ip(&end.ip));
-}
-
-static void set_drop(
-	json_t *object, const struct job *job, const struct box *box, const struct line *line)
-{
-	const struct trace_run *run = &line->run;
-	const struct trace_key *key = &run->key;
-
-	json_object_set_new(object, "event", json_string("drop"));
-	json_object_set_new(object, "reason", json_string(drop_name(run->reason)));
-	verb_set_count(object, "n", run->n);
-	if (run->n > 1)
-		json_object_set_new(
-			object, "since", stamp(job, ns_of_ticks(job, run->first_ticks)));
-	json_object_set_new(object, "way", json_string(key->out ? "out" : "in"));
-	if (key->port_idx < box->n_ports)
-		json_object_set_new(
-			object, "port", json_string(box->conf->ports[key->port_idx].name));
-	verb_set_count(object, "worker", line->worker_idx);
-	set_end(object, "from", key->family, key->from_ip, key->from_port_be);
-	set_end(object, "to", key->family, key->to_ip, key->to_port_be);
-	// An ICMP error has no ports: it is about what left from a relayed address.
-	set_end(object, key->from_port_be ? "peer" : "relayed", key->about_family, key->about_ip,
-		key->about_port_be);
-	if (key->channel_be)
-		json_object_set_new(object, "channel",
-			json_sprintf("0x%04x", __builtin_bswap16(key->channel_be)));
-	json_object_set_new(object, "text", json_string(drop_text(run->reason)));
-}
-
-static void set_allocation(json_t *object, const struct trail_event *event)
-{
-	char id[TURN_ID_TEXT_BYTES];
-	json_t *relayed = json_array();
-
-	json_object_set_new(object, "id", json_string(turn_id_format(event->allocation_id, id)));
-	for (size_t i = 0; i < N_ELEMENTS(event->relayed); i++)
-		if (event->relayed[i].ip.family != FAMILY_NONE)
-			json_array_append_new(relayed, verb_endpoint(&event->relayed[i]));
-	json_object_set_new(object, "relayed", relayed);
-	if (event->kind == TRAIL_ENDED) {
-		json_object_set_new(object, "reason",
-			json_string(turn_reason_name((enum turn_reason)event->reason)));
-		verb_set_count(object, "lived_s", event->lifetime_s);
-	} else {
-		verb_set_count(object, "lifetime_s", event->lifetime_s);
-	}
-}
-
-static void set_event(json_t *object, const struct trail_event *event)
-{
-	static const char *const silences[] = {
-		[CONTROL_SILENT] = "silent",
-		[CONTROL_WITHHELD] = "withheld",
-		[CONTROL_LOST] = "lost",
-		[CONTROL_PARKED_LOST] = "parked_lost",
-	};
-
-	json_object_set_new(
-		object, "event", json_string(trail_kind_name((enum trail_kind)event->kind)));
-	if (event->kind == TRAIL_UNANSWERED)
-		json_object_set_new(object, "reason", json_string(silences[event->reason]));
-	if (event->method)
-		json_object_set_new(
-			object, "method", json_string(events_method_name(event->method)));
-	if (event->code) {
-		verb_set_count(object, "code", event->code);
-		json_object_set_new(object, "reason",
-			json_string(stun_reason_phrase((enum stun_code)event->code)));
-	}
-	json_object_set_new(object, "client", verb_endpoint(&event->client));
-	if (*event->user)
-		json_object_set_new(object, "user", json_string(event->user));
-	if (event->peer.ip.family != FAMILY_NONE)
-		json_object_set_new(object, "peer", verb_endpoint(&event->peer));
-	if (event->allocation_id)
-		set_allocation(object, event);
-}
-
 // Returns true when all is said.
 static bool say(struct admin_call *call, struct job *job, const struct box *box)
 {
 	for (int i = 0; i < SAY_MAX && job->cursor < job->n_lines; i++, job->cursor++) {
-		const struct line *line = &job->lines[job->cursor];
-		json_t *object = json_object();
-
-		json_object_set_new(object, "time", stamp(job, line->at_ns));
-		if (line->is_drop)
-			set_drop(object, job, box, line);
-		else
-			set_event(object, &line->event);
-		admin_say(call, object);
+		admin_say(call, trace_line_json(&job->lines[job->cursor], &job->begun, box));
 	}
 	return job->cursor == job->n_lines;
-}
-
-static void add_lost_drops(json_t *lost, const struct job *job, const struct box *box)
-{
-	for (enum drop reason = DROP_NONE; reason < N_DROPS; reason++) {
-		struct trace_loss sum = {0, 0};
-		json_t *one;
-
-		for (size_t i = 0; i < box->n_workers; i++) {
-			struct trace_loss loss;
-
-			trace_loss_get(worker_trace(box->workers[i].worker), reason, &loss);
-			sum.n += loss.n;
-			if (loss.last_ticks > sum.last_ticks)
-				sum.last_ticks = loss.last_ticks;
-		}
-		if (sum.n == 0)
-			continue;
-		one = json_pack("{s:s, s:s, s:o}", "event", "drop", "reason", drop_name(reason),
-			"since", stamp(job, ns_of_ticks(job, sum.last_ticks)));
-		verb_set_count(one, "n", sum.n);
-		json_array_append_new(lost, one);
-	}
-}
-
-static void add_lost_events(json_t *lost, const struct job *job, const struct trail *trail)
-{
-	for (enum trail_kind kind = TRAIL_CREATED; kind < TRAIL_KINDS; kind++) {
-		const uint64_t oldest = trail_oldest(trail, kind);
-		json_t *one;
-
-		if (oldest == 0)
-			continue;
-		one = json_pack("{s:s, s:o}", "event", trail_kind_name(kind), "since",
-			stamp(job, trail_get(trail, kind, oldest)->at_ns));
-		verb_set_count(one, "n", oldest);
-		json_array_append_new(lost, one);
-	}
 }
 
 // Since when everything is here, and of what it is not.
 static json_t *reach_json(const struct job *job, const struct box *box)
 {
 	json_t *object = json_object();
-	json_t *lost = json_array();
 
-	json_object_set_new(object, "time", stamp(job, job->now_ns));
+	json_object_set_new(object, "time", moment_stamp(&job->begun, job->begun.ns));
 	json_object_set_new(object, "event", json_string("reach"));
 	verb_set_count(object, "found", job->n_lines);
-	json_object_set_new(object, "since", stamp(job, box->trail.begun_ns));
-	json_object_set_new(object, "lost", lost);
-	add_lost_drops(lost, job, box);
-	add_lost_events(lost, job, &box->trail);
+	json_object_set_new(object, "since", moment_stamp(&job->begun, box->trail.begun_ns));
+	json_object_set_new(object, "lost", trace_lost_json(&job->begun, box));
 	verb_set_count(object, "left_out", job->n_left_out);
 	if (job->more_legs)
 		json_object_set_new(object, "more_relayed", json_true());

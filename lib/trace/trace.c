@@ -11,6 +11,29 @@ void trace_init(struct trace *trace, uint64_t ticks_per_ms, uint64_t seed)
 	trace->seed = (seed ^ 0x94d049bb133111ebULL) * 0xbf58476d1ce4e5b9ULL; // no small one
 }
 
+static struct endpoint end_of(uint8_t family, const uint8_t *ip, uint16_t port_be)
+{
+	return (struct endpoint){
+		.ip = ip_from_bytes((enum family)family, ip),
+		.port = __builtin_bswap16(port_be),
+	};
+}
+
+struct endpoint trace_key_from(const struct trace_key *key)
+{
+	return end_of(key->family, key->from_ip, key->from_port_be);
+}
+
+struct endpoint trace_key_to(const struct trace_key *key)
+{
+	return end_of(key->family, key->to_ip, key->to_port_be);
+}
+
+struct endpoint trace_key_about(const struct trace_key *key)
+{
+	return end_of(key->about_family, key->about_ip, key->about_port_be);
+}
+
 static uint64_t word_of(const struct trace_key *key, size_t idx)
 {
 	return load_u64((const uint8_t *)key + idx * sizeof(uint64_t));

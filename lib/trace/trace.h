@@ -44,6 +44,11 @@ struct trace_key {
 };
 static_assert(sizeof(struct trace_key) == 64, "eight words without padding: they are compared");
 
+// Its ends; of one that is not known the family is none.
+struct endpoint trace_key_from(const struct trace_key *key);
+struct endpoint trace_key_to(const struct trace_key *key);
+struct endpoint trace_key_about(const struct trace_key *key);
+
 struct trace_run {
 	struct trace_key key;
 	enum drop reason;

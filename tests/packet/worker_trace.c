@@ -41,9 +41,7 @@ static struct trace_run expect_run(enum drop reason, const char *from, const cha
 
 static void expect_about(const struct trace_run *run, const char *about)
 {
-	const struct endpoint endpoint = {
-		ip_from_bytes((enum family)run->key.about_family, run->key.about_ip),
-		__builtin_bswap16(run->key.about_port_be)};
+	const struct endpoint endpoint = trace_key_about(&run->key);
 	char text[ADDR_TEXT_BYTES] = "";
 
 	if (run->key.about_family)
