@@ -5,9 +5,8 @@
 //     <- {"done": true}                     or {"error": "TEXT", "status": N}
 //
 // A client sends one request after the other; what it sends too early waits, and a line that is
-// too long is its last. Instead of lines an
-// answer may be a stream: {"stream": "KIND"}, then bytes until the connection ends. Who may open
-// the socket may ask anything: its owner and its group.
+// too long is its last. Instead of lines an answer may be a stream: {"stream": "KIND"}, then bytes
+// until the connection ends. Who may open the socket may ask anything: its owner and its group.
 //
 // It only carries. A verb writes its answer in steps, each a bounded piece of work; the next one
 // comes when what was said has left, so that a slow reader costs no memory and a long answer no
