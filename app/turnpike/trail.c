@@ -157,11 +157,10 @@ static bool is_told(const struct turn_verdict *verdict)
 		(method == STUN_ALLOCATE || method == STUN_REFRESH);
 }
 
-static void on_judged(void *context, const struct turn_verdict *verdict)
+static struct trail_event event_of_verdict(const struct turn_verdict *verdict)
 {
 	const struct stun_view *view = verdict->request->view;
 	const struct stun_attr *attr = stun_find(view, STUN_ATTR_XOR_PEER_ADDRESS);
-	struct trail *trail = context;
 	struct trail_event event = {
 		.at_ns = trail_now_ns(),
 		.client = verdict->request->client,
@@ -173,8 +172,18 @@ static void on_judged(void *context, const struct turn_verdict *verdict)
 	if (attr && stun_get_xor_address(attr, view->transaction_id, &event.peer))
 		event.peer = (struct endpoint){.port = 0};
 	set_user(&event, verdict->realm, verdict->user, verdict->user_bytes);
-	if (!is_told(verdict))
+	return event;
+}
+
+static void on_judged(void *context, const struct turn_verdict *verdict)
+{
+	struct trail *trail = context;
+
+	if (!is_told(verdict)) {
+		const struct trail_event event = event_of_verdict(verdict);
+
 		add(trail, &event);
+	}
 	if (trail->next.judged)
 		trail->next.judged(trail->next.context, verdict);
 }
