@@ -12,11 +12,12 @@
 #include <string.h>
 
 #define STEPS_MAX 256 // looks at the table of allocations in one step
-#define READS_MAX 4096 // of events or runs
+#define LOOKS_MAX 8192 // at events, runs and legs in one step
 #define SAY_MAX 64 // lines
 #define LINES_MAX 2048 // of one pass: the newest
 #define LEGS_MAX 1024
 #define FOLLOW_MS 1000
+#define ENDS 3 // of a run
 
 // A relayed address of the client, and when it was.
 struct leg {
@@ -169,7 +170,7 @@ static void take_event(struct job *job, const struct trail_event *event)
 // Kinds in their order: beginnings come before ends.
 static bool look_at_events(struct job *job, const struct trail *trail)
 {
-	for (int i = 0; i < READS_MAX; i++) {
+	for (unsigned n = 0; n < LOOKS_MAX; n++) {
 		const enum trail_kind kind = (enum trail_kind)job->cursor;
 		const struct trail_event *event;
 
@@ -178,11 +179,15 @@ static bool look_at_events(struct job *job, const struct trail *trail)
 		if (job->next[kind] < trail_oldest(trail, kind))
 			job->next[kind] = trail_oldest(trail, kind);
 		event = trail_get(trail, kind, job->next[kind]);
-		if (!event)
+		if (!event) {
 			job->cursor++;
-		else if (is_client(job, &event->client.ip, event->client.port))
+			continue;
+		}
+		job->next[kind]++;
+		if (is_client(job, &event->client.ip, event->client.port)) {
 			take_event(job, event);
-		job->next[kind] += event != NULL;
+			n += job->n_legs;
+		}
 	}
 	return false;
 }
@@ -209,13 +214,13 @@ static bool is_wanted_end(
 static bool is_wanted(const struct job *job, const struct trace_run *run)
 {
 	const struct trace_key *key = &run->key;
-	const struct endpoint ends[] = {
+	const struct endpoint ends[ENDS] = {
 		trace_key_from(key),
 		trace_key_to(key),
 		trace_key_about(key),
 	};
 
-	for (size_t i = 0; i < N_ELEMENTS(ends); i++)
+	for (size_t i = 0; i < ENDS; i++)
 		if (is_wanted_end(job, run, &ends[i]))
 			return true;
 	return false;
@@ -223,7 +228,7 @@ static bool is_wanted(const struct job *job, const struct trace_run *run)
 
 static bool look_at_drops(struct job *job, const struct box *box)
 {
-	for (int i = 0; i < READS_MAX; i++, job->cursor++) {
+	for (unsigned n = 0; n < LOOKS_MAX; n++, job->cursor++) {
 		const size_t worker_idx = job->cursor / TRACE_RUNS;
 		struct trace_run run;
 		struct trace_line *line;
@@ -232,7 +237,10 @@ static bool look_at_drops(struct job *job, const struct box *box)
 			return true;
 		if (!trace_read(worker_trace(box->workers[worker_idx].worker),
 			    job->cursor % TRACE_RUNS, &run) ||
-			run.last_ticks == job->said[job->cursor] || !is_wanted(job, &run))
+			run.last_ticks == job->said[job->cursor])
+			continue;
+		n += ENDS * job->n_legs;
+		if (!is_wanted(job, &run))
 			continue;
 		job->said[job->cursor] = run.last_ticks;
 		line = add_line(job, moment_ns_of(&job->begun, run.last_ticks));
