@@ -3,10 +3,16 @@
 #define READS_MAX 4
 #define KEY_WORDS (sizeof(struct trace_key) / sizeof(uint64_t))
 
+static struct bucket_rate rate_of(uint32_t per_s, uint32_t at_once, uint64_t ticks_per_ms)
+{
+	return bucket_rate_of(per_s, at_once * (uint32_t)MS_IN_S / per_s, ticks_per_ms * MS_IN_S);
+}
+
 void trace_init(struct trace *trace, uint64_t ticks_per_ms, uint64_t seed)
 {
-	trace->rate = bucket_rate_of(TRACE_NEW_PER_S,
-		TRACE_NEW_AT_ONCE * (uint32_t)MS_IN_S / TRACE_NEW_PER_S, ticks_per_ms * MS_IN_S);
+	trace->rate = rate_of(TRACE_NEW_PER_S, TRACE_NEW_AT_ONCE, ticks_per_ms);
+	trace->source_rate =
+		rate_of(TRACE_SOURCE_NEW_PER_S, TRACE_SOURCE_NEW_AT_ONCE, ticks_per_ms);
 	trace->pause_ticks = TRACE_PAUSE_MS * ticks_per_ms;
 	trace->seed = (seed ^ 0x94d049bb133111ebULL) * 0xbf58476d1ce4e5b9ULL; // no small one
 }
@@ -39,19 +45,21 @@ static uint64_t word_of(const struct trace_key *key, size_t idx)
 	return load_u64((const uint8_t *)key + idx * sizeof(uint64_t));
 }
 
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+	const unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 // Words by twos, each pair to the product of 128 bits, folded.
 static struct trace_place *set_of(
 	struct trace *trace, enum drop reason, const struct trace_key *key)
 {
 	uint64_t z = trace->seed;
 
-	for (size_t i = 0; i < KEY_WORDS; i += 2) {
-		const unsigned __int128 product =
-			(unsigned __int128)(word_of(key, i) ^ trace->seed) *
-			(word_of(key, i + 1) ^ z);
-
-		z = (uint64_t)product ^ (uint64_t)(product >> 64);
-	}
+	for (size_t i = 0; i < KEY_WORDS; i += 2)
+		z = fold(word_of(key, i) ^ trace->seed, word_of(key, i + 1) ^ z);
 	return &trace->reasons[reason].places[z % TRACE_SETS * TRACE_WAYS];
 }
 
@@ -84,6 +92,18 @@ static struct trace_place *find_oldest(struct trace_place *set)
 		if (place->last_ticks < oldest->last_ticks)
 			oldest = place;
 	return oldest;
+}
+
+// The source's part first: one that has had its own takes nothing from the others.
+static bool may_begin(struct trace *trace, struct trace_reason *own, const struct trace_key *key,
+	uint64_t now_ticks)
+{
+	const uint64_t source = load_u64(key->out ? key->to_ip : key->from_ip);
+	const uint64_t hash = fold(source ^ trace->seed, ~trace->seed);
+
+	return bucket_take(&own->new_runs_of[hash % TRACE_SOURCES], &trace->source_rate, now_ticks,
+		       1) &&
+		bucket_take(&own->new_runs, &trace->rate, now_ticks, 1);
 }
 
 static void store(uint64_t *to, uint64_t value)
@@ -126,7 +146,7 @@ void trace_note(
 	if (place) {
 		store(&place->n, place->n + 1);
 		store(&place->last_ticks, now_ticks);
-	} else if (bucket_take(&own->new_runs, &trace->rate, now_ticks, 1)) {
+	} else if (may_begin(trace, own, key, now_ticks)) {
 		place = find_oldest(set);
 		lose(&own->loss, place->n, place->last_ticks);
 		move_in(place, key, now_ticks);

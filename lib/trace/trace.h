@@ -4,7 +4,8 @@
 // without a pause of TRACE_PAUSE_MS. So neither a call whose media finds no permission nor one
 // address that floods takes more than a place. Each reason has places of its own, and so many new
 // runs a second: what comes by the thousand, from made-up addresses even, pushes out neither other
-// reasons nor what was there some seconds ago. What is not kept is counted.
+// reasons nor what was there some seconds ago. Of these each source has a part, so that one that
+// changes its ports takes no more. What is not kept is counted.
 //
 // One thread writes, on the way of packets that are dropped and on no other; another reads at any
 // time, without locks. Memory is fixed, and only what has been used is touched.
@@ -26,6 +27,10 @@
 #define TRACE_PAUSE_MS 10000
 #define TRACE_NEW_PER_S 32 // runs of one reason
 #define TRACE_NEW_AT_ONCE 128
+// Of these, of one source beyond the wire: an IPv4 address or the 64 bits of an IPv6 network.
+#define TRACE_SOURCE_NEW_PER_S 4
+#define TRACE_SOURCE_NEW_AT_ONCE 16
+#define TRACE_SOURCES 256 // several of one hash share a part
 
 // Between whom, as it lies in the packet; what is not known is zero.
 struct trace_key {
@@ -73,12 +78,14 @@ struct trace_place {
 
 struct trace_reason {
 	struct bucket new_runs;
+	struct bucket new_runs_of[TRACE_SOURCES];
 	struct trace_loss loss;
 	struct trace_place places[TRACE_RUNS_OF_REASON];
 };
 
 struct trace {
 	struct bucket_rate rate;
+	struct bucket_rate source_rate;
 	uint64_t pause_ticks;
 	uint64_t seed;
 	struct trace_reason reasons[N_DROPS];

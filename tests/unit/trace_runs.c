@@ -108,6 +108,7 @@ Test(trace, another_word_of_the_key_is_another_run)
 
 		if (byte == (uint8_t *)&key.out)
 			continue; // a bool has two values
+		now_ms += MS_IN_S / TRACE_SOURCE_NEW_PER_S; // nearly all are of one source
 		*byte ^= 1;
 		trace_note(trace, DROP_NO_PERMISSION, &key, now_ms);
 		*byte ^= 1;
@@ -146,6 +147,61 @@ Test(trace, a_flood_pushes_out_neither_other_reasons_nor_what_was_there)
 	cr_expect_eq(loss.last_ticks, now_ms);
 	trace_loss_get(trace, DROP_NO_CHANNEL, &loss);
 	cr_expect_eq(loss.n, 0);
+}
+
+static void change_ports(struct trace_key *key, uint32_t i)
+{
+	key->from_port_be = (uint16_t)i;
+	key->about_port_be = (uint16_t)(i >> 16);
+}
+
+static void change_hosts(struct trace_key *key, uint32_t i)
+{
+	key->family = FAMILY_IPV6;
+	memcpy(key->from_ip + 8, &i, sizeof(i));
+}
+
+// On its way out a packet is from us, whoever it is for.
+static void change_ports_out(struct trace_key *key, uint32_t i)
+{
+	memcpy(key->from_ip, &i, sizeof(i));
+	key->to_port_be = (uint16_t)i;
+	key->out = true;
+}
+
+// One that begins a thousand runs a second, for a minute, beside some that begin one each. They are
+// let in, but for the few that have one hash with him.
+static void flood_beside_others(void (*change)(struct trace_key *key, uint32_t i))
+{
+	struct trace_key key = key_of(1);
+	struct trace_run run;
+	unsigned n_kept = 0;
+
+	for (uint32_t i = 0; i < 60 * MS_IN_S; i++) {
+		now_ms++;
+		change(&key, i);
+		trace_note(trace, DROP_NO_PERMISSION, &key, now_ms);
+		if (i % MS_IN_S)
+			continue;
+		note(DROP_NO_PERMISSION, 1000 + i);
+		n_kept += find(DROP_NO_PERMISSION, 1000 + i, &run);
+	}
+	cr_expect_geq(n_kept, 58);
+}
+
+Test(trace, one_source_that_changes_its_ports_leaves_the_others_theirs)
+{
+	flood_beside_others(change_ports);
+}
+
+Test(trace, a_network_of_ipv6_is_one_source)
+{
+	flood_beside_others(change_hosts);
+}
+
+Test(trace, on_the_way_out_the_receiver_is_the_source)
+{
+	flood_beside_others(change_ports_out);
 }
 
 // As fast as new ones are let in: each takes a place, and what is gone is counted to its last.
