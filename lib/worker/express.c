@@ -308,9 +308,13 @@ static inline __attribute__((always_inline)) void serve(
 
 static __attribute__((noinline)) void sample_burst(struct worker *w, const struct express *x)
 {
-	for (unsigned i = 0; i < x->n; i++)
-		if (flow4_key_equal(&x->entries[i]->key, &x->keys[i]))
-			sample(w, &x->entries[i]->to);
+	for (unsigned i = 0; i < x->n; i++) {
+		const struct flow4_entry *entry =
+			flow4_confirm(&w->flows4, &x->keys[i], x->entries[i]);
+
+		if (entry)
+			sample(w, &entry->to);
+	}
 }
 
 // Where frames have a tag, none is plain, and what has none is not of this port.

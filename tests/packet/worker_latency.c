@@ -162,6 +162,53 @@ Test(latency, whose_packets_a_timed_burst_has_is_sampled)
 	drain();
 }
 
+static unsigned count_samples(const struct worker_samples *samples, uint32_t allocation_idx)
+{
+	unsigned n = 0;
+
+	for (uint64_t i = 0; i < samples->n; i++)
+		n += samples->allocation_idx[i] == allocation_idx;
+	return n;
+}
+
+// Also who stands elsewhere in the table than one looks first.
+Test(latency, everybody_in_a_crowded_table_is_sampled)
+{
+	const struct worker_samples *samples = &worker_public(rig.worker)->samples;
+	struct flow_spec spec = {
+		.kind = FLOW_UP,
+		.local = rig_endpoint(SERVICE),
+		.remote = rig_endpoint(CLIENT_B),
+		.channel = 0x4001,
+		.source = rig_endpoint(RELAYED_B),
+		.target = rig_endpoint(PEER),
+		.hop_idx = 1,
+	};
+	char client[ADDR_TEXT_BYTES];
+
+	for (uint32_t i = 1; i <= 1000; i++) {
+		spec.remote.port = (uint16_t)(10000 + i);
+		spec.allocation_idx = i;
+		rig_flow(&rig, &spec);
+		worker_poll(rig.worker);
+	}
+	for (uint32_t i = 1; i <= 1000; i++) {
+		const struct datagram datagram = {
+			client, SERVICE, "\x40\x01\x00\x04\x64\x61\x74\x61", 8};
+		struct frame frame;
+
+		spec.remote.port = (uint16_t)(10000 + i);
+		endpoint_format(&spec.remote, client);
+		frame = frame_udp(&datagram);
+		burst(SERVICE, TIMED_OF - 1);
+		rig_receive(&rig, &frame);
+		worker_poll(rig.worker);
+		drain();
+	}
+	for (uint32_t i = 1; i <= 1000; i++)
+		cr_expect_eq(count_samples(samples, i), 1, "%u", i);
+}
+
 Test(latency, busy_time_is_that_of_rounds_that_found_something)
 {
 	const struct worker_stats *stats = rig_stats(&rig);
