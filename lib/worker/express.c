@@ -300,8 +300,10 @@ static inline __attribute__((always_inline)) void serve(
 			continue;
 		item = leave_plain(b, x->mbufs[i]);
 		item->missed = !entry && x->keys[i].channel_be == 0;
-		if (refused)
+		if (refused) {
+			item->lane = x->keys[i].channel_be ? LANE_UP_CHANNEL : LANE_DOWN;
 			item_drop(item, refused);
+		}
 	}
 	outcome_close(&outcome, w);
 }

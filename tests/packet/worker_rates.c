@@ -74,6 +74,14 @@ static uint64_t drops(enum drop drop)
 	return rig_stats(&rig)->n_drops[drop];
 }
 
+static uint16_t traced_channel(const char *from, const char *to)
+{
+	struct trace_run run;
+
+	cr_assert(rig_traced(&rig, DROP_RATE_ALLOCATION, from, to, &run), "from %s", from);
+	return __builtin_bswap16(run.key.channel_be);
+}
+
 Test(worker_rates, packets_of_an_allocation)
 {
 	open_rig((struct worker_rates){.allocation.packets_per_s = 10}, 1, true);
@@ -84,6 +92,9 @@ Test(worker_rates, packets_of_an_allocation)
 	cr_expect_eq(up(CLIENT_B, CHANNEL_B, 100, 15), 10);
 	cr_expect_eq(up(CLIENT6, CHANNEL, 100, 15), 10);
 	cr_expect_eq(down(PEER6, RELAYED6, 100, 15), 10);
+	cr_expect_eq(traced_channel(CLIENT, SERVICE), CHANNEL, "by the express lane");
+	cr_expect_eq(traced_channel(CLIENT6, SERVICE6), CHANNEL, "by the others");
+	cr_expect_eq(traced_channel(PEER, RELAYED), 0);
 	now_ms += 300;
 	cr_expect_eq(up(CLIENT, CHANNEL, 100, 15), 3);
 	rig_expect_balance(&rig);
