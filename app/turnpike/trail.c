@@ -10,16 +10,24 @@
 
 int trail_open(struct trail *trail, struct turn_watcher next)
 {
+	struct budget_config requests = {
+		.per_source = TRAIL_REQUESTS_PER_S,
+		.ticks_per_s = NS_IN_S,
+		.numa_node = NUMA_NODE_ANY,
+	};
+
 	*trail = (struct trail){
 		.events = calloc((size_t)TRAIL_KINDS * TRAIL_EVENTS, sizeof(struct trail_event)),
 		.begun_ns = trail_now_ns(),
 		.next = next,
 	};
-	return trail->events ? 0 : -ENOMEM;
+	random_secret(requests.seed, sizeof(requests.seed));
+	return trail->events ? budget_create(&trail->requests, &requests) : -ENOMEM;
 }
 
 void trail_close(struct trail *trail)
 {
+	budget_destroy(&trail->requests);
 	free(trail->events);
 	*trail = (struct trail){0};
 }
@@ -72,6 +80,29 @@ const struct trail_event *trail_get(
 	if (number < trail_oldest(trail, kind) || number >= trail->n[kind])
 		return NULL;
 	return place_of(trail, kind, number);
+}
+
+void trail_loss_get(const struct trail *trail, enum trail_kind kind, struct trail_loss *out)
+{
+	const uint64_t n_pushed_out = trail_oldest(trail, kind);
+
+	*out = trail->passed_over[kind];
+	out->n += n_pushed_out;
+	if (n_pushed_out && place_of(trail, kind, n_pushed_out)->at_ns > out->last_ns)
+		out->last_ns = place_of(trail, kind, n_pushed_out)->at_ns;
+}
+
+// False where the source has had its part, and it is counted.
+static bool may_add(
+	struct trail *trail, enum trail_kind kind, const struct endpoint *client, uint64_t now_ns)
+{
+	const struct ip_addr *ip = &client->ip;
+
+	if (budget_take(&trail->requests, (enum family)ip->family, ip->bytes, now_ns))
+		return true;
+	trail->passed_over[kind].n++;
+	trail->passed_over[kind].last_ns = now_ns;
+	return false;
 }
 
 static void set_user(
@@ -157,16 +188,17 @@ static bool is_told(const struct turn_verdict *verdict)
 		(method == STUN_ALLOCATE || method == STUN_REFRESH);
 }
 
-static struct trail_event event_of_verdict(const struct turn_verdict *verdict)
+static struct trail_event event_of_verdict(
+	const struct turn_verdict *verdict, enum trail_kind kind, uint64_t at_ns)
 {
 	const struct stun_view *view = verdict->request->view;
 	const struct stun_attr *attr = stun_find(view, STUN_ATTR_XOR_PEER_ADDRESS);
 	struct trail_event event = {
-		.at_ns = trail_now_ns(),
+		.at_ns = at_ns,
 		.client = verdict->request->client,
 		.method = view->method,
 		.code = (uint16_t)verdict->code,
-		.kind = (uint8_t)kind_of(verdict),
+		.kind = (uint8_t)kind,
 	};
 
 	if (attr && stun_get_xor_address(attr, view->transaction_id, &event.peer))
@@ -177,10 +209,12 @@ static struct trail_event event_of_verdict(const struct turn_verdict *verdict)
 
 static void on_judged(void *context, const struct turn_verdict *verdict)
 {
+	const enum trail_kind kind = kind_of(verdict);
+	const uint64_t now_ns = trail_now_ns();
 	struct trail *trail = context;
 
-	if (!is_told(verdict)) {
-		const struct trail_event event = event_of_verdict(verdict);
+	if (!is_told(verdict) && may_add(trail, kind, &verdict->request->client, now_ns)) {
+		const struct trail_event event = event_of_verdict(verdict, kind, now_ns);
 
 		add(trail, &event);
 	}
@@ -197,7 +231,8 @@ static void on_unanswered(void *context, const struct endpoint *client, enum con
 		.reason = (uint8_t)why,
 	};
 
-	add(context, &event);
+	if (may_add(context, TRAIL_UNANSWERED, client, event.at_ns))
+		add(context, &event);
 }
 
 struct control_witness trail_witness(struct trail *trail)

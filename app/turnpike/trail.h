@@ -1,7 +1,8 @@
 // What the control core did for clients of late, for an operator who asks after one address.
 //
-// A ring for each kind of event, so that no kind pushes out another; a name in it is as the log has
-// it. Memory is fixed, and only what has been used is touched. One thread.
+// A ring for each kind of event, so that no kind pushes out another; and of each source so many
+// requests a second, so that none pushes out the others. A name in it is as the log has it. Memory
+// is fixed, and of the rings only what has been used is touched. One thread.
 #ifndef TURNPIKE_TRAIL_H
 #define TURNPIKE_TRAIL_H
 
@@ -10,6 +11,7 @@
 
 #define TRAIL_EVENTS 4096 // of each kind
 #define TRAIL_USER_BYTES 40
+#define TRAIL_REQUESTS_PER_S 32 // and at once, of an IPv4 address or an IPv6 /64
 
 enum trail_kind {
 	TRAIL_CREATED,
@@ -38,9 +40,17 @@ struct trail_event {
 	char user[TRAIL_USER_BYTES]; // cut; empty: nobody said
 };
 
+// What of a kind is not here.
+struct trail_loss {
+	uint64_t n;
+	uint64_t last_ns; // none of them came later
+};
+
 struct trail {
 	struct trail_event *events; // a ring for each kind; NULL: nothing is kept
-	uint64_t n[TRAIL_KINDS]; // up to now
+	uint64_t n[TRAIL_KINDS]; // that were kept, up to now
+	struct trail_loss passed_over[TRAIL_KINDS];
+	struct budget requests;
 	uint64_t begun_ns;
 	struct turn_watcher next;
 };
@@ -57,6 +67,7 @@ struct control_witness trail_witness(struct trail *trail);
 const struct trail_event *trail_get(
 	const struct trail *trail, enum trail_kind kind, uint64_t number);
 uint64_t trail_oldest(const struct trail *trail, enum trail_kind kind); // the first that is there
+void trail_loss_get(const struct trail *trail, enum trail_kind kind, struct trail_loss *out);
 // "allocation.created", "auth.failed" ...: as the log calls it.
 const char *trail_kind_name(enum trail_kind kind);
 

@@ -145,14 +145,15 @@ static void add_lost_drops(json_t *lost, const struct moment *moment, const stru
 static void add_lost_events(json_t *lost, const struct moment *moment, const struct trail *trail)
 {
 	for (enum trail_kind kind = TRAIL_CREATED; kind < TRAIL_KINDS; kind++) {
-		const uint64_t oldest = trail_oldest(trail, kind);
+		struct trail_loss loss;
 		json_t *one;
 
-		if (oldest == 0)
+		trail_loss_get(trail, kind, &loss);
+		if (loss.n == 0)
 			continue;
 		one = json_pack("{s:s, s:o}", "event", trail_kind_name(kind), "since",
-			moment_stamp(moment, trail_get(trail, kind, oldest)->at_ns));
-		verb_set_count(one, "n", oldest);
+			moment_stamp(moment, loss.last_ns));
+		verb_set_count(one, "n", loss.n);
 		json_array_append_new(lost, one);
 	}
 }
