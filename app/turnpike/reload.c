@@ -220,19 +220,25 @@ static void apply(struct loop *loop, struct reload_result *out, struct conf *con
 }
 
 // In the log it stands in quotes.
-static void unquote(char *reason)
+static void unquote(char *text)
 {
-	while ((reason = strchr(reason, '"')) != NULL)
-		*reason = '\'';
+	while ((text = strchr(text, '"')) != NULL)
+		*text = '\'';
+}
+
+static void tell_change(struct conf_change change)
+{
+	unquote(change.key);
+	unquote(change.text);
+	log_put(LOG_INFO, "reload.change", "key=\"%s\" change=\"%s\" needs_restart=%d", change.key,
+		change.text, change.needs_restart);
 }
 
 static void tell(struct reload_result *result)
 {
 	unquote(result->reason);
 	for (size_t i = 0; i < result->diff.n && log_enabled(LOG_INFO); i++)
-		log_put(LOG_INFO, "reload.change", "key=\"%s\" change=\"%s\" needs_restart=%d",
-			result->diff.changes[i].key, result->diff.changes[i].text,
-			result->diff.changes[i].needs_restart);
+		tell_change(result->diff.changes[i]);
 	if (result->status == RELOAD_DONE)
 		log_put(LOG_INFO, "reload.done", "changes=%zu", result->diff.n);
 	else

@@ -116,9 +116,11 @@ def test_what_can_be_changed_changes_at_once():
         changed["limits"]["allocations-per-user"] = 1
         changed["limits"]["rates"] = {"allocation-packets-s": 100000}
         changed["log"]["level"] = "debug"
+        changed["stun"] = {"software": 'a "quoted" name'}
         said = reloader.reload(changed)
+        check(any("""-> a 'quoted' name" needs_restart=0""" in line for line in said), f"{said}")
         must_change(said, "listen", "relay", "limits.allocations", "auth.users", "log.level",
-                    "limits.rates.allocation-packets-s", "limits.allocations-per-user")
+                    "stun.software", "limits.rates.allocation-packets-s", "limits.allocations-per-user")
         check("1 removed" in "".join(said) and PASSWORD not in "".join(said), f"{said}")
         # Who is there stays: on a closed listener and closed ports, and whoever he is.
         check_echo(alice)
