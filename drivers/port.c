@@ -3,6 +3,7 @@
 #include "interface.h"
 #include "kind.h"
 #include "owner.h"
+#include "sysctl.h"
 #include "undo.h"
 
 #include <errno.h>
@@ -198,6 +199,20 @@ static int set_up_queues(struct opening *opening)
 	return 0;
 }
 
+// Of a virtual device the EAL says where the core is that made it.
+static int node_of(const struct port *port)
+{
+	char path[64];
+	char text[16];
+
+	if (port->kind == PORT_PCI)
+		return rte_eth_dev_socket_id(port->eth_id);
+	snprintf(path, sizeof(path), "/sys/class/net/%s/device/numa_node", port->interface);
+	if (!port->interface[0] || sysctl_read(path, text, sizeof(text)))
+		return -1;
+	return atoi(text);
+}
+
 static int configure(struct opening *opening)
 {
 	const struct port_config *config = opening->config;
@@ -222,7 +237,7 @@ static int configure(struct opening *opening)
 			config->n_queues, config->mtu_bytes, cause(rc));
 	port->mtu_bytes = config->mtu_bytes;
 	port->n_queues = config->n_queues;
-	port->numa_node = rte_eth_dev_socket_id(port->eth_id);
+	port->numa_node = node_of(port);
 	port->kernel_wire = opening->kind->kernel_wire;
 	port->keeps_buffers = opening->kind->keeps_buffers;
 	port->rx_checksums = conf.rxmode.offloads != 0;

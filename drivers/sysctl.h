@@ -1,4 +1,4 @@
-// Files below /proc/sys: one short line each.
+// Files below /proc/sys and /sys: one short line each.
 #ifndef DRIVERS_SYSCTL_H
 #define DRIVERS_SYSCTL_H
 

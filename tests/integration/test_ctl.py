@@ -99,6 +99,7 @@ def test_an_operator_sees_what_runs():
         ports = rows(relay, "show", "ports")
         check(ports[0]["port"] == "wire" and ports[0]["link"] and
               ports[0]["rx_packets"] >= 2 * N, f"{ports}")
+        check("numa_node" not in ports[0], "a veth is nowhere in particular")
         check(any(hop["state"] == "resolved" for hop in rows(relay, "show", "routes")), "no hop")
         check({"realm": REALM, "rule": "allow", "range": "198.18.0.0/15", "action": "allow"}.items()
               <= [rule for rule in rows(relay, "show", "peers") if rule["hits"]][0].items(), "peers")
