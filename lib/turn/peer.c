@@ -152,9 +152,59 @@ int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
 	return 0;
 }
 
+// By what they say.
+static int compare_rules(const struct peer_rule *a, const struct peer_rule *b)
+{
+	const int order = (a->kind > b->kind) - (a->kind < b->kind);
+
+	return order ? order : memcmp(&a->range, &b->range, sizeof(a->range));
+}
+
+// The same rule twice is as in the list: the first of them decides.
+static int compare_places(const void *a, const void *b)
+{
+	const struct peer_rule *const *x = a, *const *y = b;
+	const int order = compare_rules(*x, *y);
+
+	return order ? order : (*x > *y) - (*x < *y);
+}
+
+static struct peer_rule **sort_rules(const struct peers *peers)
+{
+	struct peer_rule **sorted = calloc(peers->n_rules, sizeof(struct peer_rule *));
+
+	for (size_t i = 0; sorted && i < peers->n_rules; i++)
+		sorted[i] = &peers->rules[i];
+	if (sorted)
+		qsort(sorted, peers->n_rules, sizeof(struct peer_rule *), compare_places);
+	return sorted;
+}
+
+int peers_carry_counts(struct peers *peers, const struct peers *old)
+{
+	struct peer_rule **to = sort_rules(peers);
+	struct peer_rule **from = sort_rules(old);
+	const int rc = to && from ? 0 : -ENOMEM;
+	size_t i = 0, k = 0;
+
+	memcpy(peers->n_hits, old->n_hits, sizeof(peers->n_hits));
+	while (!rc && i < peers->n_rules && k < old->n_rules) {
+		const int order = compare_rules(to[i], from[k]);
+
+		if (order == 0)
+			to[i]->n_hits = from[k]->n_hits;
+		i += order <= 0;
+		k += order >= 0;
+	}
+	free(to);
+	free(from);
+	return rc;
+}
+
 int peers_update(struct peers *peers, const struct turn_realm_update *update)
 {
 	struct peers new = *peers;
+	int rc;
 
 	new.rules = calloc(peers->n_rules + update->n_allow + update->n_deny, sizeof(*new.rules));
 	if (!new.rules)
@@ -166,6 +216,11 @@ int peers_update(struct peers *peers, const struct turn_realm_update *update)
 	for (size_t i = peers->n_configured; i < peers->n_rules; i++)
 		if (!kinds[peers->rules[i].kind].sourced)
 			new.rules[new.n_rules++] = peers->rules[i];
+	rc = peers_carry_counts(&new, peers);
+	if (rc) {
+		free(new.rules);
+		return rc;
+	}
 	free(peers->rules);
 	*peers = new;
 	return 0;
@@ -181,32 +236,9 @@ static size_t collect(struct ip_range *out, const struct peers *peers, enum turn
 	return n;
 }
 
-static bool is_same_rule(const struct peer_rule *a, const struct peer_rule *b)
+int peers_carry_source(struct peers *peers, const struct peers *old)
 {
-	return a->kind == b->kind && ip_equal(&a->range.first, &b->range.first) &&
-		ip_equal(&a->range.last, &b->range.last);
-}
-
-// Most rules stand where they stood, but for those that came or went before them.
-static void carry_counts(struct peers *peers, const struct peers *old)
-{
-	size_t at = 0;
-
-	memcpy(peers->n_hits, old->n_hits, sizeof(peers->n_hits));
-	for (size_t i = 0; i < peers->n_rules; i++) {
-		size_t tries = 0;
-
-		for (; tries < old->n_rules; tries++, at++)
-			if (is_same_rule(&peers->rules[i], &old->rules[at % old->n_rules]))
-				break;
-		if (tries < old->n_rules)
-			peers->rules[i].n_hits = old->rules[at++ % old->n_rules].n_hits;
-	}
-}
-
-int peers_carry(struct peers *peers, const struct peers *old)
-{
-	struct ip_range *ranges = calloc(2 * old->n_rules + 1, sizeof(*ranges));
+	struct ip_range *ranges = calloc(old->n_rules, sizeof(*ranges));
 	struct turn_realm_update update = {.allow = ranges};
 	int rc;
 
@@ -217,8 +249,6 @@ int peers_carry(struct peers *peers, const struct peers *old)
 	update.n_deny = collect(ranges + update.n_allow, old, TURN_PEER_SOURCE_DENY);
 	rc = peers_update(peers, &update);
 	free(ranges);
-	if (!rc)
-		carry_counts(peers, old);
 	return rc;
 }
 

@@ -33,11 +33,13 @@ struct realm;
 // length that RFC 6052 does not know.
 int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
 	const struct turn_config *config);
-// The lists of a source in the place of those it gave before. Returns 0; -ENOMEM: as before.
+// The lists of a source in the place of those it gave before; rules that are in both count on.
+// Returns 0; -ENOMEM: as before.
 int peers_update(struct peers *peers, const struct turn_realm_update *update);
-// What a source has said, and the counts of rules that are the same, from `old`. Returns 0;
-// -ENOMEM.
-int peers_carry(struct peers *peers, const struct peers *old);
+// What a source has said, from `old`. Returns 0; -ENOMEM.
+int peers_carry_source(struct peers *peers, const struct peers *old);
+// Of rules that are the same, and of each kind. Returns 0; -ENOMEM.
+int peers_carry_counts(struct peers *peers, const struct peers *old);
 void peers_fini(struct peers *peers);
 
 // May `relayed`, of that realm, talk to this transport address?

@@ -165,10 +165,11 @@ static int carry_secrets(struct realm *realm, const struct realm *old)
 
 int realm_carry(struct realm *realm, const struct realm *old)
 {
-	const int rc = carry_secrets(realm, old);
+	int rc = carry_secrets(realm, old);
 
 	realm->source_limits = old->source_limits;
-	return rc ? rc : peers_carry(&realm->peers, &old->peers);
+	rc = rc ? rc : peers_carry_source(&realm->peers, &old->peers);
+	return rc ? rc : peers_carry_counts(&realm->peers, &old->peers);
 }
 
 void realm_adopt(struct realm *realm, struct realm *next)

@@ -231,6 +231,7 @@ static void update(void)
 	const size_t i = draw_below(&run.draw, run.model.rules.n_realms > 1 ? 2 : 1);
 	struct model_realm *realm = &run.model.rules.realms[i];
 	struct turn_realm_update update = {.allow = &realm->allow[1], .deny = &realm->deny[1]};
+	const struct model_realm old = *realm;
 
 	realm->source_allocations_max = draw_below(&run.draw, 20);
 	realm->source_allocations_per_user = draw_below(&run.draw, 6);
@@ -240,7 +241,10 @@ static void update(void)
 	update.n_allocations_per_user = realm->source_allocations_per_user;
 	update.n_allow = realm->allow[1].first.family != FAMILY_NONE;
 	update.n_deny = realm->deny[1].first.family != FAMILY_NONE;
-	run.model.n_hits[i][MODEL_SOURCE_ALLOW] = run.model.n_hits[i][MODEL_SOURCE_DENY] = 0;
+	if (memcmp(&old.allow[1], &realm->allow[1], sizeof(old.allow[1])) != 0)
+		run.model.n_hits[i][MODEL_SOURCE_ALLOW] = 0;
+	if (memcmp(&old.deny[1], &realm->deny[1], sizeof(old.deny[1])) != 0)
+		run.model.n_hits[i][MODEL_SOURCE_DENY] = 0;
 	must(turn_realm_update(run.turn, i, &update) ? "no memory" : NULL);
 }
 

@@ -98,6 +98,51 @@ Test(turn_source_change, what_a_source_has_said_stays_where_the_configuration_sa
 	cr_expect_eq(rig_allocate(&rig), 0, "as the file has it now");
 }
 
+static uint64_t hits_of(const struct ip_range *range)
+{
+	struct turn_peer_rule rule;
+	uint64_t n = 0;
+
+	for (size_t i = 0; turn_peer_rule_get(rig.turn, 0, i, &rule); i++)
+		if (ip_equal(&rule.range.first, &range->first) &&
+			ip_equal(&rule.range.last, &range->last))
+			n += rule.n_hits;
+	return n;
+}
+
+// A set of Redis comes in any order.
+Test(turn_source_change, rules_that_the_source_repeats_count_on)
+{
+	const struct ip_range lists[2][4] = {
+		{range("11.0.0.1"), range("11.0.0.2"), range("11.0.0.2"), range("11.0.0.3")},
+		{range("11.0.0.9"), range("11.0.0.3"), range("11.0.0.2"), range("11.0.0.2")}};
+	struct turn_realm_update update = {.deny = lists[0], .n_deny = 4};
+	size_t asked_idx;
+
+	config.realm.uses_source = true;
+	config.source = (struct turn_source){find_nobody, &asked_idx};
+	reopen();
+	cr_assert_eq(turn_realm_update(rig.turn, 0, &update), 0);
+	cr_assert_eq(rig_allocate(&rig), 0);
+	for (int i = 0; i < 3; i++)
+		cr_expect_eq(rig_permit(&rig, "11.0.0.2"), 403);
+	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 403);
+	cr_expect_eq(rig_permit(&rig, "11.0.0.3"), 403);
+	update.deny = lists[1];
+	cr_assert_eq(turn_realm_update(rig.turn, 0, &update), 0);
+	for (int i = 0; i < 2; i++) {
+		cr_expect_eq(hits_of(&lists[1][0]), 0);
+		cr_expect_eq(hits_of(&lists[1][1]), 1);
+		cr_expect_eq(hits_of(&lists[1][2]), 3);
+		reconfigure();
+	}
+	update.n_deny = 0;
+	cr_assert_eq(turn_realm_update(rig.turn, 0, &update), 0);
+	update.n_deny = 4;
+	cr_assert_eq(turn_realm_update(rig.turn, 0, &update), 0);
+	cr_expect_eq(hits_of(&lists[1][2]), 0, "it was gone");
+}
+
 // What is at hand of a source: one user, or nobody.
 struct source {
 	const struct turn_user *known;
