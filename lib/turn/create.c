@@ -114,8 +114,7 @@ static int init_realm(struct turn *turn, const struct turn_config *config, size_
 	if (!realm)
 		return -ENOMEM;
 	turn->realms[turn->n_realms++] = realm;
-	realm->source_idx = i;
-	realm->source_knows = from->uses_source;
+	realm->source_idx = from->uses_source ? i : SIZE_MAX;
 	rc = realm_init(realm, from, turn->mac, config->nonce_secret);
 	rc = rc ? rc : peers_init(&realm->peers, &from->peers, config);
 	return rc ? rc : add_users(turn, realm, from);

@@ -163,12 +163,19 @@ static int carry_secrets(struct realm *realm, const struct realm *old)
 	return rc;
 }
 
+static int carry_source(struct realm *realm, const struct realm *old)
+{
+	const int rc = carry_secrets(realm, old);
+
+	realm->source_idx = old->source_idx;
+	realm->source_limits = old->source_limits;
+	return rc ? rc : peers_carry_source(&realm->peers, &old->peers);
+}
+
 int realm_carry(struct realm *realm, const struct realm *old)
 {
-	int rc = carry_secrets(realm, old);
+	const int rc = realm->uses_source ? carry_source(realm, old) : 0;
 
-	realm->source_limits = old->source_limits;
-	rc = rc ? rc : peers_carry_source(&realm->peers, &old->peers);
 	return rc ? rc : peers_carry_counts(&realm->peers, &old->peers);
 }
 
@@ -179,8 +186,6 @@ void realm_adopt(struct realm *realm, struct realm *next)
 	*realm = *next;
 	*next = old;
 	next->n_identities = realm->n_identities;
-	realm->source_idx = old.source_idx;
-	realm->source_knows = old.source_knows;
 	memcpy(realm->nonce_secret, old.nonce_secret, sizeof(realm->nonce_secret));
 	realm->gone = false;
 	realm->offer_changed = old.offer_changed || realm->features != old.features;

@@ -40,8 +40,7 @@ struct realm {
 	bool offer_changed; // since the start: there are clients that know another one
 	uint8_t nonce_secret[STUN_SHA256_BYTES]; // of this realm: its nonces are stale in others
 	bool uses_source;
-	size_t source_idx; // its number at the start; SIZE_MAX: it came later
-	bool source_knows; // it used the source at the start
+	size_t source_idx; // its number at the start; SIZE_MAX: the source has no say in it
 	struct limits own_limits; // as configured
 	struct limits source_limits; // each that is not 0 stands for the configured one
 	struct peers peers;
@@ -63,8 +62,8 @@ int realm_init(struct realm *realm, const struct turn_realm_config *config, stru
 	const uint8_t nonce_secret[static 32]);
 void realm_destroy(struct realm *realm); // NULL is fine
 int realm_update(struct realm *realm, const struct turn_realm_update *update);
-// What the source has said about `old` holds for `realm` too, and rules about peers count on where
-// they are the same. Returns 0; -ENOMEM.
+// What the source has said about `old` holds for `realm` too, where that uses it, and rules about
+// peers count on where they are the same. Returns 0; -ENOMEM.
 int realm_carry(struct realm *realm, const struct realm *old);
 // What is configured becomes that of `next`, which gets what was; the rest stays.
 void realm_adopt(struct realm *realm, struct realm *next);

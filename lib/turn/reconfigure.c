@@ -19,12 +19,12 @@ static struct realm *find_realm(const struct turn *turn, const char *name)
 	return NULL;
 }
 
-// A source knows the realms of the start.
+// A source knows the realms that used it at the start; what does so no more, it has no say in.
 static int carry_realm(struct realm *realm, const struct realm *old)
 {
-	if (realm->uses_source && !(old && old->source_knows))
+	if (realm->uses_source && !(old && old->uses_source))
 		return -EINVAL;
-	realm->source_idx = old ? old->source_idx : SIZE_MAX;
+	realm->source_idx = SIZE_MAX;
 	return old ? realm_carry(realm, old) : 0;
 }
 

@@ -378,10 +378,11 @@ void turn_destroy(struct turn *turn); // NULL is fine
 // new ones come to these. Whose user is gone or has another key is refused from then on (401), so
 // that the allocation expires; one by a REST secret or a source goes on. An allocation stays in the
 // realm where it was made. Peers that are denied now keep what they have until turn_sweep(). The
-// source and the watcher of the start stay, and with the source the realms that it knows.
+// source and the watcher of the start stay, and with the source the realms that it knows; of one
+// that uses it no more, nothing that it said holds.
 //
-// Returns 0; -ENOMEM; -EINVAL as turn_create(), and for a realm that would use the source and did
-// not at the start; -EBUSY where a listener lies between relayed ports, one of them closed and
+// Returns 0; -ENOMEM; -EINVAL as turn_create(), and for a realm that would use the source and has
+// not since the start; -EBUSY where a listener lies between relayed ports, one of them closed and
 // still in use.
 int turn_prepare(struct turn **out, const struct turn *turn, const struct turn_config *config);
 void turn_adopt(struct turn *turn, struct turn *next);
@@ -413,8 +414,8 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 void turn_drain(struct turn *turn, enum stun_code answer);
 
 // Take what a source says about a realm, by its number at the start (nothing where it is no longer
-// configured): a copy that replaces what it said before. What was allowed
-// before stays as long as it would have. Returns 0; -ENOMEM where not all was taken.
+// configured, or no longer to use the source): a copy that replaces what it said before. What was
+// allowed before stays as long as it would have. Returns 0; -ENOMEM where not all was taken.
 int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update);
 
 // The client of that allocation (as effects name it) has sent something that matched a `moving`

@@ -24,6 +24,7 @@ static void change_realm(
 {
 	realm->offers_sha256 = draw_bool(draw, usual->offers_sha256);
 	realm->has_secrets = draw_bool(draw, usual->has_secrets) && !realm->asks_userhash;
+	realm->left_source |= draw_chance(draw, 5);
 	realm->allow_private = draw_bool(draw, usual->allow_private);
 	realm->gone_users = draw_below(draw, 1u << USERS_CONFIGURED);
 	if (draw_chance(draw, 50))

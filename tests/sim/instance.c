@@ -44,6 +44,7 @@ static struct turn_realm_config realm_config(
 		.n_rest_secrets = rules->has_secrets ? 2 : 0,
 		.offers_sha256 = rules->offers_sha256,
 		.asks_userhash = rules->asks_userhash,
+		.uses_source = model_uses_source(rules),
 		.n_allocations_max = rules->n_allocations_max,
 		.n_allocations_per_user = rules->n_allocations_per_user,
 		.peers = {.allow_private = rules->allow_private,
@@ -78,6 +79,19 @@ static size_t open_relays(struct lists *lists, const struct model_rules *rules)
 	return n;
 }
 
+// The source has settings for realms, and no users.
+static enum turn_lookup find(void *context, size_t realm_idx, const void *name, size_t n_bytes,
+	bool may_ask, struct turn_keys *out)
+{
+	(void)context;
+	(void)realm_idx;
+	(void)name;
+	(void)n_bytes;
+	(void)may_ask;
+	(void)out;
+	return TURN_UNKNOWN;
+}
+
 // What it points at is good until the next one.
 static struct turn_config config_of(const struct model_rules *rules, uint64_t seed)
 {
@@ -100,6 +114,7 @@ static struct turn_config config_of(const struct model_rules *rules, uint64_t se
 		.n_relays = open_relays(&lists, rules),
 		.services = rules->services,
 		.n_services = N_ELEMENTS(rules->services),
+		.source = {.find = find},
 		.alternates = {rules->alternate},
 		.allows_mobility = rules->allows_mobility,
 		.tokens = tokens_config(&lists, rules->takes_tokens ? USERS_ISSUERS : 0),

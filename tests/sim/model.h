@@ -22,7 +22,8 @@ struct model_realm {
 	bool offers_sha256;
 	bool offer_changed; // since the start
 	unsigned gone_users; // a bit for each that is no longer configured
-	bool asks_userhash;
+	bool asks_userhash; // else it uses the source, until a configuration takes that away
+	bool left_source;
 	bool has_secrets;
 	bool allow_private;
 	uint32_t n_allocations_max; // 0: no limit
@@ -237,6 +238,9 @@ size_t model_count_effects(const struct model *model, unsigned tuple);
 // realm or (-1) of each. Returns how many they are.
 void model_kick(struct model *model, unsigned tuple);
 unsigned model_kick_user(struct model *model, int realm, const char *name);
+bool model_uses_source(const struct model_realm *realm);
+// The source says something else about a realm that uses it.
+void model_update(struct model *model, uint8_t realm, const struct turn_realm_update *update);
 // Another configuration; peers that it denies are there until the sweep, closed relays without
 // ports until they are trimmed.
 void model_reload(struct model *model, const struct model_rules *rules);

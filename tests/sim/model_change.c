@@ -77,6 +77,11 @@ void model_trim(struct model *model)
 		model->known[i] = !(model->rules.closed_relays >> i & 1) || is_taken(model, i);
 }
 
+bool model_uses_source(const struct model_realm *realm)
+{
+	return !realm->asks_userhash && !realm->left_source;
+}
+
 // A rule that is not there any more has not counted anything.
 static void forget_hits(struct model *model, uint8_t realm, const struct model_realm *old)
 {
@@ -87,10 +92,30 @@ static void forget_hits(struct model *model, uint8_t realm, const struct model_r
 		n_hits[MODEL_ALLOW] = 0;
 	if (memcmp(&old->deny[0], &new->deny[0], sizeof(new->deny[0])) != 0)
 		n_hits[MODEL_DENY] = 0;
+	if (memcmp(&old->allow[1], &new->allow[1], sizeof(new->allow[1])) != 0)
+		n_hits[MODEL_SOURCE_ALLOW] = 0;
+	if (memcmp(&old->deny[1], &new->deny[1], sizeof(new->deny[1])) != 0)
+		n_hits[MODEL_SOURCE_DENY] = 0;
 	if (memcmp(&old->dry_run, &new->dry_run, sizeof(new->dry_run)) != 0)
 		n_hits[MODEL_DRY_RUN] = 0;
 	if (new->allow_private)
 		n_hits[MODEL_PRIVATE] = 0;
+}
+
+static void say(struct model_realm *realm, const struct turn_realm_update *update)
+{
+	realm->source_allocations_max = update->n_allocations_max;
+	realm->source_allocations_per_user = update->n_allocations_per_user;
+	realm->allow[1] = update->n_allow ? *update->allow : (struct ip_range){0};
+	realm->deny[1] = update->n_deny ? *update->deny : (struct ip_range){0};
+}
+
+void model_update(struct model *model, uint8_t realm, const struct turn_realm_update *update)
+{
+	const struct model_realm old = model->rules.realms[realm];
+
+	say(&model->rules.realms[realm], update);
+	forget_hits(model, realm, &old);
 }
 
 void model_reload(struct model *model, const struct model_rules *rules)
@@ -101,6 +126,8 @@ void model_reload(struct model *model, const struct model_rules *rules)
 	for (uint8_t i = 0; i < REALMS_MAX; i++) {
 		struct model_realm *realm = &model->rules.realms[i];
 
+		if (!model_uses_source(realm))
+			say(realm, &(struct turn_realm_update){0});
 		change_users(model, i, realm->gone_users);
 		forget_hits(model, i, &old.realms[i]);
 		realm->offer_changed |= realm->offers_sha256 != old.realms[i].offers_sha256;

@@ -229,23 +229,19 @@ static void move(void)
 static void update(void)
 {
 	const size_t i = draw_below(&run.draw, run.model.rules.n_realms > 1 ? 2 : 1);
-	struct model_realm *realm = &run.model.rules.realms[i];
-	struct turn_realm_update update = {.allow = &realm->allow[1], .deny = &realm->deny[1]};
-	const struct model_realm old = *realm;
+	const struct ip_range allow = draw_range(&run.draw), deny = draw_range(&run.draw);
+	const struct turn_realm_update update = {
+		.n_allocations_max = draw_below(&run.draw, 20),
+		.n_allocations_per_user = draw_below(&run.draw, 6),
+		.allow = &allow,
+		.n_allow = allow.first.family != FAMILY_NONE,
+		.deny = &deny,
+		.n_deny = deny.first.family != FAMILY_NONE,
+	};
 
-	realm->source_allocations_max = draw_below(&run.draw, 20);
-	realm->source_allocations_per_user = draw_below(&run.draw, 6);
-	realm->allow[1] = draw_range(&run.draw);
-	realm->deny[1] = draw_range(&run.draw);
-	update.n_allocations_max = realm->source_allocations_max;
-	update.n_allocations_per_user = realm->source_allocations_per_user;
-	update.n_allow = realm->allow[1].first.family != FAMILY_NONE;
-	update.n_deny = realm->deny[1].first.family != FAMILY_NONE;
-	if (memcmp(&old.allow[1], &realm->allow[1], sizeof(old.allow[1])) != 0)
-		run.model.n_hits[i][MODEL_SOURCE_ALLOW] = 0;
-	if (memcmp(&old.deny[1], &realm->deny[1], sizeof(old.deny[1])) != 0)
-		run.model.n_hits[i][MODEL_SOURCE_DENY] = 0;
 	must(turn_realm_update(run.turn, i, &update) ? "no memory" : NULL);
+	if (model_uses_source(&run.model.rules.realms[i]))
+		model_update(&run.model, (uint8_t)i, &update);
 }
 
 // Where the allocation of that number lives, or -1.

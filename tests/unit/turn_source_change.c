@@ -76,7 +76,10 @@ Test(turn_source_change, what_a_source_has_said_stays)
 Test(turn_source_change, what_a_source_has_said_stays_where_the_configuration_said_the_same)
 {
 	struct turn_realm_update update = {.n_allocations_max = 2, .n_allocations_per_user = 1};
+	size_t asked_idx;
 
+	config.realm.uses_source = true;
+	config.source = (struct turn_source){find_nobody, &asked_idx};
 	config.realm.n_allocations_max = 2;
 	config.realm.n_allocations_per_user = 1;
 	reopen();
@@ -96,6 +99,51 @@ Test(turn_source_change, what_a_source_has_said_stays_where_the_configuration_sa
 	update.n_allocations_max = 0;
 	cr_assert_eq(turn_realm_update(rig.turn, 0, &update), 0);
 	cr_expect_eq(rig_allocate(&rig), 0, "as the file has it now");
+}
+
+Test(turn_source_change, a_realm_that_leaves_the_source_forgets_all_that_it_said)
+{
+	const struct ip_range deny = range("11.0.0.1");
+	const struct turn_realm_update update = {
+		.rest_secrets = &north,
+		.n_rest_secrets = 1,
+		.n_allocations_max = 1,
+		.n_allocations_per_user = 1,
+		.deny = &deny,
+		.n_deny = 1,
+	};
+	const struct turn_realm_config file = blue;
+	size_t asked_idx = 99;
+
+	blue.uses_source = true;
+	config.source = (struct turn_source){find_nobody, &asked_idx};
+	config.more_realms = &blue;
+	config.n_more_realms = 1;
+	reopen();
+	rig.service.port = CLOSED;
+	rig.realm = "blue";
+	cr_assert_eq(turn_realm_update(rig.turn, 1, &update), 0);
+	next_client();
+	rig.user = &alice_in_blue_by_north;
+	cr_assert_eq(rig_allocate(&rig), 0);
+	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 403);
+	blue = file;
+	reconfigure();
+	cr_expect_eq(rig_refresh(&rig, 600), 0, "what lives goes on");
+	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 0);
+	cr_expect_eq(turn_realm_update(rig.turn, 1, &update), 0, "nothing: it has no say any more");
+	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 0);
+	next_client();
+	cr_expect_eq(rig_allocate(&rig), 401);
+	cr_expect_eq(asked_idx, 99);
+	rig.user = &rig_other;
+	for (int i = 0; i < 2; i++) {
+		next_client();
+		cr_expect_eq(rig_allocate(&rig), 0);
+	}
+	blue.uses_source = true;
+	cr_expect_eq(rig_reconfigure(&rig, &config), -EINVAL, "it does not know that one any more");
+	config.n_more_realms = 0;
 }
 
 static uint64_t hits_of(const struct ip_range *range)
