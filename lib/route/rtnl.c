@@ -177,7 +177,7 @@ static ssize_t read_answer(struct rtnl *rtnl)
 	return n_bytes;
 }
 
-// What an NLMSG_ERROR says: 0 is an acknowledgement.
+// What an NLMSG_ERROR says, where 0 is an acknowledgement, or the NLMSG_DONE of a list.
 static int error_of(const struct nlmsghdr *message)
 {
 	const struct nlmsgerr *error = get_header(message, sizeof(error->error));
@@ -371,10 +371,8 @@ int rtnl_get_addresses(struct rtnl *rtnl,
 
 			if (message->nlmsg_flags & NLM_F_DUMP_INTR)
 				is_whole_list = false;
-			if (message->nlmsg_type == NLMSG_DONE)
-				return is_whole_list ? 0 : -EINTR;
-			if (message->nlmsg_type == NLMSG_ERROR)
-				return error_of(message);
+			if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
+				return is_whole_list ? error_of(message) : -EINTR;
 			if (parse_address(&ip, &ifindex, message))
 				take(context, ifindex, &ip);
 		}
