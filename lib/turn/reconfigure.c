@@ -19,7 +19,7 @@ static struct realm *find_realm(const struct turn *turn, const char *name)
 	return NULL;
 }
 
-// A source knows the realms that used it at the start; what does so no more, it has no say in.
+// A source knows the realms that used it at the start, and has no say in what uses it no more.
 static int carry_realm(struct realm *realm, const struct realm *old)
 {
 	if (realm->uses_source && !(old && old->uses_source))

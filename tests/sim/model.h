@@ -22,8 +22,8 @@ struct model_realm {
 	bool offers_sha256;
 	bool offer_changed; // since the start
 	unsigned gone_users; // a bit for each that is no longer configured
-	bool asks_userhash; // else it uses the source, until a configuration takes that away
-	bool left_source;
+	bool asks_userhash; // else it uses the source
+	bool left_source; // by another configuration, for good
 	bool has_secrets;
 	bool allow_private;
 	uint32_t n_allocations_max; // 0: no limit
