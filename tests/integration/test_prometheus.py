@@ -98,6 +98,11 @@ def test_each_alert_fires_for_its_reason_alone():
     draining = series("turnpike_draining", "", "1x30")
     tests.append(firing([errors, draining], []))
     tests.append(firing([faults, draining], ["TurnpikeServerErrors"]))
+    # Nor is it news that it ends then; of one that took clients again it is.
+    down = series("up", "", "1x9 0x20")
+    tests.append(firing([down, series("turnpike_draining", "", "0x5 1x3 stale")], []))
+    tests.append(firing([down, series("turnpike_draining", "", "1x5 0x3 stale")],
+                        ["TurnpikeDown"]))
     tests.append(firing([errors, series("turnpike_draining", "", "0x30")], ["TurnpikeServerErrors"]))
     with Lab() as lab:
         path = lab.path("alerts.json")
