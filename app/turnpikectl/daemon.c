@@ -88,8 +88,8 @@ void check_daemon(struct doctor *doctor, struct ctl *ctl)
 	}
 	ports = ctl_ask(ctl, json_pack("{s:s}", "verb", "ports"), &rc);
 	workers = ctl_ask(ctl, json_pack("{s:s}", "verb", "workers"), &rc);
-	finding_add(doctor, SEVERITY_OK, "daemon", NULL, "it runs, pid %lld",
-		(long long)json_integer_value(json_object_get(json_array_get(status, 0), "pid")));
+	doctor->daemon_pid = json_integer_value(json_object_get(json_array_get(status, 0), "pid"));
+	finding_add(doctor, SEVERITY_OK, "daemon", NULL, "it runs, pid %lld", doctor->daemon_pid);
 	check_health(doctor, json_array_get(status, 0));
 	check_counters(doctor, ports);
 	check_spread(doctor, workers);

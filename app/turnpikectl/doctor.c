@@ -76,9 +76,8 @@ long finding_read_number(const struct doctor *doctor, const char *path_format, .
 
 static void check_all(struct doctor *doctor, struct ctl *ctl)
 {
-	static void (*const checks[])(struct doctor *) = {check_hugepages, check_memlock,
-		check_cpus, check_iommu, check_ports, check_relay_ports, check_kernel_ports,
-		check_rp_filter};
+	static void (*const checks[])(struct doctor *) = {check_hugepages, check_cpus, check_iommu,
+		check_ports, check_relay_ports, check_kernel_ports, check_rp_filter};
 	char error[CONF_ERROR_BYTES];
 	struct conf *conf;
 
@@ -92,6 +91,7 @@ static void check_all(struct doctor *doctor, struct ctl *ctl)
 		conf_destroy(conf);
 	}
 	check_daemon(doctor, ctl);
+	check_memlock(doctor);
 }
 
 static void print(const struct ctl *ctl, const struct doctor *doctor)

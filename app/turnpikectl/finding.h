@@ -17,6 +17,7 @@ enum severity {
 struct doctor {
 	const char *root; // in front of /proc and /sys
 	const struct conf *conf;
+	long long daemon_pid; // once it has answered, else 0
 	json_t *findings;
 	enum severity worst;
 };
@@ -34,7 +35,7 @@ long finding_read_number(const struct doctor *doctor, const char *path_format, .
 
 // Each looks at one matter. machine.c:
 void check_hugepages(struct doctor *doctor);
-void check_memlock(struct doctor *doctor);
+void check_memlock(struct doctor *doctor); // the daemon's, if check_daemon() has found one
 void check_cpus(struct doctor *doctor);
 // network.c:
 void check_iommu(struct doctor *doctor);

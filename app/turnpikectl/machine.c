@@ -9,6 +9,8 @@
 
 #define NODES_MAX 16
 #define MIB (1UL << 20)
+#define SMALL_PAGE_MIB 2
+#define LARGE_PAGE_MIB 1024
 #define MEMLOCK_MIN_BYTES (64UL << 20)
 
 static long count_pages(const struct doctor *doctor, long page_kib, const char *what)
@@ -29,25 +31,21 @@ static long count_pages(const struct doctor *doctor, long page_kib, const char *
 		doctor, "/sys/kernel/mm/hugepages/hugepages-%ldkB/%s_hugepages", page_kib, what);
 }
 
-// In pages of 2 MiB and of 1 GiB.
-static unsigned long count_mib(const struct doctor *doctor, const char *what)
+static unsigned long count_mib(const struct doctor *doctor, long page_mib, const char *what)
 {
-	static const long pages_kib[] = {2L << 10, 1L << 20};
-	unsigned long n_mib = 0;
+	const long n = count_pages(doctor, page_mib << 10, what);
 
-	for (size_t i = 0; i < N_ELEMENTS(pages_kib); i++) {
-		const long n = count_pages(doctor, pages_kib[i], what);
-
-		n_mib += n > 0 ? (unsigned long)(n * (pages_kib[i] >> 10)) : 0;
-	}
-	return n_mib;
+	return n > 0 ? (unsigned long)(n * page_mib) : 0;
 }
 
-// Without room for all buffers none of them is in hugepages; tables are as far as there are any.
+// Without room for all buffers none of them is in hugepages; tables are as far as there are any of
+// 2 MiB, for they use no others.
 void check_hugepages(struct doctor *doctor)
 {
 	const bool required = doctor->conf->hugepages == CONF_HUGEPAGES_REQUIRE;
-	const unsigned long n_mib = count_mib(doctor, "nr");
+	const unsigned long n_small_mib = count_mib(doctor, SMALL_PAGE_MIB, "nr");
+	const unsigned long n_large_mib = count_mib(doctor, LARGE_PAGE_MIB, "nr");
+	const unsigned long n_mib = n_small_mib + n_large_mib;
 	unsigned long n_buffers_mib;
 	unsigned long n_mib_wanted;
 	struct needs needs;
@@ -60,10 +58,13 @@ void check_hugepages(struct doctor *doctor)
 	needs_find(&needs, doctor->conf);
 	n_buffers_mib = needs.huge_bytes / MIB + 1;
 	n_mib_wanted = n_buffers_mib + needs.table_bytes / MIB;
-	if (n_mib >= n_mib_wanted) {
+	if (n_small_mib + (n_large_mib < n_buffers_mib ? n_large_mib : n_buffers_mib) >=
+		n_mib_wanted) {
 		finding_add(doctor, SEVERITY_OK, "hugepages", NULL,
 			"%lu MiB are reserved, %lu of them free; %lu MiB are wanted", n_mib,
-			count_mib(doctor, "free"), n_mib_wanted);
+			count_mib(doctor, SMALL_PAGE_MIB, "free") +
+				count_mib(doctor, LARGE_PAGE_MIB, "free"),
+			n_mib_wanted);
 		return;
 	}
 	snprintf(advice, sizeof(advice),
@@ -71,22 +72,46 @@ void check_hugepages(struct doctor *doctor)
 		n_mib_wanted, n_mib_wanted / 2 + 1);
 	finding_add(doctor, required && n_mib < n_buffers_mib ? SEVERITY_ERROR : SEVERITY_WARNING,
 		"hugepages", advice,
-		"%lu MiB are reserved, %lu MiB are wanted: %lu for buffers, %lu for tables", n_mib,
-		n_mib_wanted, n_buffers_mib, n_mib_wanted - n_buffers_mib);
+		"%lu MiB are reserved, %lu MiB are wanted: %lu for buffers, %lu for tables, in "
+		"pages of 2 MiB",
+		n_mib, n_mib_wanted, n_buffers_mib, n_mib_wanted - n_buffers_mib);
+}
+
+// What the daemon may lock. False where that cannot be told, or it does not run.
+static bool read_memlock(const struct doctor *doctor, rlim_t *n_bytes)
+{
+	char path[256], line[256], soft[32];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/proc/%lld/limits", doctor->root, doctor->daemon_pid);
+	file = doctor->daemon_pid ? fopen(path, "re") : NULL;
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "Max locked memory %31s", soft) == 1;
+	fclose(file);
+	if (found)
+		*n_bytes = strcmp(soft, "unlimited") ? strtoull(soft, NULL, 10) : RLIM_INFINITY;
+	return found;
 }
 
 void check_memlock(struct doctor *doctor)
 {
+	const char *who = "by the daemon";
 	struct rlimit limit;
 
-	getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (!read_memlock(doctor, &limit.rlim_cur)) {
+		getrlimit(RLIMIT_MEMLOCK, &limit);
+		who = "here";
+	}
 	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < MEMLOCK_MIN_BYTES)
 		finding_add(doctor, SEVERITY_WARNING, "memlock",
 			"ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit",
-			"%llu KiB may be locked here; vfio and AF_XDP want more",
-			(unsigned long long)limit.rlim_cur / 1024);
+			"%llu KiB may be locked %s; vfio and AF_XDP want more",
+			(unsigned long long)limit.rlim_cur / 1024, who);
 	else
-		finding_add(doctor, SEVERITY_OK, "memlock", NULL, "memory may be locked");
+		finding_add(doctor, SEVERITY_OK, "memlock", NULL, "memory may be locked %s", who);
 }
 
 // "2-5,8": the CPUs that are in it.

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import stat
@@ -559,6 +560,10 @@ def test_a_doctor_finds_what_is_wrong_with_a_machine():
         node0 = "sys/devices/system/node/node0/hugepages/hugepages-2048kB"
         for changes, subject, severity, words in (
                 ({f"{node0}/nr_hugepages": "3"}, "hugepages", "warning", "6 MiB are reserved"),
+                # Tables are in pages of 2 MiB only.
+                ({f"{node0}/nr_hugepages": "3",
+                  "sys/devices/system/node/node0/hugepages/hugepages-1048576kB/nr_hugepages": "8"}, "hugepages", "warning",
+                 "8198 MiB are reserved"),
                 ({"sys/devices/system/cpu/isolated": ""}, "cpu", "warning", "shared with other"),
                 ({"sys/devices/system/cpu/online": "0-1"}, "cpu", "error", "is not there"),
                 ({"sys/devices/system/cpu/cpu2/cpufreq/scaling_governor": "powersave"}, "cpu",
@@ -627,6 +632,13 @@ def test_a_doctor_looks_at_the_daemon():
         relay = start_relay(lab)
         done = attempt(relay, "--json", "doctor")
         check(f"it runs, pid {relay.process.pid}" in done.stdout, done.stdout)
+        # What the daemon may lock, not who asks.
+        resource.prlimit(relay.process.pid, resource.RLIMIT_MEMLOCK, (1 << 20, 1 << 20))
+        told = attempt(relay, "doctor").stdout
+        check("1024 KiB may be locked by the daemon" in told, told)
+        limits = "Max processes 1 1 processes\nMax locked memory unlimited unlimited bytes\n"
+        found, _ = doctor(relay, {f"proc/{relay.process.pid}/limits": limits})
+        check(found["memlock"][:2] == ("ok", "memory may be locked by the daemon"), f"{found}")
         relay.process.kill()
         done = attempt(relay, "--json", "doctor")
         check("nobody answers" in done.stdout and done.returncode == 2, f"{done}")
