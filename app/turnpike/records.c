@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 // Ends come in the order of their tallies.
@@ -26,7 +27,8 @@ struct records {
 	struct waiting **end;
 	uint64_t n_waiting;
 	uint64_t n_lost; // for want of memory
-	uint64_t n_told_lost; // already in the log
+	uint64_t n_told_lost; // already in the log, as is:
+	int told_open_error;
 };
 
 static int64_t unix_ms(void)
@@ -222,6 +224,7 @@ void records_stats_get(struct records *records, struct records_stats *out)
 		.n_written = spool.n_lines,
 		.n_lost = records->n_lost + spool.n_lost,
 		.n_waiting = records->n_waiting,
+		.open_error = spool.open_error,
 	};
 }
 
@@ -235,5 +238,9 @@ void records_tick(struct records *records)
 	if (stats.n_lost > records->n_told_lost)
 		log_event(LOG_WARNING, "records.lost", "n=%" PRIu64 " written=%" PRIu64,
 			stats.n_lost - records->n_told_lost, stats.n_written);
+	if (stats.open_error && stats.open_error != records->told_open_error)
+		log_event(
+			LOG_WARNING, "records.moved", "reason=\"%s\"", strerror(-stats.open_error));
 	records->n_told_lost = stats.n_lost;
+	records->told_open_error = stats.open_error;
 }

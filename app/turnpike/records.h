@@ -19,6 +19,7 @@ struct records_stats {
 	uint64_t n_written; // to the file, and not lost there
 	uint64_t n_lost; // for want of memory, or of room in the file or before it
 	uint64_t n_waiting; // for the workers' counters
+	int open_error; // of the file, which was moved away; 0: none
 };
 
 // `redis` may be NULL where nothing goes there. Where nothing is to be recorded, `*out` is NULL.

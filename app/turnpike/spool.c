@@ -36,21 +36,22 @@ static int open_file(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-// Where it cannot be opened anew, what was moved away is better than nothing.
-static void follow_path(struct spool *spool)
+// Where it cannot be opened anew, what was moved away is better than nothing. Returns 0, or why.
+static int follow_path(struct spool *spool)
 {
 	struct stat there, ours;
 	int fd;
 
 	if (stat(spool->path, &there) == 0 && fstat(spool->fd, &ours) == 0 &&
 		there.st_ino == ours.st_ino && there.st_dev == ours.st_dev)
-		return;
+		return 0;
 	fd = open_file(spool->path);
 	if (fd < 0)
-		return;
+		return fd;
 	close(spool->fd);
 	spool->fd = fd;
 	spool->torn = false;
+	return 0;
 }
 
 static size_t write_all(int fd, const char *bytes, size_t n_bytes)
@@ -81,10 +82,9 @@ static uint64_t count_lines(const char *bytes, size_t n_bytes)
 // A line that the disk has taken in part is ended before the next one, so that one is lost.
 static struct spool_stats write_lines(struct spool *spool, size_t n_bytes)
 {
-	struct spool_stats stats = {0};
+	struct spool_stats stats = {.open_error = follow_path(spool)};
 	size_t n_done = 0;
 
-	follow_path(spool);
 	if (!spool->torn || write_all(spool->fd, "\n", 1) == 1) {
 		n_done = write_all(spool->fd, spool->writing, n_bytes);
 		spool->torn = n_done > 0 && spool->writing[n_done - 1] != '\n';
@@ -117,6 +117,7 @@ static void *run(void *argument)
 		pthread_mutex_lock(&spool->mutex);
 		spool->stats.n_lines += stats.n_lines;
 		spool->stats.n_lost += stats.n_lost;
+		spool->stats.open_error = stats.open_error;
 	}
 	pthread_mutex_unlock(&spool->mutex);
 	return NULL;

@@ -16,6 +16,7 @@ struct spool;
 struct spool_stats {
 	uint64_t n_lines; // written
 	uint64_t n_lost; // found no room, here or on the disk
+	int open_error; // why what was moved away is still written to; 0: nothing was
 };
 
 // Returns 0; -ENOMEM; -EAGAIN where there is no thread to be had.

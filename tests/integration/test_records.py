@@ -97,6 +97,13 @@ def test_the_file_is_made_anew_and_the_stop_is_an_end():
         wait_until(lambda: os.path.exists(path), 10, "a file without a record")
         wait_until(lambda: path + ".2" not in open_files(relay), 10, "nobody has the old one")
         check(read(path) == [], "no record in it")
+        # What cannot be made anew goes on where it was, and is said once.
+        os.rename(path, path + ".3")
+        os.mkdir(path)
+        live(lab)
+        relay.process.wait_log(r"records\.moved.*reason=\"Is a directory\"")
+        check(len(wait_records(path + ".3", 1)) == 1, "a record in the old file")
+        os.rmdir(path)
         address = live(lab, release=False)
         check(relay.process.stop() == 0, "no orderly end")
         last = read(path)[-1]
