@@ -113,12 +113,8 @@ static void make_file(char *path)
 
 Test(drivers_guard, undoes_what_it_was_told_before_it_was_sealed)
 {
-	struct undo before = {.kind = UNDO_UNLINK,
-		.path = "/tmp/guard-a-XX"
-			"XXXX"};
-	struct undo after = {.kind = UNDO_UNLINK,
-		.path = "/tmp/guard-b-XX"
-			"XXXX"};
+	struct undo before = {.kind = UNDO_UNLINK, .path = "/tmp/guard-a-XXXXXX"};
+	struct undo after = {.kind = UNDO_UNLINK, .path = "/tmp/guard-b-XXXXXX"};
 	pid_t daemon_pid;
 
 	make_file(before.path);
