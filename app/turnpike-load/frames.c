@@ -1,7 +1,7 @@
 #include "frames.h"
 
-#include "clock.h"
 #include "pkt/pkt.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <rte_ethdev.h>
@@ -13,7 +13,6 @@
 #define BURST 64
 #define POOL_MBUFS 16383
 #define MTU_BYTES 1500
-#define SLEEP_NS 20000
 #define ARP_BYTES 42 // with its Ethernet header
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
@@ -217,7 +216,7 @@ static size_t receive_burst(
 	struct wire *wire, struct datagram *datagrams, size_t n, int64_t wait_ns)
 {
 	struct frames *f = (struct frames *)wire;
-	const int64_t end_ns = wait_ns > 0 ? clock_ns() + wait_ns : 0;
+	const struct wait wait = wait_begin(wait_ns);
 	const uint16_t n_max = n < BURST ? (uint16_t)n : BURST;
 	size_t n_taken = 0;
 
@@ -226,9 +225,7 @@ static size_t receive_burst(
 		f->n_held = rte_eth_rx_burst(f->port.eth_id, 0, f->held, n_max);
 		for (uint16_t i = 0; i < f->n_held; i++)
 			n_taken += take_frame(f, f->held[i], &datagrams[n_taken]);
-		if (f->n_held == 0 && wait_ns >= SLEEP_NS)
-			nanosleep(&(struct timespec){.tv_nsec = SLEEP_NS}, NULL);
-	} while (n_taken == 0 && end_ns && clock_ns() < end_ns);
+	} while (n_taken == 0 && wait_more(&wait));
 	return n_taken;
 }
 

@@ -1,10 +1,6 @@
 #include "pair.h"
 
-#include "clock.h"
-
-#include <time.h>
-
-#define SLEEP_NS 20000
+#include "wait.h"
 
 // The datagrams of one side in a row go by one call. Returns how many of them.
 static size_t send_run(const struct pair *pair, struct datagram *datagrams, size_t n)
@@ -44,13 +40,12 @@ static size_t receive_burst(
 	struct wire *wire, struct datagram *datagrams, size_t n, int64_t wait_ns)
 {
 	const struct pair *pair = (const struct pair *)wire;
-	const int64_t end_ns = wait_ns > 0 ? clock_ns() + wait_ns : 0;
-	size_t n_received = receive_now(pair, datagrams, n);
+	const struct wait wait = wait_begin(wait_ns);
+	size_t n_received;
 
-	while (n_received == 0 && end_ns && clock_ns() < end_ns) {
-		nanosleep(&(struct timespec){.tv_nsec = SLEEP_NS}, NULL);
+	do
 		n_received = receive_now(pair, datagrams, n);
-	}
+	while (n_received == 0 && wait_more(&wait));
 	return n_received;
 }
 

@@ -4,6 +4,7 @@
 #include "app/turnpike-load/search.h"
 #include "app/turnpike-load/sequence.h"
 #include "app/turnpike-load/timers.h"
+#include "app/turnpike-load/wait.h"
 
 #include <criterion/criterion.h>
 
@@ -177,4 +178,39 @@ Test(load_search, finds_the_highest_rate_to_one_percent)
 			cr_expect_leq(limits[i] - search.passed, limits[i] / 99, "%lu: %lu",
 				limits[i], search.passed);
 	}
+}
+
+Test(load_wait, it_sleeps_neither_at_first_nor_shortly_before_the_end)
+{
+	static const struct {
+		int64_t since_ns;
+		int64_t left_ns;
+		bool sleeps;
+	} rows[] = {
+		{0, NS_IN_S, false},
+		{WAIT_POLL_NS - 1, NS_IN_S, false},
+		{WAIT_POLL_NS, NS_IN_S, true},
+		{WAIT_POLL_NS, WAIT_WAKE_NS, true},
+		{WAIT_POLL_NS, WAIT_WAKE_NS - 1, false},
+		{NS_IN_S, 0, false},
+	};
+	const int64_t now_ns = 5 * (int64_t)NS_IN_S;
+
+	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
+		const struct wait wait = {now_ns - rows[i].since_ns, now_ns + rows[i].left_ns};
+
+		cr_expect_eq(wait_may_sleep(&wait, now_ns), rows[i].sleeps, "%zu", i);
+	}
+}
+
+Test(load_wait, it_lasts_as_long_as_it_was_told)
+{
+	const int64_t begin_ns = clock_ns();
+	const struct wait wait = wait_begin(300000);
+	const struct wait none = wait_begin(0);
+
+	cr_assert(!wait_more(&none));
+	while (wait_more(&wait))
+		;
+	cr_assert_geq(clock_ns() - begin_ns, 300000);
 }
