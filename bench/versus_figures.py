@@ -2,7 +2,7 @@
 import collections
 import sys
 
-from versus_load import Generator, search
+from versus_load import LIMIT_S, Generator, search
 from versus_servers import Wire
 from wire import measure as measure_wire
 from wire import relay_command
@@ -81,11 +81,11 @@ class Turn:
             self.note(figure, found.rate, found.at_least)
         return found
 
-    def media(self, direction, size, rate):
+    def media(self, direction, size, rate, **options):
         """Of a rate that counts both directions together."""
         ways = 2 if direction == "both" else 1
         return self.generator.media(CALLS, size, direction, max(int(rate) // ways, 1),
-                                    self.options.seconds)
+                                    self.options.seconds, **options)
 
     def measure_both_ways(self, coturn_rate):
         both = self.find("both_160", lambda rate: self.media("both", 160, rate))
@@ -107,7 +107,8 @@ class Turn:
 
     def latency(self, rate):
         """The machine's hiccups only ever add: the least p99 is the server's."""
-        trials = [self.media("both", 160, rate) for _ in range(self.options.effort.latencies)]
+        trials = [self.media("both", 160, rate, sample_s=LIMIT_S)
+                  for _ in range(self.options.effort.latencies)]
         return min(trials, key=lambda trial: trial.latency_us("p99_us"))
 
     def find_allocations(self):

@@ -44,11 +44,13 @@ class Others:
 
 
 class Watch(threading.Thread):
-    """Samples a server's CPU and memory while a trial runs."""
+    """Samples a server's CPU and memory while a trial runs. A sample takes milliseconds of the CPUs
+    from generator or server, so a latency is measured with one at begin and end only."""
 
-    def __init__(self, server):
+    def __init__(self, server, sample_s):
         super().__init__(daemon=True)
         self.server = server
+        self.sample_s = sample_s
         self.samples = []
         self.memory_kib = 0
         self.over = threading.Event()
@@ -69,7 +71,7 @@ class Watch(threading.Thread):
     def run(self):
         while not self.over.is_set():
             self.sample()
-            self.over.wait(SAMPLE_S)
+            self.over.wait(self.sample_s)
 
     def share(self, window_s):
         """The CPUs' worth of time in the busiest window of that length."""
@@ -155,14 +157,14 @@ class Generator:
         self.wire = wire
         self.n_runs = 0
 
-    def run(self, mode, seconds, *options, trial=Trial):
+    def run(self, mode, seconds, *options, trial=Trial, sample_s=SAMPLE_S):
         self.n_runs += 1
         client = f"198.18.{1 + self.n_runs // 250}.{1 + self.n_runs % 250}"
         path, page = self.lab.path(f"load-{self.n_runs}.json"), self.lab.path("load.html")
         argv = [self.program, mode, "--server", f"{SERVICE}:{PORT}", "-u", USER, "-w", PASSWORD,
                 "-d", seconds, "--cpu", GENERATOR_CPU, "--client", client, "--peer", PEER,
                 "--wire", self.wire, "--json", path, "--report", page, *options]
-        with Watch(self.server) as watch:
+        with Watch(self.server, sample_s) as watch:
             done = self.lab.attempt("client", *argv, timeout_s=LIMIT_S)
         if not os.path.exists(path):
             raise RuntimeError(f"turnpike-load {mode}: {(done.stderr or done.stdout).strip()}")
@@ -171,9 +173,10 @@ class Generator:
         with open(path, encoding="utf-8") as file:
             return trial(json.load(file), watch, seconds)
 
-    def media(self, n_calls, size, direction, rate, seconds):
+    def media(self, n_calls, size, direction, rate, seconds, sample_s=SAMPLE_S):
         return self.run("run", seconds, "--profile", "flood", "--rate", rate, "--size", size,
-                        "--direction", direction, "-n", n_calls, "--peers", 1, "--ramp", 1000)
+                        "--direction", direction, "-n", n_calls, "--peers", 1, "--ramp", 1000,
+                        sample_s=sample_s)
 
     def binding(self, n_clients, rate, seconds):
         return self.run("binding", seconds, "--rate", rate, "-n", n_clients, "--peers", 1)
