@@ -213,6 +213,13 @@ static int node_of(const struct port *port)
 	return atoi(text);
 }
 
+// Once, at the start: some ask the device, and wait for it.
+static void name_firmware(struct port *port)
+{
+	if (rte_eth_dev_fw_version_get(port->eth_id, port->firmware, sizeof(port->firmware)))
+		port->firmware[0] = 0; // it has none, does not say, or would be cut
+}
+
 static int configure(struct opening *opening)
 {
 	const struct port_config *config = opening->config;
@@ -241,6 +248,8 @@ static int configure(struct opening *opening)
 	port->kernel_wire = opening->kind->kernel_wire;
 	port->keeps_buffers = opening->kind->keeps_buffers;
 	port->rx_checksums = conf.rxmode.offloads != 0;
+	snprintf(port->driver, sizeof(port->driver), "%s", info.driver_name);
+	name_firmware(port);
 	if (info.if_index && !port->interface[0])
 		if_indextoname(info.if_index, port->interface);
 	return set_up_queues(opening);

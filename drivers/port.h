@@ -18,6 +18,8 @@ struct rte_ring;
 
 #define PORT_ERROR_BYTES 256
 #define PORT_QUEUES_MAX 64
+#define PORT_DRIVER_BYTES 32
+#define PORT_FIRMWARE_BYTES 64
 
 enum port_kind {
 	PORT_AF_PACKET,
@@ -56,6 +58,8 @@ struct port {
 	char interface[16]; // the Linux interface behind it, or ""
 	int ifindex; // of a kernel wire
 	char device[64]; // the EAL's name of the device
+	char driver[PORT_DRIVER_BYTES]; // the PMD
+	char firmware[PORT_FIRMWARE_BYTES]; // as the PMD names it, or ""
 	int lock_fd; // held while open: one owner for each device
 	struct journal *journal; // what port_close() has to undo
 	struct rte_ring

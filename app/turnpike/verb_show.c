@@ -80,10 +80,13 @@ static json_t *port_json(const struct box *box, size_t idx)
 	rte_ether_format_addr(mac, sizeof(mac), (const struct rte_ether_addr *)port->mac);
 	gauge_read_port(&reading, box, idx);
 	rte_eth_link_get_nowait(port->eth_id, &link);
-	object = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i,s:b,s:o}", "port", reading.name, "device",
-		reading.device, "mirror", box->mirrors[idx].name, "mac", mac, "mtu",
+	object = json_pack("{s:s,s:s,s:s,s:b,s:s,s:s,s:i,s:i,s:b,s:o}", "port", reading.name,
+		"device", reading.device, "driver", port->driver, "rx_checksum_offload",
+		port->rx_checksums, "mirror", box->mirrors[idx].name, "mac", mac, "mtu",
 		(int)port->mtu_bytes, "queues", (int)port->n_queues, "link", reading.up,
 		"addresses", addresses_json(&box->conf->ports[idx]));
+	if (port->firmware[0])
+		json_object_set_new(object, "firmware", json_string(port->firmware));
 	if (link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN && link.link_speed)
 		verb_set_count(object, "mbit_per_s", link.link_speed);
 	if (box->conf->ports[idx].vlan)

@@ -70,6 +70,22 @@ static void check_spread(struct doctor *doctor, const json_t *workers)
 			(long long)least);
 }
 
+// What a veth pair or a virtual switch left to hardware costs a pass over each packet.
+static void check_checksums(struct doctor *doctor, const json_t *workers)
+{
+	json_int_t n = 0;
+	json_t *worker;
+	size_t i;
+
+	json_array_foreach((json_t *)workers, i, worker) n +=
+		json_integer_value(json_object_get(worker, "checksums_finished"));
+	if (n)
+		finding_add(doctor, SEVERITY_WARNING, "offload",
+			"ethtool -K INTERFACE tx off, where they come from",
+			"%lld frames came with checksums left to hardware, and were finished here",
+			(long long)n);
+}
+
 void check_daemon(struct doctor *doctor, struct ctl *ctl)
 {
 	json_t *status, *ports, *workers;
@@ -91,8 +107,10 @@ void check_daemon(struct doctor *doctor, struct ctl *ctl)
 	doctor->daemon_pid = json_integer_value(json_object_get(json_array_get(status, 0), "pid"));
 	finding_add(doctor, SEVERITY_OK, "daemon", NULL, "it runs, pid %lld", doctor->daemon_pid);
 	check_health(doctor, json_array_get(status, 0));
+	check_daemon_nics(doctor, ports);
 	check_counters(doctor, ports);
 	check_spread(doctor, workers);
+	check_checksums(doctor, workers);
 	json_decref(status);
 	json_decref(ports);
 	json_decref(workers);

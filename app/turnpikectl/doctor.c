@@ -74,10 +74,24 @@ long finding_read_number(const struct doctor *doctor, const char *path_format, .
 	return read_line(doctor->root, text, sizeof(text), path) ? strtol(text, NULL, 10) : -1;
 }
 
+bool finding_exists(const struct doctor *doctor, const char *path_format, ...)
+{
+	char path[256];
+	char whole[512];
+	va_list arguments;
+
+	va_start(arguments, path_format);
+	vsnprintf(path, sizeof(path), path_format, arguments);
+	va_end(arguments);
+	snprintf(whole, sizeof(whole), "%s%s", doctor->root, path);
+	return access(whole, F_OK) == 0;
+}
+
 static void check_all(struct doctor *doctor, struct ctl *ctl)
 {
-	static void (*const checks[])(struct doctor *) = {check_hugepages, check_cpus, check_iommu,
-		check_ports, check_relay_ports, check_kernel_ports, check_rp_filter};
+	static void (*const checks[])(struct doctor *) = {check_hugepages, check_cpus,
+		check_node_memory, check_iommu, check_ports, check_relay_ports, check_kernel_ports,
+		check_rp_filter};
 	char error[CONF_ERROR_BYTES];
 	struct conf *conf;
 

@@ -7,33 +7,28 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define NODES_MAX 16
 #define MIB (1UL << 20)
-#define SMALL_PAGE_MIB 2
-#define LARGE_PAGE_MIB 1024
 #define MEMLOCK_MIN_BYTES (64UL << 20)
 
-static long count_pages(const struct doctor *doctor, long page_kib, const char *what)
+static long count_pages(const struct doctor *doctor, long page_mib, const char *what)
 {
 	long sum = -1;
 
 	for (int node = 0; node < NODES_MAX; node++) {
-		const long n = finding_read_number(doctor,
-			"/sys/devices/system/node/node%d/hugepages/hugepages-%ldkB/%s_hugepages",
-			node, page_kib, what);
+		const long n = node_pages(doctor, node, page_mib, what);
 
 		if (n >= 0)
 			sum = (sum < 0 ? 0 : sum) + n;
 	}
 	if (sum >= 0)
 		return sum;
-	return finding_read_number(
-		doctor, "/sys/kernel/mm/hugepages/hugepages-%ldkB/%s_hugepages", page_kib, what);
+	return finding_read_number(doctor, "/sys/kernel/mm/hugepages/hugepages-%ldkB/%s_hugepages",
+		page_mib << 10, what);
 }
 
 static unsigned long count_mib(const struct doctor *doctor, long page_mib, const char *what)
 {
-	const long n = count_pages(doctor, page_mib << 10, what);
+	const long n = count_pages(doctor, page_mib, what);
 
 	return n > 0 ? (unsigned long)(n * page_mib) : 0;
 }

@@ -51,15 +51,15 @@ void check_iommu(struct doctor *doctor)
 			"there is none: vfio cannot give a NIC away");
 }
 
-// The last part of what a link below the root points to; "" where there is none.
-static const char *link_name(const struct doctor *doctor, char out[static PATH_MAX],
-	const char *format_head, const char *name, const char *tail)
+// The name of a device's driver; "" where it has none.
+static const char *driver_of(
+	const struct doctor *doctor, char out[static PATH_MAX], const char *pci_address)
 {
 	char path[512];
 	ssize_t n;
 	char *slash;
 
-	snprintf(path, sizeof(path), "%s%s%s%s", doctor->root, format_head, name, tail);
+	snprintf(path, sizeof(path), "%s/sys/bus/pci/devices/%s/driver", doctor->root, pci_address);
 	n = readlink(path, out, PATH_MAX - 1);
 	out[n > 0 ? n : 0] = 0;
 	slash = strrchr(out, '/');
@@ -69,36 +69,6 @@ static const char *link_name(const struct doctor *doctor, char out[static PATH_M
 static bool is_left_to_kernel(const char *driver)
 {
 	return strncmp(driver, "mlx5", 4) == 0 || strncmp(driver, "mlx4", 4) == 0;
-}
-
-static bool is_there(const struct doctor *doctor, const char *path)
-{
-	char whole[512];
-
-	snprintf(whole, sizeof(whole), "%s%s", doctor->root, path);
-	return access(whole, F_OK) == 0;
-}
-
-// Where the kernel tells no nodes, a device's number of one says nothing.
-static void check_node(struct doctor *doctor, const struct conf_port *port, const char *device_path)
-{
-	const struct conf *conf = doctor->conf;
-	const long node = finding_read_number(doctor, "%s/numa_node", device_path);
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/devices/system/node/node%ld", node);
-	if (node < 0 || !is_there(doctor, path))
-		return;
-	for (size_t i = 0; conf->worker_cpus && i < conf->n_workers; i++) {
-		const unsigned cpu = conf->worker_cpus[i];
-
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/node%ld", cpu, node);
-		if (!is_there(doctor, path))
-			finding_add(doctor, SEVERITY_WARNING, "numa",
-				"choose workers.cpus on the NIC's node",
-				"CPU %u is far from the NIC of port %s (node %ld)", cpu, port->name,
-				node);
-	}
 }
 
 static void check_pci_port(struct doctor *doctor, const struct conf_port *port)
@@ -115,7 +85,7 @@ static void check_pci_port(struct doctor *doctor, const struct conf_port *port)
 			"%s: there is no device %s", port->name, port->target);
 		return;
 	}
-	driver = link_name(doctor, target, "/sys/bus/pci/devices/", port->target, "/driver");
+	driver = driver_of(doctor, target, port->target);
 	snprintf(advice, sizeof(advice), "driverctl set-override %s vfio-pci", port->target);
 	if (strcmp(driver, "vfio-pci") != 0 && !is_left_to_kernel(driver))
 		finding_add(doctor, SEVERITY_ERROR, "port", advice, "%s: the driver of %s is %s",
@@ -123,13 +93,12 @@ static void check_pci_port(struct doctor *doctor, const struct conf_port *port)
 	else
 		finding_add(doctor, SEVERITY_OK, "port", NULL, "%s: %s by %s", port->name,
 			port->target, driver);
-	check_node(doctor, port, path);
+	check_nic_node(doctor, port, path);
 }
 
 static void check_interface(struct doctor *doctor, const struct conf_port *port)
 {
 	char state[32];
-	char driver_link[PATH_MAX];
 	char device[64];
 	char advice[128];
 	long mtu;
@@ -155,13 +124,11 @@ static void check_interface(struct doctor *doctor, const struct conf_port *port)
 			"use pci:, or af_xdp: on an interface whose driver helps",
 			"%s: af_packet copies every packet through the kernel", port->name);
 	else
-		finding_add(doctor, SEVERITY_OK, "port", NULL, "%s: %s by %s, %s", port->name,
-			port->target,
-			link_name(doctor, driver_link, "/sys/class/net/", port->target,
-				"/device/driver"),
-			state);
+		finding_add(doctor, SEVERITY_OK, "port", NULL, "%s: %s, %s", port->name,
+			port->target, state);
+	check_interface_nic(doctor, port);
 	snprintf(device, sizeof(device), "/sys/class/net/%s/device", port->target);
-	check_node(doctor, port, device);
+	check_nic_node(doctor, port, device);
 }
 
 void check_ports(struct doctor *doctor)
