@@ -189,7 +189,7 @@ def parse():
     options.said = [word for word in sys.argv[1:] if word not in ("--build", options.build)]
     options.rounds = options.rounds or (1 if options.quick else 5)
     options.effort = Effort(1, 1, 0, 0, 1) if options.quick else \
-        Effort(8, 2, 0.08, options.search, 3)
+        Effort(8, 2, 0.08, options.search, 5)
     options.servers = options.servers.split(",")
     if not set(options.servers) <= set(SERVERS):
         parser.error(f"servers are {', '.join(SERVERS)}")

@@ -48,6 +48,7 @@ class Turn:
 
     def open(self, lab, wire, **options):
         self.server.start(lab, **options)
+        lab.deafen_client()
         self.generator = Generator(lab, self.server, self.options.build, wire)
 
     def note(self, figure, value, at_least=False):

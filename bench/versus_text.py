@@ -4,7 +4,7 @@ NOTES = """\
 Rates: the highest at which each direction loses at most 0.1 % for {seconds} s. `>=`: the generator,
 not the server, was the limit, or the search ended first; `<=`: so it was for what a ratio is to;
 `?`: for both. Over vhost the wire holds back instead of losing, so the rate is what comes through
-while it is full. Latency: from when a packet was due, worse direction, best of three trials.
+while it is full. Latency: from when a packet was due, worse direction, best of five trials.
 Allocations: 401, Allocate and ChannelBind of new clients; the ideal relay asks for no credentials.
 CPU: of the server's threads; what the kernel does to receive a frame runs on its sender's CPU here,
 for all alike. turnpike polls: its CPU of packets is an upper bound, and its CPU of an allocation is
