@@ -326,6 +326,7 @@ static bool judge(const struct question *q, const struct ip_addr *ip, struct pee
 	return kinds[rule->kind].verdict == ALLOWED;
 }
 
+// Inner addresses as we know them: a translator takes packets to the outer address of a 1:1 NAT too.
 static bool judge_all(const struct question *q, const struct ip_addr *ip)
 {
 	const struct peers *peers = q->peers;
@@ -335,9 +336,12 @@ static bool judge_all(const struct question *q, const struct ip_addr *ip)
 
 	if (ip->family == FAMILY_NONE || !judge(q, ip, &watched))
 		return false;
-	for (size_t i = 0; i < n_inner; i++)
-		if (!judge(q, &inner[i], &watched))
+	for (size_t i = 0; i < n_inner; i++) {
+		const struct ip_addr known = ports_inside(&q->turn->ports, &inner[i]);
+
+		if (!judge(q, &known, &watched))
 			return false;
+	}
 	if (watched)
 		count(q, watched);
 	return true;

@@ -1,4 +1,7 @@
 // Relay addresses that a 1:1 NAT shows as others.
+#include "turn/peer.h"
+#include "turn/state.h"
+
 #include "turn_rig.h"
 
 #include <criterion/criterion.h>
@@ -87,4 +90,19 @@ Test(turn_external, only_relayed_ports_of_it_are_peers)
 	cr_expect_eq(rig_bind(&rig, 0x4000, "11.0.0.15:22"), 403);
 	cr_expect_eq(rig_bind(&rig, 0x4000, endpoint_format(&own, text)), 403, "itself");
 	cr_expect_eq(rig_bind(&rig, 0x4000, "11.0.0.16:22"), 0, "a neighbour of the NAT");
+}
+
+// A translator on the way takes IPv6 to the outer address, and the NAT from there to us.
+Test(turn_external, the_outer_address_inside_ipv6_is_ours_too)
+{
+	const struct endpoint own = rig_endpoint("192.0.2.15:50000");
+	struct endpoint peer = rig_endpoint("[64:ff9b::11.0.0.15]:3478");
+
+	cr_expect_not(peer_is_allowed(rig.turn, rig.turn->realms[0], &peer, &own), "our listener");
+	peer.port = own.port;
+	cr_expect_not(peer_is_allowed(rig.turn, rig.turn->realms[0], &peer, &own), "itself");
+	peer.port++;
+	cr_expect(peer_is_allowed(rig.turn, rig.turn->realms[0], &peer, &own), "another's");
+	peer = rig_endpoint("[64:ff9b::11.0.0.16]:22");
+	cr_expect(peer_is_allowed(rig.turn, rig.turn->realms[0], &peer, &own), "a neighbour");
 }
