@@ -326,7 +326,7 @@ static bool judge(const struct question *q, const struct ip_addr *ip, struct pee
 	return kinds[rule->kind].verdict == ALLOWED;
 }
 
-// Inner addresses as we know them: a translator takes packets to the outer address of a 1:1 NAT too.
+// Inner addresses as we know them: translators take packets to the outer one of a 1:1 NAT too.
 static bool judge_all(const struct question *q, const struct ip_addr *ip)
 {
 	const struct peers *peers = q->peers;
