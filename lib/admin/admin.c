@@ -101,24 +101,35 @@ static const char *type_name(json_type type)
 	}
 }
 
+static const struct admin_argument *find_argument(const struct admin_verb *verb, const char *key)
+{
+	for (size_t i = 0; i < ADMIN_ARGUMENTS_MAX && verb->arguments[i].key; i++)
+		if (strcmp(verb->arguments[i].key, key) == 0)
+			return &verb->arguments[i];
+	return NULL;
+}
+
 // Ends the answer where the request has what the verb does not take: who asks for a kick in one
 // realm must not get one in all.
 static void check_arguments(struct admin_call *call)
 {
-	const struct admin_argument *arguments = call->verb->arguments;
-	size_t n_known = 1; // the verb
+	const char *key;
+	json_t *value;
 
-	for (size_t i = 0; i < ADMIN_ARGUMENTS_MAX && arguments[i].key && !call->ended; i++) {
-		const json_t *value = json_object_get(call->request, arguments[i].key);
+	json_object_foreach((json_t *)call->request, key, value)
+	{
+		const struct admin_argument *argument = find_argument(call->verb, key);
 
-		if (value && !has_type(value, arguments[i].type))
-			admin_fail(call, STATUS_USAGE, "%s; allowed: %s", arguments[i].key,
-				type_name(arguments[i].type));
-		n_known += value != NULL;
+		if (strcmp(key, "verb") == 0)
+			continue;
+		// What is said first ends the answer.
+		if (!argument)
+			admin_fail(call, STATUS_USAGE, "%s: %s has no such argument", key,
+				call->verb->name);
+		else if (!has_type(value, argument->type))
+			admin_fail(call, STATUS_USAGE, "%s; allowed: %s", key,
+				type_name(argument->type));
 	}
-	if (json_object_size(call->request) != n_known)
-		admin_fail(
-			call, STATUS_USAGE, "an argument that %s does not have", call->verb->name);
 }
 
 // One step; a stream that has ended closes once its bytes have left.
@@ -362,14 +373,27 @@ void admin_done(struct admin_call *call)
 	call->ended = true;
 }
 
+// The character that a cut may have gone through: JSON takes whole ones only.
+static void drop_last_character(char *text)
+{
+	size_t n = strlen(text);
+
+	while (n > 0 && (text[n - 1] & 0xc0) == 0x80)
+		n--;
+	text[n > 0 ? n - 1 : 0] = 0;
+}
+
 void admin_fail(struct admin_call *call, int status, const char *format, ...)
 {
 	char text[512];
 	va_list arguments;
+	int n;
 
 	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
+	n = vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	if (n >= (int)sizeof(text))
+		drop_last_character(text);
 	if (!call->ended && !call->streams)
 		say_line(
 			call->client->bev, json_pack("{s:s,s:i}", "error", text, "status", status));

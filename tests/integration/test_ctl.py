@@ -355,7 +355,11 @@ def test_nonsense_at_the_door_gets_a_clear_answer():
                                (b'{"verb":"drain","set":1}\n', "set; allowed: a text"),
                                (b'{"verb":"drain","set":"of"}\n', "allowed: on, off"),
                                (b'{"verb":"kick","user":"alice","realm":7}\n', "realm; allowed: a text"),
-                               (b'{"verb":"kick","user":"alice","relm":"r"}\n', "kick does not have"),
+                               (b'{"verb":"kick","user":"alice","relm":"r"}\n',
+                                "relm: kick has no such argument"),
+                               # Their errors are cut within a character of two bytes.
+                               (b'{"verb":"status","%s":1}\n' % (300 * "\u00fc").encode(), 200 * "\u00fc"),
+                               (b'{"verb":"status","x%s":1}\n' % (300 * "\u00fc").encode(), 200 * "\u00fc"),
                                (b'{"verb":"talkers","ids":{}}\n', "ids; allowed: a list"),
                                (b'{"verb":"drain","set":"on","answer":4294967596}\n', "allowed: 300"),
                                (b'{"verb":"drain","set":"on","answer":"486"}\n', "a whole number"),
