@@ -276,6 +276,18 @@ static json_t *reach_json(const struct job *job, const struct box *box)
 	return object;
 }
 
+// Of a pass that follows, and found more than it may say.
+static json_t *left_out_json(const struct job *job)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "time", moment_stamp(&job->begun, job->begun.ns));
+	json_object_set_new(object, "event", json_string("left_out"));
+	verb_set_count(object, "n", job->n_left_out);
+	json_object_set_new(object, "text", json_string("older ones than those above"));
+	return object;
+}
+
 // Where the words cannot be, the answer has ended. Returns the new job, or NULL.
 static struct job *job_make(struct admin_call *call, const struct box *box)
 {
@@ -346,6 +358,8 @@ void verb_trace(struct admin_call *call, void *context)
 	case REACH:
 		if (!job->is_reach_said)
 			admin_say(call, reach_json(job, loop->box));
+		else if (job->n_left_out)
+			admin_say(call, left_out_json(job));
 		job->is_reach_said = true;
 		if (job->follows)
 			pass_again(call, job);

@@ -17,6 +17,7 @@ CTL = f"{TOP}/build/app/turnpikectl/turnpikectl"
 FORBIDDEN = "127.0.0.1"
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 USAGE = 64
+N_TOO_MANY = 2200  # allocations: more than a pass and all buffers on the way to a reader hold
 
 
 def command(relay, *arguments):
@@ -164,6 +165,27 @@ def test_what_lives_is_told_from_its_beginning_and_followed():
                 follower.terminate()
             client.request(REFRESH, (LIFETIME, bytes(4)))
         wait_until(lambda: of(trace(relay, CLIENT)[0], "allocation.ended"), 5, "the end")
+
+
+@test(limit_s=120)
+def test_who_follows_too_slowly_is_told_how_much_is_left_out():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client, \
+                subprocess.Popen(command(relay, "--json", "trace", "--follow", CLIENT),
+                                 stdout=subprocess.PIPE, text=True) as follower:
+            check(json.loads(follower.stdout.readline())["event"] == "reach", "no reach")
+            for _ in range(N_TOO_MANY):
+                client.allocate()
+                check(client.request(REFRESH, (LIFETIME, bytes(4))).kind == SUCCESS, "no release")
+            told = []
+            while not told or told[-1]["event"] != "left_out":
+                told.append(json.loads(follower.stdout.readline()))
+            follower.terminate()
+        # Each begins and ends, and the first was challenged; what is asked again may be refused.
+        n_told = len(told) - 1
+        check(n_told + told[-1]["n"] >= 2 * N_TOO_MANY + 1, f"{n_told} and {told[-1]}")
+        check([line["time"] for line in told] == sorted(line["time"] for line in told), "no order")
 
 
 @test()
