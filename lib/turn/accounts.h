@@ -17,6 +17,7 @@ struct account {
 	const struct realm *realm;
 	uint32_t n_identities;
 	uint32_t n_allocations;
+	uint32_t n_widowed; // reserved ports whose allocation has ended
 	uint32_t idx; // while it has allocations, its own among all such
 	struct bucket fresh; // new peer addresses
 	uint16_t n_bytes;

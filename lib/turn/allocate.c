@@ -323,13 +323,30 @@ static enum stun_code when_full(const struct call *call)
 	return STUN_INSUFFICIENT_CAPACITY;
 }
 
-// RFC 8656 §7.2: of the user, and of all users of the realm.
-static bool is_quota_reached(const struct realm *realm, const struct account *account)
+// Of the allocations and the reserved ports that have outlived theirs; else who makes and ends pairs
+// would get all ports there are. The port that a token asks for is to be an allocation's again.
+static uint32_t count_held(uint32_t n_allocations, uint32_t n_widowed, bool takes_widowed)
 {
-	const struct limits limits = realm_limits(realm);
+	return n_allocations + n_widowed - takes_widowed;
+}
 
-	return (limits.in_all && realm->n_allocations >= limits.in_all) ||
-		(limits.per_user && account->n_allocations >= limits.per_user);
+// RFC 8656 §7.2: of the user, and of all users of the realm.
+static bool is_quota_reached(
+	const struct call *call, const struct account *account, const struct wish *wish)
+{
+	const struct realm *realm = call->realm;
+	const struct limits limits = realm_limits(realm);
+	const uint32_t idx = wish->token ? reservation_find(call, wish->token) : 0;
+	const struct reservation *taken = idx ? reservation_at(call->turn, idx) : NULL;
+	const bool widowed = taken && taken->allocation_idx == 0;
+	const bool own = widowed && taken->identity->account == account;
+
+	return (limits.in_all &&
+		       count_held(realm->n_allocations, realm->n_widowed, widowed) >=
+			       limits.in_all) ||
+		(limits.per_user &&
+			count_held(account->n_allocations, account->n_widowed, own) >=
+				limits.per_user);
 }
 
 enum stun_code allocate_handle(struct call *call)
@@ -362,7 +379,7 @@ enum stun_code allocate_handle(struct call *call)
 	identity = users_hold(&turn->users, call->realm, &call->principal, NULL);
 	if (!identity)
 		return STUN_INSUFFICIENT_CAPACITY;
-	if (is_quota_reached(call->realm, identity->account)) {
+	if (is_quota_reached(call, identity->account, &wish)) {
 		users_drop(&turn->users, identity);
 		return STUN_ALLOCATION_QUOTA_REACHED;
 	}

@@ -127,12 +127,28 @@ static uint32_t count_allocations(const struct turn *turn, const struct realm *r
 	return n;
 }
 
+static uint32_t count_widowed(const struct turn *turn, const struct realm *realm)
+{
+	uint32_t n = 0;
+
+	for (uint32_t idx = 1; idx <= turn->reservations.n_touched; idx++) {
+		const struct reservation *reservation = reservation_at(turn, idx);
+
+		n += reservation->identity && reservation->identity->realm == realm &&
+			reservation->allocation_idx == 0;
+	}
+	return n;
+}
+
 static const char *check_realm(const struct turn *turn, const struct realm *realm, uint32_t *n)
 {
 	if (users_count_allocations(&turn->users, realm) != realm->n_allocations)
 		return "accounts and their realm differ in allocations";
 	if (count_allocations(turn, realm) != realm->n_allocations)
 		return "a realm miscounts its allocations";
+	if (count_widowed(turn, realm) != realm->n_widowed ||
+		users_count_widowed(&turn->users, realm) != realm->n_widowed)
+		return "a realm miscounts the ports reserved by what has ended";
 	if (users_count(&turn->users, realm) != realm->n_identities)
 		return "a realm miscounts its identities";
 	*n += realm->n_allocations;

@@ -191,6 +191,7 @@ void realm_adopt(struct realm *realm, struct realm *next)
 	realm->offer_changed = old.offer_changed || realm->features != old.features;
 	realm->n_identities = old.n_identities;
 	realm->n_allocations = old.n_allocations;
+	realm->n_widowed = old.n_widowed;
 	realm->n_created = old.n_created;
 	realm->n_unauthenticated = old.n_unauthenticated;
 	realm->n_quota_reached = old.n_quota_reached;

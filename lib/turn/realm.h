@@ -49,6 +49,7 @@ struct realm {
 	struct realm *successor; // while a new configuration is adopted: where users go
 	uint32_t n_identities;
 	uint32_t n_allocations;
+	uint32_t n_widowed; // reserved ports whose allocation has ended
 	uint64_t n_created;
 	uint64_t n_unauthenticated;
 	uint64_t n_quota_reached;

@@ -91,7 +91,7 @@ static void free_allocation(struct turn *turn, uint32_t idx)
 	const struct allocation *allocation = allocation_at(turn, idx);
 
 	if (allocation->reservation_idx)
-		reservation_at(turn, allocation->reservation_idx)->allocation_idx = 0;
+		reservation_widow(turn, allocation->reservation_idx);
 	wheel_remove(&turn->wheel, timer_id(TIMER_ALLOCATION, idx));
 	clients_remove(turn, idx);
 	ids_remove(turn, idx);

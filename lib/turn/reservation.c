@@ -44,12 +44,28 @@ uint32_t reservation_find(const struct call *call, const struct stun_attr *token
 	return idx;
 }
 
+static void count_widowed(struct identity *identity, int n)
+{
+	identity->account->n_widowed += (uint32_t)n;
+	identity->realm->n_widowed += (uint32_t)n;
+}
+
+void reservation_widow(struct turn *turn, uint32_t idx)
+{
+	struct reservation *reservation = reservation_at(turn, idx);
+
+	reservation->allocation_idx = 0;
+	count_widowed(reservation->identity, 1);
+}
+
 void reservation_end(struct turn *turn, uint32_t idx)
 {
 	struct reservation *reservation = reservation_at(turn, idx);
 
 	if (reservation->allocation_idx)
 		allocation_at(turn, reservation->allocation_idx)->reservation_idx = 0;
+	else
+		count_widowed(reservation->identity, -1);
 	wheel_remove(&turn->wheel, timer_id(TIMER_RESERVATION, idx));
 	users_drop(&turn->users, reservation->identity);
 	reservation->identity = NULL;

@@ -262,6 +262,8 @@ void reservation_make(struct turn *turn, uint32_t allocation_idx, uint64_t now_m
 uint32_t reservation_find(const struct call *call, const struct stun_attr *token);
 // It ends; what becomes of its port is the caller's to say.
 void reservation_end(struct turn *turn, uint32_t idx);
+// Its allocation has ended: it counts in its place.
+void reservation_widow(struct turn *turn, uint32_t idx);
 void reservation_expire(struct turn *turn, uint32_t idx);
 
 // Nobody of ours, no tunnel.

@@ -145,8 +145,9 @@ struct turn_realm_config {
 	bool offers_sha256; // in PASSWORD-ALGORITHMS, before MD5: every user needs that key
 	bool asks_userhash; // names stay hidden (RFC 8489 §9.2.1): not with the two below
 	bool uses_source; // for whom is neither in `users` nor a REST user
-	uint32_t n_allocations_max; // of all its users together: 486 past it; 0: no limit
-	uint32_t n_allocations_per_user; // 486 past it; 0: no limit of its own
+	// 486 past them; a reserved port that outlives its allocation counts too. 0: no limit.
+	uint32_t n_allocations_max; // of all its users together
+	uint32_t n_allocations_per_user;
 	struct turn_peer_policy peers;
 };
 

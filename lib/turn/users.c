@@ -302,6 +302,17 @@ uint64_t users_count_allocations(const struct users *users, const struct realm *
 	return n;
 }
 
+uint64_t users_count_widowed(const struct users *users, const struct realm *realm)
+{
+	const struct accounts *accounts = &users->accounts;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < accounts->n_buckets; i++)
+		for (const struct account *p = accounts->buckets[i]; p; p = p->next)
+			n += p->realm == realm ? p->n_widowed : 0;
+	return n;
+}
+
 size_t users_count(const struct users *users, const struct realm *realm)
 {
 	size_t n = 0;

@@ -77,6 +77,7 @@ void users_drop(struct users *users, struct identity *identity);
 bool identity_is(const struct identity *identity, const void *name, size_t n_bytes);
 // The allocations that all accounts of a realm count.
 uint64_t users_count_allocations(const struct users *users, const struct realm *realm);
+uint64_t users_count_widowed(const struct users *users, const struct realm *realm);
 // The identities of a realm.
 size_t users_count(const struct users *users, const struct realm *realm);
 // The references all identities have; -1 where one has none and should not be.

@@ -217,7 +217,7 @@ static int judge_allocate(const struct model *model, const struct request *reque
 		return when_full(model, request);
 	if (!has_room)
 		return 508;
-	if (model_quota_is_reached(model, realm, user))
+	if (model_quota_is_reached(model, request))
 		return 486;
 	if (request_has(request, HAS_TOKEN))
 		return model_find_token(model, request) < 0 ? 508 : 0;

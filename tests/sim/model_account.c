@@ -49,15 +49,17 @@ void model_keep_account(struct model *model, uint8_t realm, const struct user *u
 		model->accounts[i].configured = true;
 }
 
-bool model_quota_is_reached(const struct model *model, uint8_t realm, const struct user *user)
+bool model_quota_is_reached(const struct model *model, const struct request *request)
 {
+	const uint8_t realm = model_realm_of(model, &request->service);
 	const struct model_realm *rules = &model->rules.realms[realm];
 	const uint32_t most = rules->source_allocations_max ? rules->source_allocations_max
 							    : rules->n_allocations_max;
 	const uint32_t most_of_user = rules->source_allocations_per_user
 		? rules->source_allocations_per_user
 		: rules->n_allocations_per_user;
-	const int account = find(model, realm, user->account);
+	const int account = find(model, realm, request->login.user.account);
+	const int taken = request_has(request, HAS_TOKEN) ? model_find_token(model, request) : -1;
 	unsigned n = 0, n_of_user = 0;
 
 	for (unsigned i = 0; i < MODEL_TUPLES_MAX; i++) {
@@ -65,6 +67,14 @@ bool model_quota_is_reached(const struct model *model, uint8_t realm, const stru
 
 		n += model_lives(a) && a->owner.realm == realm;
 		n_of_user += model_lives(a) && a->account == account;
+	}
+	for (int i = 0; i < MODEL_RESERVATIONS_MAX; i++) {
+		const struct model_reservation *r = &model->reservations[i];
+
+		if (!r->lives || r->tuple >= 0 || i == taken)
+			continue;
+		n += model->accounts[r->account].realm == realm;
+		n_of_user += r->account == account;
 	}
 	return (most && n >= most) || (most_of_user && n_of_user >= most_of_user);
 }

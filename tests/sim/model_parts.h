@@ -75,7 +75,7 @@ void model_end(struct model *model, struct model_allocation *a);
 // A user's account, made where it is not there; he lets it go as often as he took it.
 int model_hold_account(struct model *model, uint8_t realm, const struct user *user);
 // RFC 8656 §7.2: of the user, and of all users of the realm.
-bool model_quota_is_reached(const struct model *model, uint8_t realm, const struct user *user);
+bool model_quota_is_reached(const struct model *model, const struct request *request);
 // The configuration has him no longer, or again.
 void model_drop_account(struct model *model, uint8_t realm, const struct user *user);
 void model_keep_account(struct model *model, uint8_t realm, const struct user *user);

@@ -250,3 +250,47 @@ Test(turn_quota, new_peers_of_all)
 	rig_pass(&rig, 1000);
 	cr_expect_eq(permit(2), 0);
 }
+
+static int allocate_pair_from(uint16_t port)
+{
+	rig.client.port = port;
+	rig.user = &rig_user;
+	rig_challenge(&rig);
+	rig_begin(&rig, STUN_ALLOCATE);
+	stun_put_u32(&rig.w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+	stun_put_bytes(&rig.w, STUN_ATTR_EVEN_PORT, "\x80", 1);
+	return rig_send(&rig);
+}
+
+// Else who makes and ends pairs would hold all ports, thirty seconds each.
+Test(turn_quota, a_reserved_port_counts_when_its_allocation_has_ended)
+{
+	cr_assert_eq(allocate_pair_from(1), 0);
+	cr_expect_eq(allocate_from(2, &rig_user), 0, "not before");
+	cr_assert_eq(rig_refresh(&rig, 0), 0);
+	cr_assert_eq(allocate_pair_from(2), 0);
+	cr_assert_eq(rig_refresh(&rig, 0), 0);
+	cr_expect_eq(allocate_from(3, &rig_user), 486);
+	cr_expect_eq(allocate_from(3, &rig_other), 0, "another user");
+	rig_pass(&rig, 31000);
+	cr_expect_eq(allocate_from(5, &rig_user), 0);
+}
+
+Test(turn_quota, the_port_that_a_token_asks_for_is_counted_once)
+{
+	uint8_t token[8];
+	const struct stun_attr *attr;
+
+	cr_assert_eq(allocate_pair_from(1), 0);
+	attr = stun_find(&rig.view, STUN_ATTR_RESERVATION_TOKEN);
+	cr_assert(attr && attr->n_bytes == sizeof(token));
+	memcpy(token, attr->value, sizeof(token));
+	cr_assert_eq(rig_refresh(&rig, 0), 0);
+	cr_assert_eq(allocate_from(2, &rig_user), 0);
+	cr_expect_eq(allocate_from(3, &rig_user), 486);
+	rig_begin(&rig, STUN_ALLOCATE);
+	stun_put_u32(&rig.w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+	stun_put_bytes(&rig.w, STUN_ATTR_RESERVATION_TOKEN, token, sizeof(token));
+	cr_expect_eq(rig_send(&rig), 0);
+	cr_expect_eq(allocate_from(4, &rig_user), 486);
+}
