@@ -323,8 +323,8 @@ static enum stun_code when_full(const struct call *call)
 	return STUN_INSUFFICIENT_CAPACITY;
 }
 
-// Of the allocations and the reserved ports that have outlived theirs; else who makes and ends pairs
-// would get all ports there are. The port that a token asks for is to be an allocation's again.
+// Allocations, and reserved ports that have outlived theirs: who makes and ends pairs would get all
+// ports else. The port that a token asks for is to be an allocation's again.
 static uint32_t count_held(uint32_t n_allocations, uint32_t n_widowed, bool takes_widowed)
 {
 	return n_allocations + n_widowed - takes_widowed;
