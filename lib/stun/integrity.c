@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 // A context and the key it was last given: to give it again costs half of a short HMAC, and an
-// answer takes the key of its request, a nonce that of all nonces.
+// answer takes the key of its request.
 struct hmac {
 	EVP_MAC_CTX *ctx;
 	bool keyed;
@@ -20,6 +20,7 @@ struct hmac {
 struct stun_mac {
 	struct hmac hmac_sha1;
 	struct hmac hmac_sha256;
+	EVP_MAC_CTX *siphash;
 	EVP_MD *md5;
 	EVP_MD *sha256;
 	EVP_MD_CTX *digest;
@@ -32,21 +33,32 @@ static void must(int ok)
 		abort();
 }
 
+static int create_ctx(EVP_MAC_CTX **out, const char *name, OSSL_PARAM param)
+{
+	const OSSL_PARAM params[] = {param, OSSL_PARAM_construct_end()};
+	EVP_MAC *fetched = EVP_MAC_fetch(NULL, name, NULL);
+
+	if (!fetched)
+		return -ENOTSUP;
+	*out = EVP_MAC_CTX_new(fetched);
+	EVP_MAC_free(fetched);
+	if (!*out)
+		return -ENOMEM;
+	return EVP_MAC_CTX_set_params(*out, params) ? 0 : -ENOTSUP;
+}
+
 static int create_hmac(struct hmac *out, const char *digest)
 {
-	const OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0),
-		OSSL_PARAM_construct_end(),
-	};
-	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	return create_ctx(&out->ctx, "HMAC",
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)digest, 0));
+}
 
-	if (!hmac)
-		return -ENOTSUP;
-	out->ctx = EVP_MAC_CTX_new(hmac);
-	EVP_MAC_free(hmac);
-	if (!out->ctx)
-		return -ENOMEM;
-	return EVP_MAC_CTX_set_params(out->ctx, params) ? 0 : -ENOTSUP;
+static int create_siphash(EVP_MAC_CTX **out)
+{
+	size_t n_bytes = STUN_SIPHASH_BYTES;
+
+	return create_ctx(
+		out, "SIPHASH", OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &n_bytes));
 }
 
 static int create_digests(struct stun_mac *mac)
@@ -70,6 +82,8 @@ int stun_mac_create(struct stun_mac **out)
 	if (!err)
 		err = create_hmac(&mac->hmac_sha256, "SHA256");
 	if (!err)
+		err = create_siphash(&mac->siphash);
+	if (!err)
 		err = create_digests(mac);
 	if (err) {
 		stun_mac_destroy(mac);
@@ -85,6 +99,7 @@ void stun_mac_destroy(struct stun_mac *mac)
 		return;
 	EVP_MAC_CTX_free(mac->hmac_sha1.ctx);
 	EVP_MAC_CTX_free(mac->hmac_sha256.ctx);
+	EVP_MAC_CTX_free(mac->siphash);
 	EVP_MD_free(mac->md5);
 	EVP_MD_free(mac->sha256);
 	EVP_MD_CTX_free(mac->digest);
@@ -193,6 +208,16 @@ void stun_hmac_sha256(struct stun_mac *mac, uint8_t *out, const void *key, size_
 	begin(&mac->hmac_sha256, key, key_bytes);
 	add(&mac->hmac_sha256, data, n);
 	end(&mac->hmac_sha256, out, STUN_SHA256_BYTES);
+}
+
+void stun_siphash(struct stun_mac *mac, uint8_t out[static STUN_SIPHASH_BYTES],
+	const uint8_t key[static STUN_SIPHASH_BYTES], const void *data, size_t n)
+{
+	size_t n_out; // wanted by this MAC
+
+	must(EVP_MAC_init(mac->siphash, key, STUN_SIPHASH_BYTES, NULL));
+	must(EVP_MAC_update(mac->siphash, data, n));
+	must(EVP_MAC_final(mac->siphash, out, &n_out, STUN_SIPHASH_BYTES));
 }
 
 // Is the value of the attribute at `offset` the HMAC of what stands before it?

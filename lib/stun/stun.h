@@ -286,13 +286,14 @@ enum stun_password_algorithm {
 // Keys and integrity (RFC 8489 §9.2.2, §14.5, §14.6).
 
 #define STUN_KEY_BYTES_MAX 64
+#define STUN_SIPHASH_BYTES 16 // of a key, and of what comes of it
 
 struct stun_key {
 	uint8_t bytes[STUN_KEY_BYTES_MAX];
 	uint8_t n_bytes; // 16 for MD5, 32 for SHA-256, or the password itself (short-term)
 };
 
-// HMAC contexts and digests fetched once. One thread uses it.
+// MAC contexts and digests fetched once. One thread uses it.
 struct stun_mac;
 
 // Returns 0; -ENOMEM, or -ENOTSUP where OpenSSL lacks a digest (FIPS hosts lack MD5).
@@ -310,11 +311,15 @@ void stun_key_sha256(struct stun_mac *mac, struct stun_key *out, const void *use
 // USERHASH (RFC 8489 §14.4): SHA-256(username ":" realm), both prepared.
 void stun_userhash(struct stun_mac *mac, uint8_t out[static STUN_SHA256_BYTES],
 	const void *username, size_t username_bytes, const void *realm, size_t realm_bytes);
-// HMAC over any bytes, for nonces and REST passwords: `out` takes 20 or 32 bytes.
+// HMAC over any bytes, for REST passwords and keys: `out` takes 20 or 32 bytes.
 void stun_hmac_sha1(struct stun_mac *mac, uint8_t *out, const void *key, size_t key_bytes,
 	const void *data, size_t n);
 void stun_hmac_sha256(struct stun_mac *mac, uint8_t *out, const void *key, size_t key_bytes,
 	const void *data, size_t n);
+// SipHash-2-4 of 128 bits, for nonces: a stranger without the key can make none, and it takes a
+// quarter of an HMAC's time.
+void stun_siphash(struct stun_mac *mac, uint8_t out[static STUN_SIPHASH_BYTES],
+	const uint8_t key[static STUN_SIPHASH_BYTES], const void *data, size_t n);
 
 // Constant-time check of MESSAGE-INTEGRITY (false where absent) and of MESSAGE-INTEGRITY-SHA256
 // (full 32 bytes only: RFC 8656 does not let TURN truncate).

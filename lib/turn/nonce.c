@@ -20,7 +20,7 @@ void nonce_make(struct turn *turn, const struct realm *realm, char out[static NO
 	const struct endpoint *client, uint64_t now_ms)
 {
 	uint8_t value[NONCE_TIME_BYTES + NONCE_HASH_BYTES];
-	uint8_t hash[STUN_SHA256_BYTES];
+	uint8_t hash[STUN_SIPHASH_BYTES];
 	uint8_t data[NONCE_TIME_BYTES + 1 + IPV6_BYTES + 2];
 	const uint8_t features[NONCE_FEATURES_BYTES] = {realm->features};
 
@@ -29,8 +29,7 @@ void nonce_make(struct turn *turn, const struct realm *realm, char out[static NO
 	data[NONCE_TIME_BYTES] = client->ip.family;
 	memcpy(data + NONCE_TIME_BYTES + 1, client->ip.bytes, IPV6_BYTES);
 	store_be16(data + NONCE_TIME_BYTES + 1 + IPV6_BYTES, client->port);
-	stun_hmac_sha256(turn->mac, hash, realm->nonce_secret, sizeof(realm->nonce_secret), data,
-		sizeof(data));
+	stun_siphash(turn->mac, hash, realm->nonce_key, data, sizeof(data));
 	memcpy(value + NONCE_TIME_BYTES, hash, NONCE_HASH_BYTES);
 	memcpy(out, NONCE_COOKIE, NONCE_MARK_BYTES);
 	base64_encode(out + NONCE_MARK_BYTES, features, sizeof(features));

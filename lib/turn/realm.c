@@ -123,12 +123,14 @@ struct limits realm_limits(const struct realm *realm)
 int realm_init(struct realm *realm, const struct turn_realm_config *config, struct stun_mac *mac,
 	const uint8_t nonce_secret[static 32])
 {
+	uint8_t derived[STUN_SHA256_BYTES];
+
 	realm->uses_source = config->uses_source;
 	realm->own_limits =
 		(struct limits){config->n_allocations_max, config->n_allocations_per_user};
 	make_offer(realm, config);
-	stun_hmac_sha256(
-		mac, realm->nonce_secret, nonce_secret, 32, config->name, strlen(config->name));
+	stun_hmac_sha256(mac, derived, nonce_secret, 32, config->name, strlen(config->name));
+	memcpy(realm->nonce_key, derived, sizeof(realm->nonce_key));
 	return copy_lists(realm, config);
 }
 
@@ -186,7 +188,7 @@ void realm_adopt(struct realm *realm, struct realm *next)
 	*realm = *next;
 	*next = old;
 	next->n_identities = realm->n_identities;
-	memcpy(realm->nonce_secret, old.nonce_secret, sizeof(realm->nonce_secret));
+	memcpy(realm->nonce_key, old.nonce_key, sizeof(realm->nonce_key));
 	realm->gone = false;
 	realm->offer_changed = old.offer_changed || realm->features != old.features;
 	realm->n_identities = old.n_identities;

@@ -38,7 +38,7 @@ struct realm {
 	size_t offer_bytes; // 0: none is offered
 	uint8_t features; // STUN Security Features, the first of three bytes (RFC 8489 §18.1)
 	bool offer_changed; // since the start: there are clients that know another one
-	uint8_t nonce_secret[STUN_SHA256_BYTES]; // of this realm: its nonces are stale in others
+	uint8_t nonce_key[STUN_SIPHASH_BYTES]; // of this realm: its nonces are stale in others
 	bool uses_source;
 	size_t source_idx; // its number at the start; SIZE_MAX: the source has no say in it
 	struct limits own_limits; // as configured

@@ -54,6 +54,7 @@ static bool round_trip(struct stun_mac *mac)
 	stun_key_sha256(mac, &key, "user", 4, "realm", 5, "pass", 4);
 	stun_hmac_sha1(mac, out, key.bytes, key.n_bytes, "nonce", 5);
 	stun_hmac_sha256(mac, out, key.bytes, key.n_bytes, "nonce", 5);
+	stun_siphash(mac, out, key.bytes, "nonce", 5);
 	stun_writer_init(&w, buf, sizeof(buf), STUN_REQUEST, STUN_ALLOCATE, out);
 	stun_put_integrity(&w, mac, &key);
 	stun_put_integrity_sha256(&w, mac, &key);

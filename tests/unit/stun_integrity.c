@@ -59,6 +59,22 @@ Test(stun_integrity, hmacs_are_those_of_the_rfcs)
 		32);
 }
 
+// The first vectors of its authors, for 128 bits: key 00 01 .. 0f, nothing and one byte of 0.
+Test(stun_integrity, siphash_is_that_of_its_authors)
+{
+	uint8_t key[STUN_SIPHASH_BYTES];
+	uint8_t out[STUN_SIPHASH_BYTES];
+
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)i;
+	stun_siphash(mac, out, key, "", 0);
+	cr_assert_arr_eq(
+		out, "\xa3\x81\x7f\x04\xba\x25\xa8\xe6\x6d\xf6\x72\x14\xc7\x55\x02\x93", 16);
+	stun_siphash(mac, out, key, "", 1);
+	cr_assert_arr_eq(
+		out, "\xda\x87\xc1\xd8\x6b\x99\xaf\x44\x34\x76\x59\x11\x9b\x22\xfc\x45", 16);
+}
+
 // RFC 2202 §3 case 6 and RFC 4231 §4.7: keys longer than a block.
 Test(stun_integrity, long_keys_are_hashed_first)
 {
