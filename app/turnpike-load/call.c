@@ -41,19 +41,33 @@ static void transaction_store(const struct engine *engine, uint32_t call, uint8_
 	store_be32(id + 8, engine->calls[call].transaction);
 }
 
+static const struct endpoint *peer_at(const struct engine *engine, uint32_t call)
+{
+	return &engine->config.peers[peer_of(engine, call)];
+}
+
+// RFC 8656 §7.2: where nothing is said, the relayed address is of IPv4.
+static void put_family(const struct engine *engine, uint32_t call, struct stun_writer *w)
+{
+	const uint8_t family = peer_at(engine, call)->ip.family;
+
+	if (family != FAMILY_IPV4)
+		stun_put_u32(w, STUN_ATTR_REQUESTED_ADDRESS_FAMILY, (uint32_t)family << 24);
+}
+
 static void put_purpose(struct engine *engine, uint32_t call, struct stun_writer *w)
 {
 	switch (engine->calls[call].request) {
 	case REQUEST_ALLOCATE:
 		stun_put_u32(w, STUN_ATTR_REQUESTED_TRANSPORT, TRANSPORT_UDP << 24);
+		put_family(engine, call, w);
 		if (engine->config.lifetime_s)
 			stun_put_u32(w, STUN_ATTR_LIFETIME, engine->config.lifetime_s);
 		break;
 	case REQUEST_BIND:
 		if (!engine->config.indications)
 			stun_put_channel(w, channel_of(call));
-		stun_put_xor_address(w, STUN_ATTR_XOR_PEER_ADDRESS,
-			&engine->config.peers[peer_of(engine, call)]);
+		stun_put_xor_address(w, STUN_ATTR_XOR_PEER_ADDRESS, peer_at(engine, call));
 		break;
 	case REQUEST_REFRESH:
 		if (engine->config.lifetime_s)
@@ -298,7 +312,8 @@ static void set_refresh(struct call *c, const struct stun_view *answer, int64_t 
 		c->refresh_ns = now_ns + (int64_t)NS_IN_S;
 }
 
-// Nothing is ever sent to a relayed address that the operator did not allow.
+// Nothing is ever sent to a relayed address that the operator did not allow, or that is of another
+// family than the peer.
 static int adopt_allocation(
 	struct engine *engine, uint32_t call, const struct stun_view *answer, int64_t now_ns)
 {
@@ -307,7 +322,8 @@ static int adopt_allocation(
 
 	if (!attr || stun_get_xor_address(attr, answer->transaction_id, &c->relayed))
 		return -EBADMSG;
-	if (!relay_is_allowed(engine, &c->relayed))
+	if (c->relayed.ip.family != peer_at(engine, call)->ip.family ||
+		!relay_is_allowed(engine, &c->relayed))
 		return -EACCES;
 	set_refresh(c, answer, now_ns);
 	return 0;

@@ -14,9 +14,11 @@ static void print_ready(const struct options *options)
 	char text[ADDR_TEXT_BYTES];
 
 	printf("echo     ready at");
-	for (size_t i = 0; i < options->n_echoes; i++)
-		printf(" %s:%u-%u", ip_format(&options->echoes[i], text), options->echo_ports.min,
-			options->echo_ports.max);
+	for (size_t i = 0; i < options->n_echoes; i++) {
+		const struct endpoint first = {options->echoes[i], options->echo_ports.min};
+
+		printf(" %s-%u", endpoint_format(&first, text), options->echo_ports.max);
+	}
 	printf("\n");
 	fflush(stdout);
 }

@@ -25,7 +25,7 @@ struct engine_config {
 	const struct prefix *relays; // where relayed addresses may lie; n_relays of them
 	size_t n_relays;
 	const struct endpoint *peers; // the addresses of the peers' slots, or of a far echo
-	uint32_t n_peers; // call i talks to peer i % n_peers
+	uint32_t n_peers; // call i talks to peer i % n_peers, whose family it asks for
 	bool far_echo; // peers have no slots: media goes up only, and comes back
 	uint32_t n_calls;
 	const char *user;

@@ -164,10 +164,22 @@ static int take_number(struct options *out, int option, const char *text)
 	}
 }
 
-// An address that one host has: not any, loopback of all, multicast or broadcast.
+// An address that one host has, on any link. One of IPv6 that means one of IPv4 is not sent to.
 static bool is_unicast(const struct ip_addr *ip)
 {
-	return ip->family == FAMILY_IPV4 && ip->bytes[0] != 0 && ip->bytes[0] < 224;
+	static const struct prefix others[] = {
+		{{FAMILY_IPV4, {0}}, 8},
+		{{FAMILY_IPV4, {224}}, 3},
+		{{FAMILY_IPV6, {0}}, 128},
+		{{FAMILY_IPV6, {[10] = 0xff, 0xff}}, 96},
+		{{FAMILY_IPV6, {0xfe, 0x80}}, 10},
+		{{FAMILY_IPV6, {0xff}}, 8},
+	};
+
+	for (size_t i = 0; i < N_ELEMENTS(others); i++)
+		if (prefix_contains(&others[i], ip))
+			return false;
+	return true;
 }
 
 static int take_ip(struct ip_addr *list, size_t *n, const char *text)

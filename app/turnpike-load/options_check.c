@@ -2,10 +2,9 @@
 
 #include "exit.h"
 #include "help.h"
+#include "name.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define BINDING_DURATION_MAX_S 3600
@@ -16,21 +15,19 @@
 // The address from which the kernel would send to the server.
 static int default_client(struct options *out)
 {
-	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(out->server.port)};
-	socklen_t n_bytes = sizeof(name);
-	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int err;
+	union name name;
+	socklen_t n_bytes = name_store(&name, &out->server);
+	const int fd = socket(name_family(&out->server.ip), SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	const int err =
+		fd < 0 || connect(fd, &name.any, n_bytes) || getsockname(fd, &name.any, &n_bytes);
 
-	memcpy(&name.sin_addr, out->server.ip.bytes, IPV4_BYTES);
-	err = fd < 0 || connect(fd, (const struct sockaddr *)&name, sizeof(name)) ||
-		getsockname(fd, (struct sockaddr *)&name, &n_bytes);
 	if (fd >= 0)
 		close(fd);
 	if (err) {
 		fputs("turnpike-load: there is no route to the server\n", stderr);
 		return EXIT_UNAVAILABLE;
 	}
-	out->clients[0] = ip_from_u32_raw(name.sin_addr.s_addr);
+	out->clients[0] = name_load(&name).ip;
 	out->n_clients = 1;
 	return -1;
 }
@@ -48,22 +45,43 @@ static uint64_t default_duration_s(enum mode mode)
 	}
 }
 
+// Of the peers, here or far away, and so of the relayed addresses.
+static uint8_t peer_family(const struct options *options)
+{
+	return options->n_echoes ? options->echoes[0].family : options->peer_ips[0].family;
+}
+
+// The first that peers of this family can hear; NULL where there is none.
+static const struct prefix *find_relay(const struct options *options, uint8_t family)
+{
+	for (size_t i = 0; i < options->n_relays; i++)
+		if (options->relays[i].ip.family == family)
+			return &options->relays[i];
+	return NULL;
+}
+
 // Where no address was given, the relay is where the server is; the way of a port of frames leads
 // to whom it talks to.
 static void default_addresses(struct options *out)
 {
+	const struct prefix *relay;
+
 	if (out->n_relays == 0) {
-		out->relays[0] = (struct prefix){out->server.ip, 32};
+		out->relays[0].ip = out->server.ip;
+		out->relays[0].n_bits = (uint8_t)(8 * family_bytes(out->server.ip.family));
 		out->n_relays = 1;
 	}
 	if (out->n_peer_ips == 0) {
 		memcpy(out->peer_ips, out->clients, sizeof(out->clients));
 		out->n_peer_ips = out->n_clients;
 	}
-	if (out->wire.gateway.family == FAMILY_NONE)
-		out->wire.gateway = out->mode == MODE_ECHO ? out->relays[0].ip : out->server.ip;
-	if (out->peer_wire.gateway.family == FAMILY_NONE)
-		out->peer_wire.gateway = out->relays[0].ip;
+	relay = find_relay(out, peer_family(out));
+	if (out->wire.gateway.family == FAMILY_NONE && out->mode != MODE_ECHO)
+		out->wire.gateway = out->server.ip;
+	else if (out->wire.gateway.family == FAMILY_NONE && relay)
+		out->wire.gateway = relay->ip;
+	if (out->peer_wire.gateway.family == FAMILY_NONE && relay)
+		out->peer_wire.gateway = relay->ip;
 }
 
 // Clients of calls that come and go have some seconds of rest each.
@@ -152,6 +170,33 @@ static int check_together(struct options *out)
 	return -1;
 }
 
+static bool are_of(const struct ip_addr *ips, size_t n, uint8_t family)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ips[i].family != family)
+			return false;
+	return true;
+}
+
+// Clients and peers may be of different families; all of each are of one.
+static int check_families(const struct options *out)
+{
+	const uint8_t family = peer_family(out);
+	const bool ipv4 = family == FAMILY_IPV4 && out->server.ip.family != FAMILY_IPV6;
+
+	if (!ipv4 && (out->wire.kind != WIRE_SOCKETS || out->peer_wire.kind != WIRE_SOCKETS))
+		return help_refuse("IPv6 is for sockets, not for frames", NULL);
+	if (!are_of(out->clients, out->n_clients, out->server.ip.family))
+		return help_refuse("--client must be of the family of the server", NULL);
+	if (!are_of(out->peer_ips, out->n_peer_ips, family) && !out->n_echoes)
+		return help_refuse("--peer must be of one family, all of them", NULL);
+	if (!are_of(out->echoes, out->n_echoes, family))
+		return help_refuse("--echo must be of one family, all of them", NULL);
+	if (!find_relay(out, family))
+		return help_refuse("--relay is missing: none is of the family of the peers", NULL);
+	return -1;
+}
+
 int options_check(struct options *out)
 {
 	int status = check_peers(out);
@@ -160,5 +205,5 @@ int options_check(struct options *out)
 		status = out->mode == MODE_ECHO ? check_echo(out) : check_together(out);
 	if (status < 0)
 		set_defaults(out);
-	return status;
+	return status < 0 ? check_families(out) : status;
 }

@@ -1,13 +1,13 @@
 #include "sockets.h"
 
+#include "name.h"
+
 #include <errno.h>
 #include <linux/sock_diag.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define BURST 64
@@ -26,34 +26,19 @@ struct sockets {
 	struct mmsghdr tx[BURST];
 	struct iovec rx_parts[BURST];
 	struct iovec tx_parts[BURST];
-	struct sockaddr_in rx_names[BURST];
-	struct sockaddr_in tx_names[BURST];
+	union name rx_names[BURST];
+	union name tx_names[BURST];
 	uint8_t rx_bytes[BURST][BUFFER_BYTES];
 };
 
 // Where the next local port comes from.
 struct cursor {
-	const struct ip_addr *ips;
+	const struct ip_addr *ips; // of one family
 	size_t n_ips;
+	size_t ip_idx;
 	uint32_t port;
 	const struct sockets_config *config;
 };
-
-static struct sockaddr_in to_name(const struct endpoint *endpoint)
-{
-	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(endpoint->port)};
-
-	memcpy(&name.sin_addr, endpoint->ip.bytes, IPV4_BYTES);
-	return name;
-}
-
-static struct endpoint from_name(const struct sockaddr_in *name)
-{
-	struct endpoint endpoint = {.ip.family = FAMILY_IPV4, .port = ntohs(name->sin_port)};
-
-	memcpy(endpoint.ip.bytes, &name->sin_addr, IPV4_BYTES);
-	return endpoint;
-}
 
 // The datagrams of one slot in a row go by one call. Returns how many of them.
 static size_t send_run(struct sockets *s, struct datagram *datagrams, size_t n)
@@ -66,9 +51,9 @@ static size_t send_run(struct sockets *s, struct datagram *datagrams, size_t n)
 	for (; n_run < n && n_run < BURST && datagrams[n_run].slot == datagrams[0].slot; n_run++) {
 		s->tx_parts[n_run] =
 			(struct iovec){datagrams[n_run].bytes, datagrams[n_run].n_bytes};
-		s->tx_names[n_run] = to_name(&datagrams[n_run].remote);
 		s->tx[n_run].msg_hdr.msg_name = connected ? NULL : &s->tx_names[n_run];
-		s->tx[n_run].msg_hdr.msg_namelen = connected ? 0 : sizeof(s->tx_names[n_run]);
+		s->tx[n_run].msg_hdr.msg_namelen =
+			connected ? 0 : name_store(&s->tx_names[n_run], &datagrams[n_run].remote);
 	}
 	n_sent = sendmmsg(fd, s->tx, (unsigned)n_run, MSG_DONTWAIT);
 	// That is news of an earlier datagram; this one was not tried.
@@ -103,7 +88,7 @@ static size_t receive_run(
 	for (size_t i = first; i < n; i++)
 		datagrams[i] = (struct datagram){
 			.slot = slot,
-			.remote = from_name(&s->rx_names[i]),
+			.remote = name_load(&s->rx_names[i]),
 			.bytes = s->rx_bytes[i],
 			.n_bytes = (uint16_t)s->rx[i].msg_len,
 		};
@@ -166,16 +151,16 @@ static int bind_next(
 {
 	char text[ADDR_TEXT_BYTES];
 
-	while (cursor->n_ips) {
-		const struct endpoint local = {*cursor->ips, (uint16_t)cursor->port};
-		const struct sockaddr_in name = to_name(&local);
+	while (cursor->ip_idx < cursor->n_ips) {
+		const struct endpoint local = {cursor->ips[cursor->ip_idx], (uint16_t)cursor->port};
+		union name name;
+		const socklen_t n_bytes = name_store(&name, &local);
 
 		if (++cursor->port > cursor->config->slots.ports.max) {
 			cursor->port = cursor->config->slots.ports.min;
-			cursor->ips++;
-			cursor->n_ips--;
+			cursor->ip_idx++;
 		}
-		if (bind(fd, (const struct sockaddr *)&name, sizeof(name)) == 0) {
+		if (bind(fd, &name.any, n_bytes) == 0) {
 			*out = local;
 			return 0;
 		}
@@ -205,18 +190,20 @@ static int open_slot(struct sockets *s, uint32_t slot, struct cursor *cursor,
 	char error[static WIRE_ERROR_BYTES])
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = slot};
-	struct sockaddr_in server = to_name(&cursor->config->server);
+	const bool client = slot < s->n_client_slots;
+	union name server;
+	const socklen_t n_bytes = name_store(&server, &cursor->config->server);
 	int err;
 
-	s->fds[slot] = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	s->fds[slot] =
+		socket(name_family(cursor->ips), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (s->fds[slot] < 0)
 		goto fail;
 	set_buffers(s->fds[slot]);
 	err = bind_next(s->fds[slot], cursor, &s->locals[slot], error);
 	if (err)
 		return err;
-	if (slot < s->n_client_slots &&
-		connect(s->fds[slot], (const struct sockaddr *)&server, sizeof(server)))
+	if (client && connect(s->fds[slot], &server.any, n_bytes))
 		goto fail;
 	if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, s->fds[slot], &event))
 		goto fail;
@@ -231,9 +218,17 @@ static int open_slots(
 	struct sockets *s, const struct sockets_config *config, char error[static WIRE_ERROR_BYTES])
 {
 	struct cursor clients = {
-		config->slots.clients, config->slots.n_clients, config->slots.ports.min, config};
+		.ips = config->slots.clients,
+		.n_ips = config->slots.n_clients,
+		.port = config->slots.ports.min,
+		.config = config,
+	};
 	struct cursor peers = {
-		config->slots.peers, config->slots.n_peers, config->slots.ports.min, config};
+		.ips = config->slots.peers,
+		.n_ips = config->slots.n_peers,
+		.port = config->slots.ports.min,
+		.config = config,
+	};
 	int err = raise_descriptors(s->n_slots + OTHER_DESCRIPTORS, error);
 
 	for (uint32_t i = 0; i < s->n_slots && !err; i++)

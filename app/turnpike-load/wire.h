@@ -28,7 +28,7 @@ static inline uint32_t port_count(const struct port_range *range)
 }
 
 // The local addresses of the slots: those of clients are filled one after the other, ports from
-// the lowest on, then those of peers.
+// the lowest on, then those of peers. All of clients are of one family, and all of peers.
 struct wire_slots {
 	const struct ip_addr *clients;
 	size_t n_clients;

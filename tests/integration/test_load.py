@@ -261,7 +261,7 @@ def test_what_cannot_be_is_refused():
                              (("run", "hold"), USAGE),
                              (("run", "--wire", "af_packet:eth0"), USAGE),
                              (("run", "--wire", "wet:string"), USAGE),
-                             (("run", "--server", "[2001:db8::1]:3478"), USAGE),
+                             (("run", "--server", "2001:db8::1:3478"), USAGE),
                              (("run", "--peer-wire", "af_packet:eth0"), USAGE),
                              (("run", "--echo", CLIENT, "--peer", CLIENT), USAGE),
                              (("run", "--echo", CLIENT, "--direction", "up"), USAGE),

@@ -147,6 +147,32 @@ Test(load_calls, relayed_address_elsewhere_gets_no_packet)
 	cr_assert_eq(direction(UP)->n_offered + direction(DOWN)->n_offered, 0);
 }
 
+static void use_ipv6_peers(void)
+{
+	teardown();
+	model_open(&model, (struct model_kind){.ipv6_peers = true});
+}
+
+Test(load_calls, peers_of_ipv6_get_a_relayed_address_of_theirs)
+{
+	use_ipv6_peers();
+	model_begin_calls(&model, MODEL_CALLS);
+	cr_assert_eq(engine_totals(model.engine)->n_up, MODEL_CALLS);
+	cr_assert_eq(model.relayed.ip.family, FAMILY_IPV6);
+	model_run_trial(&model, 1000, (int64_t)NS_IN_S);
+	for (int i = 0; i < N_DIRECTIONS; i++)
+		cr_assert_eq(direction((enum direction)i)->n_delivered, 1000);
+}
+
+Test(load_calls, relayed_address_of_another_family_than_the_peer_is_of_no_use)
+{
+	use_ipv6_peers();
+	model.knows_no_family = true;
+	model_begin_calls(&model, MODEL_CALLS);
+	cr_assert_eq(engine_control(model.engine, REQUEST_ALLOCATE)->n_refused, MODEL_CALLS);
+	cr_assert_eq(engine_control(model.engine, REQUEST_RELEASE)->n_ok, MODEL_CALLS);
+}
+
 Test(load_calls, clients_are_used_again_when_calls_come_and_go)
 {
 	const struct calls_config calls = {

@@ -11,10 +11,19 @@
 static const char realm[] = "model";
 static const char nonce[] = "once";
 static const struct endpoint server = {{FAMILY_IPV4, {192, 0, 2, 1}}, 3478};
-static const struct prefix relays[] = {{{FAMILY_IPV4, {192, 0, 2, 0}}, 24}};
-static const struct endpoint peers[MODEL_PEERS] = {
-	{{FAMILY_IPV4, {198, 51, 100, 1}}, 20000},
-	{{FAMILY_IPV4, {198, 51, 100, 1}}, 20001},
+static const struct prefix relays[] = {
+	{{FAMILY_IPV4, {192, 0, 2, 0}}, 24}, {{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8}}, 32}};
+static const struct ip_addr relayed_ipv6 = {FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8, [15] = 9}};
+// By whether they are of IPv6.
+static const struct endpoint peers[2][MODEL_PEERS] = {
+	{
+		{{FAMILY_IPV4, {198, 51, 100, 1}}, 20000},
+		{{FAMILY_IPV4, {198, 51, 100, 1}}, 20001},
+	},
+	{
+		{{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, 20000},
+		{{FAMILY_IPV6, {0x20, 0x01, 0x0d, 0xb8, [15] = 1}}, 20001},
+	},
 };
 
 static void must(bool condition)
@@ -51,6 +60,15 @@ static void put_result(struct model *model, const struct stun_view *request, uin
 	if (request->method == STUN_ALLOCATE || request->method == STUN_REFRESH)
 		stun_put_u32(w, STUN_ATTR_LIFETIME, model->lifetime_s);
 	stun_put_integrity(w, model->mac, model->lie == LIE_INTEGRITY ? &forged : &model->key);
+}
+
+// RFC 8656 §7.2: of IPv4 where nothing is said. All calls say the same.
+static void take_family(struct model *model, const struct stun_view *request)
+{
+	const struct stun_attr *attr = stun_find(request, STUN_ATTR_REQUESTED_ADDRESS_FAMILY);
+
+	if (attr && attr->n_bytes == 4 && attr->value[0] == FAMILY_IPV6 && !model->knows_no_family)
+		model->relayed.ip = relayed_ipv6;
 }
 
 static enum stun_code judge(struct model *model, const struct stun_view *request)
@@ -108,8 +126,8 @@ static void put_front(
 		return;
 	}
 	stun_writer_init(&w, packet->bytes, MODEL_BYTES, STUN_INDICATION, STUN_DATA, id);
-	stun_put_xor_address(
-		&w, STUN_ATTR_XOR_PEER_ADDRESS, &peers[(client + wrong) % MODEL_PEERS]);
+	stun_put_xor_address(&w, STUN_ATTR_XOR_PEER_ADDRESS,
+		&peers[model->kind.ipv6_peers][(client + wrong) % MODEL_PEERS]);
 	stun_put_bytes(&w, STUN_ATTR_DATA, media->bytes, media->n_bytes);
 	packet->datagram.n_bytes = (uint16_t)stun_writer_end(&w);
 }
@@ -241,6 +259,7 @@ static void send_burst(struct wire *wire, struct datagram *datagrams, size_t n)
 		must(stun_parse(&view, datagram->bytes, datagram->n_bytes) == 0);
 		datagram->sent = true;
 		model->n_requests[view.method & 0xf]++;
+		take_family(model, &view);
 		take_release(model, &view, datagram->slot);
 		if (!model->deaf)
 			answer(model, &view, datagram->slot);
@@ -254,7 +273,7 @@ void model_open(struct model *model, struct model_kind kind)
 		.server = server,
 		.relays = relays,
 		.n_relays = N_ELEMENTS(relays),
-		.peers = peers,
+		.peers = peers[kind.ipv6_peers],
 		.n_peers = MODEL_PEERS,
 		.far_echo = kind.far_echo,
 		.indications = kind.indications,

@@ -44,6 +44,7 @@ enum model_lie {
 struct model_kind {
 	bool far_echo; // what goes up comes back from one
 	bool indications;
+	bool ipv6_peers; // of clients of IPv4
 };
 
 struct model_packet {
@@ -69,6 +70,7 @@ struct model {
 	uint32_t n_stale; // requests yet to be told that their nonce is stale
 	enum stun_code allocate_code; // refuse to allocate with it
 	struct endpoint relayed; // the first call's; the port counts up from here
+	bool knows_no_family; // IPv4 is all that it allocates, whatever is asked for
 	uint32_t lifetime_s;
 	uint64_t n_requests[0x10]; // by method
 	int64_t left_ns[MODEL_CALLS]; // when a client released its last allocation

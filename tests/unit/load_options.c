@@ -8,6 +8,8 @@
 #define WORDS_MAX 32
 #define SERVER "--server 192.0.2.1:3478 -u u -w p "
 #define CLIENT "--client 198.51.100.1 "
+#define SERVER6 "--server [2001:db8::1]:3478 -u u -w p "
+#define CLIENT6 "--client 2001:db8::9 "
 
 static struct options options;
 
@@ -43,7 +45,18 @@ Test(load_options, what_does_not_fit_together_is_refused)
 		"run",
 		"run --server 192.0.2.1:3478",
 		"run --server 192.0.2.1:0 -u u -w p",
-		"run --server [2001:db8::1]:3478 -u u -w p",
+		"run --server [2001:db8::1]:0 -u u -w p",
+		"run --server [::ffff:192.0.2.1]:3478 -u u -w p",
+		"run --server [fe80::1]:3478 -u u -w p",
+		"run --server [ff02::1]:3478 -u u -w p",
+		"run --client 2001:db8::9 --relay 2001:db8::1 " SERVER,
+		"run --client 198.51.100.1 --relay 192.0.2.1 " SERVER6,
+		"run --client 2001:db8::9 --client 198.51.100.1 " SERVER6,
+		"run --peer 2001:db8::9 " SERVER CLIENT,
+		"run --peer 2001:db8::9 --relay 192.0.2.0/24 " SERVER CLIENT,
+		"run --peer 198.51.100.2 --peer 2001:db8::9 " SERVER CLIENT,
+		"run --echo 203.0.113.1 --echo 2001:db8::9 " SERVER CLIENT,
+		"echo --echo 2001:db8::9 --relay 192.0.2.1",
 		"run --rate 5 " SERVER CLIENT,
 		"hold --rate 5 " SERVER CLIENT,
 		"binding -d 3601 " SERVER CLIENT,
@@ -86,6 +99,24 @@ Test(load_options, defaults_follow_the_mode)
 	cr_assert_eq(parse("search " SERVER CLIENT), -1);
 	cr_expect_eq(options.profile, PROFILE_FLOOD);
 	cr_expect_eq(options.rate, 10000);
+}
+
+Test(load_options, defaults_are_of_the_family_of_the_server)
+{
+	cr_assert_eq(parse("run " SERVER6 CLIENT6), -1);
+	expect_ip(&options.relays[0].ip, "2001:db8::1");
+	cr_expect_eq(options.relays[0].n_bits, 128);
+	expect_ip(&options.peer_ips[0], "2001:db8::9");
+}
+
+// The relay has addresses of both.
+Test(load_options, peers_may_be_of_the_other_family)
+{
+	cr_assert_eq(parse("run --peer 2001:db8::9 --relay 192.0.2.1 --relay 2001:db8::1 " SERVER
+				     CLIENT),
+		-1);
+	cr_assert_eq(parse("run --echo 203.0.113.1 --relay 192.0.2.1 " SERVER6 CLIENT6), -1);
+	cr_assert_eq(options.n_peers, 16);
 }
 
 // Four seconds of clients, so that each may rest.
