@@ -23,14 +23,6 @@ int accounts_init(struct accounts *accounts, size_t n_expected, const struct has
 	return accounts->buckets && accounts->free_idxs ? 0 : -ENOMEM;
 }
 
-void accounts_fini(struct accounts *accounts)
-{
-	free(accounts->buckets);
-	free(accounts->free_idxs);
-	accounts->buckets = NULL;
-	accounts->free_idxs = NULL;
-}
-
 static struct account *find(const struct accounts *accounts, const struct realm *realm,
 	const uint8_t *name, size_t n_bytes)
 {
@@ -58,6 +50,33 @@ static void unlink_account(struct accounts *accounts, struct account *account)
 	while (*link != account)
 		link = &(*link)->next;
 	*link = account->next;
+}
+
+static void destroy(struct accounts *accounts, struct account *account)
+{
+	unlink_account(accounts, account);
+	free(account);
+}
+
+// Of the first that rests; it goes on where it is held again.
+static void end_rest(struct accounts *accounts)
+{
+	struct account *account = accounts->first_resting;
+
+	accounts->first_resting = account->next_resting;
+	account->resting = false;
+	if (account->n_identities == 0)
+		destroy(accounts, account);
+}
+
+void accounts_fini(struct accounts *accounts)
+{
+	while (accounts->first_resting)
+		end_rest(accounts);
+	free(accounts->buckets);
+	free(accounts->free_idxs);
+	accounts->buckets = NULL;
+	accounts->free_idxs = NULL;
 }
 
 struct account *accounts_hold(
@@ -99,12 +118,50 @@ void accounts_remove_allocation(struct accounts *accounts, struct account *accou
 	accounts->free_idxs[accounts->n_free_idxs++] = account->idx;
 }
 
+static void rest(struct accounts *accounts, struct account *account)
+{
+	if (account->resting)
+		return;
+	account->resting = true;
+	account->next_resting = NULL;
+	*(accounts->first_resting ? &accounts->last_resting->next_resting
+				  : &accounts->first_resting) = account;
+	accounts->last_resting = account;
+}
+
 void accounts_drop(struct accounts *accounts, struct account *account)
 {
 	if (--account->n_identities > 0)
 		return;
-	unlink_account(accounts, account);
-	free(account);
+	if (account->fresh.full_at)
+		rest(accounts, account);
+	else
+		destroy(accounts, account);
+}
+
+// Nobody owes for longer than a burst, so the first holds the others up no longer than that.
+void accounts_wake(struct accounts *accounts, const struct bucket_rate *rate, uint64_t now_ms)
+{
+	while (accounts->first_resting &&
+		(accounts->first_resting->n_identities > 0 ||
+			bucket_owed(&accounts->first_resting->fresh, rate, now_ms) == 0))
+		end_rest(accounts);
+}
+
+void accounts_forget(struct accounts *accounts, const struct realm *realm)
+{
+	struct account *first = accounts->first_resting;
+	struct account *next;
+
+	accounts->first_resting = NULL;
+	for (; first; first = next) {
+		next = first->next_resting;
+		first->resting = false;
+		if (first->realm == realm)
+			destroy(accounts, first);
+		else
+			rest(accounts, first);
+	}
 }
 
 struct account *accounts_adopt(struct accounts *accounts, struct accounts *next,

@@ -1,6 +1,7 @@
 // Users as people know them: what limits count by. A configured user is one; REST users whose names
 // differ only in their time ("1700000000:alice") are one together. An account exists while an
-// identity belongs to it. The same name in another realm is another account.
+// identity belongs to it, and rests behind that for as long as its new peers count: nobody gets rid
+// of them by ending his last allocation. The same name in another realm is another account.
 #ifndef TURN_ACCOUNTS_H
 #define TURN_ACCOUNTS_H
 
@@ -20,6 +21,8 @@ struct account {
 	uint32_t n_widowed; // reserved ports whose allocation has ended
 	uint32_t idx; // while it has allocations, its own among all such
 	struct bucket fresh; // new peer addresses
+	struct account *next_resting;
+	bool resting; // it is in that list, for which it may have come back meanwhile
 	uint16_t n_bytes;
 	uint8_t name[];
 };
@@ -32,11 +35,13 @@ struct accounts {
 	size_t n_free_idxs_max;
 	uint32_t n_free_idxs;
 	uint32_t n_idxs; // ever given out
+	struct account *first_resting; // who was left first
+	struct account *last_resting;
 };
 
 // Returns 0; -ENOMEM.
 int accounts_init(struct accounts *accounts, size_t n_expected, const struct hash_key *hash_key);
-// All of them were dropped before.
+// All of them were dropped before; those that rest end here.
 void accounts_fini(struct accounts *accounts);
 // For one identity more; made where there is none yet. NULL without memory.
 struct account *accounts_hold(
@@ -47,6 +52,10 @@ struct account *account_share(struct account *account);
 void accounts_add_allocation(struct accounts *accounts, struct account *account);
 void accounts_remove_allocation(struct accounts *accounts, struct account *account);
 void accounts_drop(struct accounts *accounts, struct account *account);
+// Those that rest end where they owe nothing by that rate.
+void accounts_wake(struct accounts *accounts, const struct bucket_rate *rate, uint64_t now_ms);
+// Those of a realm that is to end.
+void accounts_forget(struct accounts *accounts, const struct realm *realm);
 // The account of that realm and name, in `next` for one identity, becomes one here or makes way for
 // the one that is here: that one is held for the identity.
 struct account *accounts_adopt(struct accounts *accounts, struct accounts *next,

@@ -193,10 +193,12 @@ static void trim_realms(struct turn *turn)
 	for (size_t i = 0; i < turn->n_gone_realms; i++) {
 		struct realm *realm = turn->gone_realms[i];
 
-		if (realm->n_identities)
+		if (realm->n_identities) {
 			turn->gone_realms[n++] = realm;
-		else
-			realm_destroy(realm);
+			continue;
+		}
+		accounts_forget(&turn->users.accounts, realm);
+		realm_destroy(realm);
 	}
 	turn->n_gone_realms = n;
 }

@@ -297,6 +297,7 @@ bool turn_expire(struct turn *turn, const struct turn_time *time, struct turn_ef
 	uint32_t id;
 
 	turn->time = *time;
+	accounts_wake(&turn->users.accounts, &turn->options.fresh_rates.user, time->now_ms);
 	while ((id = wheel_due(&turn->wheel, time->now_ms)) != 0) {
 		if (count_removals(turn, id) > effects_room(effects))
 			return true;

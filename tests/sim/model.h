@@ -154,13 +154,14 @@ struct model_debt {
 	uint64_t at_ms;
 };
 
-#define MODEL_ACCOUNTS_MAX (2 * MODEL_TUPLES_MAX + MODEL_RESERVATIONS_MAX)
+#define MODEL_ACCOUNTS_MAX (4 * MODEL_TUPLES_MAX + MODEL_RESERVATIONS_MAX)
 
-// A user of a realm, as long as he has an allocation or a reservation; a configured one for ever.
+// A user of a realm, as long as he has an allocation or a reservation, or a debt; a configured one
+// for ever.
 struct model_account {
 	char name[32];
 	uint8_t realm;
-	unsigned n_held; // 0: free
+	unsigned n_held; // 0: free, once the debt is paid
 	bool configured; // one of those who hold it is the configuration
 	struct model_debt debt;
 };

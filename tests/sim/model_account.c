@@ -3,23 +3,30 @@
 
 #include <string.h>
 
+// Also one that nobody holds any more: its debt is remembered.
 static int find(const struct model *model, uint8_t realm, const char *name)
 {
 	for (int i = 0; i < MODEL_ACCOUNTS_MAX && model->accounts[i].name[0]; i++)
-		if (model->accounts[i].n_held > 0 && model->accounts[i].realm == realm &&
-			strcmp(model->accounts[i].name, name) == 0)
+		if (model->accounts[i].realm == realm && strcmp(model->accounts[i].name, name) == 0)
 			return i;
 	return -1;
 }
 
-int model_hold_account(struct model *model, uint8_t realm, const struct user *user)
+// A debt is paid in a second.
+static bool is_free(const struct model_account *account, uint64_t now_ms)
+{
+	return account->n_held == 0 && now_ms >= account->debt.at_ms + 1000;
+}
+
+int model_hold_account(struct model *model, uint8_t realm, const struct user *user, uint64_t now_ms)
 {
 	const bool configured =
 		user->expires_s == 0 && user->mac.n_bytes == 0 && !model_has_gone(model, user);
 	int i = find(model, realm, user->account);
 
 	if (i < 0) {
-		for (i = 0; model->accounts[i].n_held > 0; i++)
+		for (i = 0; model->accounts[i].name[0] && !is_free(&model->accounts[i], now_ms);
+			i++)
 			;
 		model->accounts[i] = (struct model_account){
 			.realm = realm, .n_held = configured, .configured = configured};

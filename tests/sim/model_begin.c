@@ -154,8 +154,8 @@ static const char *take_allocation(struct model *model, const struct turn_time *
 	const struct request *request, const struct answer *answer)
 {
 	const bool pair = request_has(request, HAS_EVEN_PORT) && request->pair;
-	const int account = model_hold_account(
-		model, model_realm_of(model, &request->service), &request->login.user);
+	const int account = model_hold_account(model, model_realm_of(model, &request->service),
+		&request->login.user, time->now_ms);
 	const char *wrong = take_ports(model, request, answer);
 
 	if (!wrong && pair)

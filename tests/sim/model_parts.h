@@ -73,7 +73,8 @@ void model_forget_pending(struct model *model, struct model_allocation *a);
 // The allocation and all of it is gone.
 void model_end(struct model *model, struct model_allocation *a);
 // A user's account, made where it is not there; he lets it go as often as he took it.
-int model_hold_account(struct model *model, uint8_t realm, const struct user *user);
+int model_hold_account(
+	struct model *model, uint8_t realm, const struct user *user, uint64_t now_ms);
 // RFC 8656 §7.2: of the user, and of all users of the realm.
 bool model_quota_is_reached(const struct model *model, const struct request *request);
 // The configuration has him no longer, or again.

@@ -1,4 +1,6 @@
 // How many allocations a user may have (RFC 8656 §7.2: by user, not by address).
+#include "turn/state.h"
+
 #include "turn_rig.h"
 
 #include <criterion/criterion.h>
@@ -20,11 +22,12 @@ static const struct rig_user bob_at_600 = {"1700000600:bob",
 		 0x8e},
 		16}};
 
+static const struct turn_rest_secret secret = {.text = "north"};
+
 static struct rig rig;
 
 static void open_rig(void)
 {
-	static const struct turn_rest_secret secret = {.text = "north"};
 	struct turn_config config = rig_config();
 
 	config.realm.n_allocations_per_user = QUOTA;
@@ -234,6 +237,32 @@ Test(turn_quota, new_peers_of_a_user)
 	cr_expect_eq(permit(1), 0);
 	cr_expect_eq(permit(2), 0);
 	cr_expect_eq(permit(3), 508);
+}
+
+// Also of a REST user, who is nobody while he has no allocation.
+Test(turn_quota, new_peers_count_on_when_the_last_allocation_ends)
+{
+	struct turn_config config = rig_config();
+
+	config.new_peers_per_user_s = 5;
+	config.realm.rest_secrets = &secret;
+	config.realm.n_rest_secrets = 1;
+	reopen(&config);
+	for (uint16_t port = 1; port <= 5; port++) {
+		cr_assert_eq(allocate_from(port, &alice_at_600), 0);
+		cr_expect_eq(permit(port), 0);
+		cr_assert_eq(rig_refresh(&rig, 0), 0);
+	}
+	cr_assert_eq(allocate_from(6, &alice_at_601), 0);
+	cr_expect_eq(permit(6), 508);
+	cr_assert_eq(rig_refresh(&rig, 0), 0);
+	rig_pass(&rig, 200);
+	cr_assert_eq(allocate_from(7, &alice_at_600), 0);
+	cr_expect_eq(permit(7), 0);
+	cr_expect_eq(permit(8), 508);
+	cr_assert_eq(rig_refresh(&rig, 0), 0);
+	rig_pass(&rig, 1000);
+	cr_expect_null(rig.turn->users.accounts.first_resting, "forgotten");
 }
 
 Test(turn_quota, new_peers_of_all)
