@@ -77,20 +77,30 @@ bool verb_is_user(const struct turn_allocation_view *view, const char *name)
 		memcmp(colon + 1, name, n) == 0;
 }
 
-// True where the request's filters let it through.
-static bool is_wanted(const struct admin_call *call, const struct turn_allocation_view *view)
-{
-	const char *user = verb_text(call, "user");
-	const char *realm = verb_text(call, "realm");
-	const char *client = verb_text(call, "client");
-	char text[ADDR_TEXT_BYTES];
+struct filters {
+	const char *user; // NULL: any
+	const char *realm; // NULL: any
+	struct endpoint client; // of no family: any; port 0: any
+};
 
-	if (user && !verb_is_user(view, user))
+// False where one of them cannot be, and the answer has ended.
+static bool take_filters(struct admin_call *call, struct filters *filters)
+{
+	*filters = (struct filters){
+		.user = verb_text(call, "user"), .realm = verb_text(call, "realm")};
+	return !verb_text(call, "client") || verb_take_address(call, "client", &filters->client);
+}
+
+static bool is_wanted(const struct filters *filters, const struct turn_allocation_view *view)
+{
+	if (filters->user && !verb_is_user(view, filters->user))
 		return false;
-	if (realm && strcmp(view->realm, realm) != 0)
+	if (filters->realm && strcmp(view->realm, filters->realm) != 0)
 		return false;
-	return !client || strcmp(ip_format(&view->client.ip, text), client) == 0 ||
-		strcmp(endpoint_format(&view->client, text), client) == 0;
+	if (filters->client.ip.family == FAMILY_NONE)
+		return true;
+	return ip_equal(&view->client.ip, &filters->client.ip) &&
+		(filters->client.port == 0 || view->client.port == filters->client.port);
 }
 
 void verb_allocations(struct admin_call *call, void *context)
@@ -98,7 +108,10 @@ void verb_allocations(struct admin_call *call, void *context)
 	const struct loop *loop = context;
 	struct turn_allocation_view view;
 	uint32_t cursor = (uint32_t)*admin_cursor(call);
+	struct filters filters;
 
+	if (!take_filters(call, &filters))
+		return;
 	for (int i = 0; i < STEPS_MAX; i++) {
 		const enum turn_step step = turn_allocation_next(loop->box->turn, &cursor, &view);
 
@@ -106,7 +119,7 @@ void verb_allocations(struct admin_call *call, void *context)
 			admin_done(call);
 			break;
 		}
-		if (step == TURN_STEP_FOUND && is_wanted(call, &view))
+		if (step == TURN_STEP_FOUND && is_wanted(&filters, &view))
 			admin_say(call, verb_allocation_json(&view));
 	}
 	*admin_cursor(call) = cursor;

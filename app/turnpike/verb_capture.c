@@ -19,6 +19,7 @@ struct job {
 	uint16_t snap_bytes;
 	uint64_t n_packets;
 	uint64_t n_packets_max; // 0: no limit
+	uint64_t seconds_max; // 0: no limit
 	uint64_t ends_ms; // 0: never
 	uint8_t block[PCAPNG_BYTES(CAPTURE_SNAP_MAX)];
 };
@@ -93,7 +94,7 @@ static struct job *job_make(struct admin_call *call)
 	job->filter = filter;
 	job->snap_bytes = (uint16_t)snap;
 	job->n_packets_max = (uint64_t)packets;
-	job->ends_ms = seconds ? loop_now_ms() + (uint64_t)seconds * MS_IN_S : 0;
+	job->seconds_max = (uint64_t)seconds;
 	return job;
 }
 
@@ -101,6 +102,7 @@ static void begin(struct admin_call *call, struct loop *loop, struct job *job)
 {
 	int rc;
 
+	capturing_settle(&loop->capturing, loop->box);
 	if (loop->capturing.ends) { // the last one, which workers have not given back
 		admin_wait(call, LOOK_MS);
 		return;
@@ -115,6 +117,7 @@ static void begin(struct admin_call *call, struct loop *loop, struct job *job)
 	}
 	job->filter = NULL;
 	job->runs = true;
+	job->ends_ms = job->seconds_max ? loop_now_ms() + job->seconds_max * MS_IN_S : 0;
 	log_event(LOG_INFO, "capture.begin", "snap=%u packets=%llu", job->snap_bytes,
 		(unsigned long long)job->n_packets_max);
 	admin_begin_stream(call, "pcapng");

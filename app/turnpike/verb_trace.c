@@ -291,14 +291,11 @@ static json_t *left_out_json(const struct job *job)
 // Where the words cannot be, the answer has ended. Returns the new job, or NULL.
 static struct job *job_make(struct admin_call *call, const struct box *box)
 {
-	const char *text = verb_text(call, "address");
-	struct endpoint client = {.port = 0};
+	struct endpoint client;
 	struct job *job;
 
-	if (!text || (ip_parse(&client.ip, text) && endpoint_parse(&client, text))) {
-		admin_fail(call, EXIT_USAGE, "address; allowed: ADDRESS or ADDRESS:PORT");
+	if (!verb_take_address(call, "address", &client))
 		return NULL;
-	}
 	job = calloc(1, sizeof(*job));
 	if (job) {
 		job->ip = client.ip;

@@ -53,6 +53,17 @@ const char *verb_text(const struct admin_call *call, const char *key)
 	return json_string_value(json_object_get(admin_arguments(call), key));
 }
 
+bool verb_take_address(struct admin_call *call, const char *key, struct endpoint *out)
+{
+	const char *text = verb_text(call, key);
+
+	*out = (struct endpoint){.port = 0};
+	if (text && (ip_parse(&out->ip, text) == 0 || endpoint_parse(out, text) == 0))
+		return true;
+	admin_fail(call, EXIT_USAGE, "%s; allowed: ADDRESS or ADDRESS:PORT", key);
+	return false;
+}
+
 void verb_set_count(json_t *object, const char *key, uint64_t value)
 {
 	json_object_set_new(object, key, json_integer((json_int_t)value));

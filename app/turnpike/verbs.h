@@ -35,6 +35,9 @@ void verb_trace_end(struct admin_call *call, void *context);
 
 // An argument that is a text, or NULL.
 const char *verb_text(const struct admin_call *call, const char *key);
+// One that is an address, port 0 where it names none. False where it is not, and the answer has
+// ended.
+bool verb_take_address(struct admin_call *call, const char *key, struct endpoint *out);
 // What a user is called, also a REST user without the time in front.
 bool verb_is_user(const struct turn_allocation_view *view, const char *name);
 json_t *verb_allocation_json(const struct turn_allocation_view *view);

@@ -1,13 +1,17 @@
 #include "ctl.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define ANSWER_S 10 // a daemon that says nothing for so long stands still
 
 int ctl_usage(const char *verb, const char *format, ...)
 {
@@ -32,6 +36,7 @@ bool ctl_take_number(long *out, const char *text, long max)
 
 static int connect_daemon(struct ctl *ctl)
 {
+	const struct timeval patience = {.tv_sec = ANSWER_S};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int error;
 
@@ -44,6 +49,9 @@ static int connect_daemon(struct ctl *ctl)
 	}
 	strcpy(address.sun_path, ctl->socket_path);
 	ctl->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	// Where too many wait to be let in already, connect() waits, too.
+	if (ctl->fd >= 0)
+		setsockopt(ctl->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (ctl->fd >= 0 && connect(ctl->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		ctl->in = fdopen(ctl->fd, "r");
 	if (ctl->in)
@@ -57,8 +65,21 @@ static int connect_daemon(struct ctl *ctl)
 	return error == EACCES ? EXIT_PERMISSION : EXIT_UNAVAILABLE;
 }
 
-// Takes over `request`. Where it cannot be sent the daemon has said why, or has gone: the answer
-// tells.
+// The kernel takes the connection of a daemon that stands still, and its answer never comes.
+static int await_answer(const struct ctl *ctl)
+{
+	struct pollfd answer = {.fd = ctl->fd, .events = POLLIN};
+
+	if (poll(&answer, 1, ANSWER_S * 1000) != 0)
+		return EXIT_OK;
+	fprintf(stderr,
+		"turnpikectl: no answer within %d s: the daemon's control core stands still\n",
+		ANSWER_S);
+	return EXIT_UNAVAILABLE;
+}
+
+// Takes over `request`, and waits for its answer to begin. Where it cannot be sent the daemon has
+// said why, or has gone: the answer tells.
 static int send_request(struct ctl *ctl, json_t *request)
 {
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
@@ -71,6 +92,7 @@ static int send_request(struct ctl *ctl, json_t *request)
 	} else if (status == EXIT_OK) {
 		text[n] = '\n';
 		(void)!send(ctl->fd, text, n + 1, MSG_NOSIGNAL);
+		status = await_answer(ctl);
 	}
 	free(text);
 	return status;

@@ -2,6 +2,7 @@
 #include "finding.h"
 #include "view.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -91,9 +92,15 @@ void check_daemon(struct doctor *doctor, struct ctl *ctl)
 	json_t *status, *ports, *workers;
 	int rc;
 
-	if (access(ctl->socket_path, F_OK) != 0) {
+	if (access(ctl->socket_path, F_OK) != 0 && errno == ENOENT) {
 		finding_add(doctor, SEVERITY_OK, "daemon", NULL, "it does not run: no %s",
 			ctl->socket_path);
+		return;
+	}
+	if (access(ctl->socket_path, R_OK | W_OK) != 0) {
+		finding_add(doctor, SEVERITY_WARNING, "daemon",
+			"sudo turnpikectl doctor, or be of admin.group", "%s: %s", ctl->socket_path,
+			strerror(errno));
 		return;
 	}
 	status = ctl_ask(ctl, json_pack("{s:s}", "verb", "status"), &rc);

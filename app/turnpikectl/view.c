@@ -116,6 +116,19 @@ const char *view_text(const json_t *value, char *out, size_t n_bytes)
 	return out;
 }
 
+// A line each.
+static void print_objects(const json_t *array, int indent)
+{
+	char text[VALUE_BYTES];
+	json_t *value;
+	size_t i;
+
+	json_array_foreach((json_t *)array, i, value)
+	{
+		printf("%*s%s\n", indent, "", view_text(value, text, sizeof(text)));
+	}
+}
+
 static void print_members(const json_t *object, int indent)
 {
 	char text[VALUE_BYTES];
@@ -124,12 +137,16 @@ static void print_members(const json_t *object, int indent)
 
 	json_object_foreach((json_t *)object, key, value)
 	{
-		if (!json_is_object(value)) {
-			printf("%*s%-*s %s\n", indent, "", KEY_COLUMNS - indent, key,
-				view_text(value, text, sizeof(text)));
-		} else {
+		if (json_is_object(value)) {
 			printf("%*s%s\n", indent, "", key);
 			print_members(value, indent + INDENT);
+		} else if (json_is_object(json_array_get(value, 0))) {
+			printf("%*s%s\n", indent, "", key);
+			print_objects(value, indent + INDENT);
+		} else {
+			view_text(value, text, sizeof(text));
+			printf("%*s%-*s %s\n", indent, "", KEY_COLUMNS - indent, key,
+				*text ? text : "none");
 		}
 	}
 }

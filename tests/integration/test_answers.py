@@ -1,0 +1,97 @@
+"""What turnpikectl says where something is amiss, and where there is much to say."""
+
+import datetime
+import os
+import re
+import signal
+import subprocess
+import time
+
+import uclient
+from lab import CLIENT, CLIENT6, SERVICE, SERVICE6, Lab, check, test
+from relay import PASSWORD, USER, configuration, start_relay
+from stunlib import Client
+from test_ctl import CTL, UNAVAILABLE, USAGE, attempt, ctl, rows
+
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+
+
+@test()
+def test_a_daemon_that_stands_still_is_not_waited_for():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        os.kill(relay.process.pid, signal.SIGSTOP)
+        asked = {verb: subprocess.Popen((CTL, "-s", relay.config["admin"]["socket"], "-c", relay.path, verb),
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                 for verb in ("status", "doctor")}
+        told = {verb: each.communicate(timeout=20) for verb, each in asked.items()}
+        os.kill(relay.process.pid, signal.SIGCONT)
+        check(asked["status"].returncode == UNAVAILABLE and "no answer within 10 s" in told["status"][1],
+              f"{told}")
+        check(asked["doctor"].returncode == 2 and "nobody answers" in told["doctor"][0], f"{told}")
+        ctl(relay, "status")
+        relay.stop()
+
+
+@test()
+def test_a_doctor_who_may_not_ask_the_daemon_does_not_call_it_dead():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        found = subprocess.run((*NOBODY, CTL, "-s", relay.config["admin"]["socket"], "doctor"),
+                               capture_output=True, text=True, timeout=20, check=False).stdout
+        check("does not run" not in found, found)
+        check(re.search(r"^warning  daemon .*Permission denied\n +sudo turnpikectl doctor", found, re.M), found)
+        relay.stop()
+
+
+@test()
+def test_a_client_is_found_by_any_spelling_of_his_address():
+    with Lab(ipv6=True) as lab:
+        relay = start_relay(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client, \
+                Client((SERVICE6, 3478), USER, PASSWORD) as client6:
+            client.allocate()
+            client6.allocate()
+            port = client.socket.getsockname()[1]
+            for spelling, n in ((CLIENT, 1), (f"{CLIENT}:{port}", 1), (f"{CLIENT}:{port ^ 1}", 0),
+                                (CLIENT6, 1), ("2001:DB8:0018:0::10", 1), ("198.18.0.11", 0)):
+                found = rows(relay, "show", "allocations", "--client", spelling)
+                check(len(found) == n, f"{spelling}: {found}")
+            for spelling in ("198.18.0", "wire0", ""):
+                done = attempt(relay, "show", "allocations", "--client", spelling)
+                check(done.returncode == USAGE and "ADDRESS:PORT" in done.stderr, f"{spelling}: {done}")
+        relay.stop()
+
+
+@test()
+def test_all_peers_of_an_allocation_are_shown():
+    with Lab() as lab:
+        uclient.start_peer(lab)
+        relay = start_relay(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            client.allocate()
+            one = rows(relay, "show", "allocations")[0]["id"]
+            check(re.search(r"^peers +none$", ctl(relay, "show", "allocation", one), re.M), "none yet")
+            for i in range(40):
+                client.bind_channel(0x4000 + i, lab.peer_address, 20000 + i)
+            text = ctl(relay, "show", "allocation", one)
+            for i in range(40):
+                check(f"\n  peer={lab.peer_address}:{20000 + i} channel={0x4000 + i:#x} " in text, text)
+        relay.stop()
+
+
+@test()
+def test_each_capture_lasts_as_long_as_it_was_asked_to():
+    with Lab() as lab:
+        relay = start_relay(lab, configuration(lab, workers=2))
+        for _ in range(3):  # one right behind another, at moments that differ
+            ctl(relay, "capture", "-w", "/dev/null", "--seconds", "1")
+            ctl(relay, "capture", "-w", "/dev/null", "--seconds", "1")
+            time.sleep(0.4)
+        begun, ended = ([datetime.datetime.fromisoformat(at) for at in
+                         re.findall(rf"^(\S+)Z info capture\.{event} ", relay.process.log(), re.M)]
+                        for event in ("begin", "end"))
+        check(len(begun) == 6, "not all captures")
+        for seconds in ((end - begin).total_seconds() for begin, end in zip(begun, ended)):
+            check(0.985 < seconds < 2, f"{seconds} s")
+        relay.stop()
