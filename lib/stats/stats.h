@@ -41,8 +41,8 @@ const char *relay_path_name(enum relay_path path);
 enum urgency {
 	URGENCY_OTHER, // unsigned
 	URGENCY_ALLOCATE, // and whatever else is signed and comes from nobody we know
-	URGENCY_PERMISSION, // CreatePermission and ChannelBind of a known client
-	URGENCY_REFRESH,
+	URGENCY_PERMISSION, // CreatePermission and ChannelBind of a known client that floods not
+	URGENCY_REFRESH, // of such a one
 	URGENCIES,
 };
 

@@ -34,15 +34,21 @@ static bool is_client(const struct worker *w, const struct pkt *p)
 		(w->flows6.n_entries && is_client6(w, p));
 }
 
-static enum urgency urgency_of(
-	const struct worker *w, const struct pkt *p, const struct stun_view *view)
+// A client that floods, or in whose name somebody does, must not take the place of all others.
+static bool is_urgent(struct worker *w, const struct pkt *p)
+{
+	return is_client(w, p) &&
+		budget_take(&w->urgent, (enum family)p->family, pkt_source_ip(p), w->now_ticks);
+}
+
+static enum urgency urgency_of(struct worker *w, const struct pkt *p, const struct stun_view *view)
 {
 	switch (view->method) {
 	case STUN_REFRESH:
-		return is_client(w, p) ? URGENCY_REFRESH : URGENCY_ALLOCATE;
+		return is_urgent(w, p) ? URGENCY_REFRESH : URGENCY_ALLOCATE;
 	case STUN_CREATE_PERMISSION:
 	case STUN_CHANNEL_BIND:
-		return is_client(w, p) ? URGENCY_PERMISSION : URGENCY_ALLOCATE;
+		return is_urgent(w, p) ? URGENCY_PERMISSION : URGENCY_ALLOCATE;
 	default:
 		return URGENCY_ALLOCATE;
 	}

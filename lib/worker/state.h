@@ -20,6 +20,8 @@
 // Who asks for our MACs is answered so often, at most, in Linux's place.
 #define NEIGHBOUR_ANSWERS_PER_S 1000
 #define NEIGHBOUR_BURST_MS 100
+// Requests of the clients at one source, a second and at once, that are urgent.
+#define URGENT_PER_SOURCE 1000
 
 // Where a packet stands. Stages move it on; flush ends it.
 enum lane {
@@ -199,6 +201,7 @@ struct worker {
 	struct rates rates;
 	struct budget bindings;
 	struct budget challenges;
+	struct budget urgent;
 	uint32_t ratio_percent; // 0: no limit
 	uint32_t n_punts_max; // that control's ring holds
 	struct rte_mempool *jumbo_pool;

@@ -17,6 +17,18 @@ static int create_tables(struct worker *w, const struct worker_config *config)
 		&w->flows6, size_flows6(config), config->numa_node, config->try_huge, config->seed);
 }
 
+static int create_urgent(struct worker *w, const struct worker_config *config)
+{
+	const struct budget_config budget = {
+		.per_source = URGENT_PER_SOURCE,
+		.ticks_per_s = w->ticks_per_ms * MS_IN_S,
+		.seed = {config->seed[0], config->seed[1]},
+		.numa_node = config->numa_node,
+	};
+
+	return budget_create(&w->urgent, &budget);
+}
+
 int worker_create(struct worker **out, const struct worker_config *config)
 {
 	struct worker_setup *setup;
@@ -60,6 +72,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 		memcpy(&w->ports[i].mac_word, config->ports[i].mac, sizeof(config->ports[i].mac));
 	}
 	rc = create_tables(w, config);
+	rc = rc ? rc : create_urgent(w, config);
 	if (!rc)
 		rc = worker_setup_create(&setup, config, NULL);
 	if (!rc) {
@@ -88,6 +101,7 @@ void worker_destroy(struct worker *worker)
 	flow6_table_destroy(&worker->flows6);
 	budget_destroy(&worker->bindings);
 	budget_destroy(&worker->challenges);
+	budget_destroy(&worker->urgent);
 	rates_destroy(&worker->rates);
 	pages = worker->own_pages;
 	pages_unmap(&pages);

@@ -21,7 +21,9 @@ static struct rig rig;
 
 static void open_rig(void)
 {
-	rig_open(&rig, &(struct rig_options){0});
+	static const uint64_t now_ms = 1000000; // time stands still
+
+	rig_open(&rig, &(struct rig_options){.virtual_ms = &now_ms});
 	rig_hop(&rig, 1, FLOW_HOP_WIRE);
 	rig_allocation(&rig, CLIENT, RELAYED, PEER, CHANNEL);
 	rig_allocation(&rig, CLIENT6, RELAYED6, PEER6, CHANNEL);
@@ -96,6 +98,22 @@ Test(worker_overload, a_client_with_relayed_addresses_of_the_other_family_is_kno
 	FILL(STRANGER, ALLOCATE);
 	cr_expect_eq(FILL("198.18.0.46:5000", CHANNEL_BIND), RING / 4);
 	cr_expect_eq(FILL("[2001:db8:1::64]:5000", REFRESH), RING / 4);
+}
+
+// In its first second it has had its part of what is urgent: the last quarter is for others.
+Test(worker_overload, a_client_that_floods_leaves_room_for_others)
+{
+	struct msg msg;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		cr_expect_eq(fill(CLIENT, REFRESH, sizeof(REFRESH) - 1, 1), 1);
+		cr_assert(rig_control(&rig, &rig.workers[0].punts, &msg));
+		rte_pktmbuf_free(msg.mbuf);
+	}
+	cr_expect_eq(FILL(CLIENT, REFRESH), RING - 2 * (RING / 4));
+	cr_expect_eq(FILL(CLIENT, CREATE_PERMISSION), 0);
+	cr_expect_eq(FILL(CLIENT6, CREATE_PERMISSION), RING / 4);
+	cr_expect_eq(FILL(CLIENT6, REFRESH), RING / 4);
 }
 
 Test(worker_overload, an_unsigned_refresh_is_not_urgent)
