@@ -236,9 +236,16 @@ static int open_sinks(
 static int open_cores(struct box *box, char error[static BOX_ERROR_BYTES])
 {
 	struct policy policy;
-	const int rc = policy_make(&policy, box->conf, box->ports);
-	int status = rc ? EXIT_RESOURCE : 0;
+	int rc = own_find(&box->own, box->conf);
+	int status;
 
+	if (rc) {
+		snprintf(error, BOX_ERROR_BYTES, "the kernel does not tell its addresses: %s",
+			strerror(-rc));
+		return EXIT_RESOURCE;
+	}
+	rc = policy_make(&policy, box->conf, &box->own, box->ports);
+	status = rc ? EXIT_RESOURCE : 0;
 	if (rc)
 		snprintf(error, BOX_ERROR_BYTES, "users and keys cannot be set up: %s",
 			strerror(-rc));
@@ -292,6 +299,7 @@ void box_close(struct box *box)
 
 	control_destroy(box->control);
 	turn_destroy(box->turn);
+	own_free(&box->own);
 	trail_close(&box->trail);
 	records_close(box->records);
 	redis_close(box->redis);

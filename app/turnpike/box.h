@@ -9,6 +9,7 @@
 #include "eal.h"
 #include "events.h"
 #include "msg/msg.h"
+#include "own.h"
 #include "privileges.h"
 #include "records.h"
 #include "redis/redis.h"
@@ -48,6 +49,7 @@ struct box {
 	struct redis *redis; // NULL: none is configured
 	int kernel6_fd;
 	struct records *records; // NULL: none are written
+	struct own own; // what `turn` knows as this box
 	struct turn *turn;
 	struct events events;
 	struct trail trail;

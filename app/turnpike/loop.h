@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "drain.h"
 #include "health.h"
+#include "own_follow.h"
 #include "report.h"
 #include "service.h"
 
@@ -35,6 +36,7 @@ struct loop {
 	struct event *reporting; // one of them: the statistics
 	time_t reporting_s; // how often
 	bool reload_due; // asked for by a signal
+	struct own_follower own_follower;
 	atomic_bool stop;
 	struct worker_thread threads[CONF_WORKERS_MAX];
 	struct report report;

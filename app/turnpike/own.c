@@ -69,6 +69,22 @@ static int add_kernels(struct own *own)
 	return rc;
 }
 
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct ip_range));
+}
+
+static void sort(struct own *own)
+{
+	size_t n = 0;
+
+	qsort(own->ranges, own->n, sizeof(*own->ranges), compare);
+	for (size_t i = 0; i < own->n; i++)
+		if (n == 0 || compare(&own->ranges[n - 1], &own->ranges[i]) != 0)
+			own->ranges[n++] = own->ranges[i];
+	own->n = n;
+}
+
 int own_find(struct own *out, const struct conf *conf)
 {
 	int rc = 0;
@@ -79,10 +95,40 @@ int own_find(struct own *out, const struct conf *conf)
 			rc = add_network(out, &conf->ports[i].addresses[k]);
 	if (conf->has_redis && !conf->redis.path && !rc)
 		rc = add(out, &conf->redis.server.ip);
-	return rc ? rc : add_kernels(out);
+	rc = rc ? rc : add_kernels(out);
+	if (rc)
+		own_free(out);
+	else
+		sort(out);
+	return rc;
+}
+
+// Of the next in either list, where there is one.
+static int compare_next(const struct own *before, size_t i, const struct own *now, size_t k)
+{
+	if (i == before->n || k == now->n)
+		return (i == before->n) - (k == now->n);
+	return compare(&before->ranges[i], &now->ranges[k]);
+}
+
+struct own_change own_compare(const struct own *before, const struct own *now)
+{
+	struct own_change change = {0, 0};
+	size_t i = 0, k = 0;
+
+	while (i < before->n || k < now->n) {
+		const int order = compare_next(before, i, now, k);
+
+		change.n_gone += order < 0;
+		change.n_new += order > 0;
+		i += order <= 0;
+		k += order >= 0;
+	}
+	return change;
 }
 
 void own_free(struct own *own)
 {
 	free(own->ranges);
+	*own = (struct own){0};
 }

@@ -104,7 +104,7 @@ static void make_redis(struct policy *p, const struct conf *conf)
 	};
 }
 
-static int make_realms(struct policy *p, const struct conf *conf)
+static int make_realms(struct policy *p, const struct conf *conf, const struct own *own)
 {
 	struct stun_mac *mac;
 	int rc;
@@ -121,7 +121,7 @@ static int make_realms(struct policy *p, const struct conf *conf)
 		return rc;
 	for (size_t i = 0; i < conf->n_realms && !rc; i++) {
 		rc = make_realm(&p->realms[i], &p->turn_realms[i], &conf->realms[i], mac);
-		p->turn_realms[i].peers = peers_of(&p->own, &conf->realms[i].peers);
+		p->turn_realms[i].peers = peers_of(own, &conf->realms[i].peers);
 	}
 	stun_mac_destroy(mac);
 	p->turn.realm = p->turn_realms[0];
@@ -267,10 +267,10 @@ static void make_worker(struct policy *p, const struct conf *conf)
 	};
 }
 
-int policy_make(struct policy *out, const struct conf *conf, const struct port *ports)
+int policy_make(struct policy *out, const struct conf *conf, const struct own *own,
+	const struct port *ports)
 {
 	struct policy *p = out;
-	int rc;
 
 	*p = (struct policy){0};
 	p->relays = calloc(conf->n_relay, sizeof(*p->relays));
@@ -281,9 +281,6 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 	make_services(p, conf);
 	make_relays(p, conf);
 	make_ports(p, conf, ports);
-	rc = own_find(&p->own, conf);
-	if (rc)
-		return rc;
 	make_token_keys(p, conf);
 	make_turn(p, conf);
 	make_worker(p, conf);
@@ -295,7 +292,7 @@ int policy_make(struct policy *out, const struct conf *conf, const struct port *
 		.n_flows = p->worker.n_flows,
 		.answers = policy_answers(conf),
 	};
-	return make_realms(p, conf);
+	return make_realms(p, conf, own);
 }
 
 void policy_free(struct policy *policy)
@@ -317,5 +314,4 @@ void policy_free(struct policy *policy)
 		explicit_bzero(
 			policy->token_keys, policy->n_token_keys * sizeof(*policy->token_keys));
 	free(policy->token_keys);
-	own_free(&policy->own);
 }

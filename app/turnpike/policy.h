@@ -17,7 +17,7 @@ struct policy_realm {
 	struct turn_rest_secret *rest_secrets;
 };
 
-// The configs point into it and into the conf.
+// The configs point into it, into the conf and the addresses that it was made of.
 struct policy {
 	struct turn_config turn;
 	struct worker_config worker;
@@ -34,12 +34,12 @@ struct policy {
 	size_t n_token_keys;
 	struct endpoint *services;
 	size_t n_services;
-	struct own own;
 };
 
-// `ports` are open, as many as conf->n_ports. Returns 0; -ENOMEM; -ENOTSUP without MD5;
-// -errno where the kernel does not tell its addresses. policy_free() is due in any case.
-int policy_make(struct policy *out, const struct conf *conf, const struct port *ports);
+// `ports` are open, as many as conf->n_ports; `own` is what this box is. Returns 0; -ENOMEM;
+// -ENOTSUP without MD5. policy_free() is due in any case.
+int policy_make(struct policy *out, const struct conf *conf, const struct own *own,
+	const struct port *ports);
 void policy_free(struct policy *policy);
 
 // Which port has that address.

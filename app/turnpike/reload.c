@@ -27,7 +27,6 @@ struct step {
 	struct control_relay *control_relays;
 	struct control_answers answers;
 	struct worker_setup *setups[CONF_WORKERS_MAX];
-	bool judges_peers;
 };
 
 // What the workers had, once they have given it back.
@@ -100,7 +99,6 @@ static int take_step(struct step *step)
 		.turn = step->next,
 		.answers = step->answers,
 		.setups = step->setups,
-		.judges_peers = step->judges_peers,
 	};
 	int rc = list_places(step);
 
@@ -160,7 +158,7 @@ static bool is_about_peers(const struct conf_change *change)
 
 static bool judges_peers(const struct conf_diff *diff)
 {
-	bool judges = diff->n == 0; // Linux may have other addresses
+	bool judges = false;
 
 	for (size_t i = 0; i < diff->n; i++)
 		judges = judges || is_about_peers(&diff->changes[i]);
@@ -171,7 +169,7 @@ static int prepare(struct step *step, struct policy *policy)
 {
 	struct box *box = step->box;
 	struct turn_config turn;
-	int rc = policy_make(policy, step->conf, box->ports);
+	int rc = policy_make(policy, step->conf, &box->own, box->ports);
 
 	if (rc)
 		return rc;
@@ -201,7 +199,7 @@ static void explain(struct reload_result *out, int rc)
 static void apply(struct loop *loop, struct reload_result *out, struct conf *conf)
 {
 	struct box *box = loop->box;
-	struct step step = {.box = box, .conf = conf, .judges_peers = judges_peers(&out->diff)};
+	struct step step = {.box = box, .conf = conf};
 	struct policy policy;
 	int rc = prepare(&step, &policy);
 
@@ -214,6 +212,8 @@ static void apply(struct loop *loop, struct reload_result *out, struct conf *con
 		conf_destroy(conf);
 		return;
 	}
+	if (judges_peers(&out->diff))
+		control_judge_peers(box->control);
 	box->worker.software = conf->software;
 	conf_destroy(box->conf);
 	box->conf = conf;

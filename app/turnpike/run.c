@@ -118,6 +118,7 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
+	own_follow(loop);
 	reload_settle(loop);
 	capturing_settle(&loop->capturing, loop->box);
 	if (loop->reload_due)
@@ -141,6 +142,7 @@ static void on_route(evutil_socket_t fd, short what, void *argument)
 	(void)fd;
 	(void)what;
 	control_route_follow(loop->box->control);
+	own_follow(loop);
 }
 
 static void on_users(void *argument)

@@ -177,7 +177,6 @@ struct control_change {
 	size_t n_relays;
 	struct control_answers answers;
 	struct worker_setup **setups; // one for each worker
-	bool judges_peers; // anew: what stands for denied ones ends, a bounded share at a time
 };
 
 // All of it is done, or nothing. Returns 0, with the number in `seq` that tells
@@ -185,6 +184,8 @@ struct control_change {
 // rings have no room for now.
 int control_reconfigure(
 	struct control *control, const struct control_change *change, uint64_t *seq);
+// Anew, by the rules of now: what stands for denied ones ends, a bounded share at a time.
+void control_judge_peers(struct control *control);
 // Hand each worker a capture, or NULL take them away: they are the workers' until
 // control_has_applied() is true for the `seq` of having taken them away. Returns 0; -EAGAIN where
 // their rings have no room for now.

@@ -59,13 +59,13 @@ int control_capture(struct control *control, struct capture *const *captures, ui
 	return 0;
 }
 
-static void begin_sweep(struct control *c)
+void control_judge_peers(struct control *control)
 {
-	c->sweeps_again = c->sweeping; // it has judged some by the rules of before
-	if (c->sweeping)
+	control->sweeps_again = control->sweeping; // it has judged some by the rules of before
+	if (control->sweeping)
 		return;
-	c->sweeping = true;
-	c->sweep_cursor = 0;
+	control->sweeping = true;
+	control->sweep_cursor = 0;
 }
 
 int control_reconfigure(struct control *control, const struct control_change *change, uint64_t *seq)
@@ -96,8 +96,6 @@ int control_reconfigure(struct control *control, const struct control_change *ch
 	*seq = control->seq;
 	if (change->turn)
 		turn_adopt(control->turn, change->turn);
-	if (change->judges_peers)
-		begin_sweep(control);
 	return 0;
 }
 

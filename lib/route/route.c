@@ -16,7 +16,8 @@
 struct route {
 	bool offline;
 	bool moved;
-	bool readdressed; // since addresses were last taken
+	uint64_t n_readdressed;
+	uint64_t n_taken; // of these, when addresses were last taken
 	struct route_port *ports;
 	size_t n_ports;
 	struct dests pins; // source: FAMILY_NONE
@@ -66,7 +67,7 @@ int route_open(struct route **out, const struct route_port *ports, size_t n_port
 		return rc;
 	}
 	route->offline = false;
-	route->readdressed = true;
+	route->n_readdressed = 1;
 	*out = route;
 	return 0;
 }
@@ -254,10 +255,10 @@ static void apply_event(void *context, const struct rtnl_event *event)
 		break;
 	case RTNL_ADDRESS_GONE:
 		note_moved(route);
-		route->readdressed = true;
+		route->n_readdressed++;
 		break;
 	case RTNL_ADDRESS:
-		route->readdressed = true;
+		route->n_readdressed++;
 		break;
 	case RTNL_OTHER:
 		break;
@@ -269,7 +270,7 @@ static void recover(struct route *route)
 {
 	rtnl_discard_events(&route->rtnl);
 	note_moved(route);
-	route->readdressed = true;
+	route->n_readdressed++;
 	for (uint16_t hop_idx = 1; hop_idx < route->hops.n_hops; hop_idx++) {
 		if (route->hops.next_hops[hop_idx].ifindex > 0)
 			refresh_hop(route, hop_idx);
@@ -322,9 +323,15 @@ bool route_take_addresses(
 {
 	struct address_list list = {.route = route, .items = out};
 
-	if (!route->readdressed)
+	if (route->n_taken == route->n_readdressed ||
+		rtnl_get_addresses(&route->rtnl, take_address, &list) < 0)
 		return false;
-	route->readdressed = rtnl_get_addresses(&route->rtnl, take_address, &list) < 0;
+	route->n_taken = route->n_readdressed;
 	*n = list.n;
-	return !route->readdressed;
+	return true;
+}
+
+uint64_t route_n_readdressed(const struct route *route)
+{
+	return route->n_readdressed;
 }

@@ -11,7 +11,8 @@
 // route_follow(); then route_next_change() until it returns false, and, where route_take_moved() is
 // true, route_find() again for each live destination.
 //
-// Which addresses the kernel has on the ports is followed, too: route_take_addresses().
+// Which addresses the kernel has on the ports is followed, too: route_take_addresses(); and that it
+// has others, on any interface: route_n_readdressed().
 #ifndef ROUTE_H
 #define ROUTE_H
 
@@ -87,6 +88,9 @@ struct route_address {
 // false. Past ROUTE_ADDRESSES_MAX the rest is missing. Offline there are none.
 bool route_take_addresses(
 	struct route *route, struct route_address out[static ROUTE_ADDRESSES_MAX], size_t *n);
+
+// How often addresses, on any interface, may have changed: lost events count. From 1 on; offline 0.
+uint64_t route_n_readdressed(const struct route *route);
 
 int route_fd(const struct route *route); // -1 offline
 // Read what the kernel has told since; never blocks. After lost events (ENOBUFS) it asks for every

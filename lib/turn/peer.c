@@ -140,6 +140,8 @@ int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
 		peers->nat64[peers->n_nat64++] = policy->nat64[i];
 	}
 	add_own(peers, config);
+	peers->never_at = peers->n_rules;
+	peers->n_never = policy->n_never;
 	add_list(peers, TURN_PEER_OWN_ADDRESS, policy->never, policy->n_never);
 	add_built_in(peers, never, N_ELEMENTS(never));
 	add_list(peers, TURN_PEER_ALLOW, policy->allow, policy->n_allow);
@@ -201,29 +203,65 @@ int peers_carry_counts(struct peers *peers, const struct peers *old)
 	return rc;
 }
 
+// Empty, with room for so many rules. Returns 0; -ENOMEM.
+static int begin_rules(struct peers *new, const struct peers *old, size_t n_rules)
+{
+	*new = *old;
+	new->n_rules = 0;
+	new->rules = calloc(n_rules, sizeof(*new->rules));
+	return new->rules ? 0 : -ENOMEM;
+}
+
+static void copy_rules(struct peers *to, const struct peers *from, size_t begin, size_t end)
+{
+	memcpy(&to->rules[to->n_rules], &from->rules[begin], (end - begin) * sizeof(*to->rules));
+	to->n_rules += end - begin;
+}
+
+// In the place of those of before, unless there is no memory for it.
+static int take_rules(struct peers *peers, struct peers *new)
+{
+	const int rc = peers_carry_counts(new, peers);
+
+	if (rc) {
+		free(new->rules);
+		return rc;
+	}
+	free(peers->rules);
+	*peers = *new;
+	return 0;
+}
+
 int peers_update(struct peers *peers, const struct turn_realm_update *update)
 {
-	struct peers new = *peers;
-	int rc;
+	struct peers new;
+	int rc = begin_rules(&new, peers, peers->n_rules + update->n_allow + update->n_deny);
 
-	new.rules = calloc(peers->n_rules + update->n_allow + update->n_deny, sizeof(*new.rules));
-	if (!new.rules)
-		return -ENOMEM;
-	memcpy(new.rules, peers->rules, peers->n_configured * sizeof(*new.rules));
-	new.n_rules = peers->n_configured;
+	if (rc)
+		return rc;
+	copy_rules(&new, peers, 0, peers->n_configured);
 	add_list(&new, TURN_PEER_SOURCE_ALLOW, update->allow, update->n_allow);
 	add_list(&new, TURN_PEER_SOURCE_DENY, update->deny, update->n_deny);
 	for (size_t i = peers->n_configured; i < peers->n_rules; i++)
 		if (!kinds[peers->rules[i].kind].sourced)
 			new.rules[new.n_rules++] = peers->rules[i];
-	rc = peers_carry_counts(&new, peers);
-	if (rc) {
-		free(new.rules);
+	return take_rules(peers, &new);
+}
+
+int peers_set_never(struct peers *peers, const struct ip_range *list, size_t n)
+{
+	const size_t end = peers->never_at + peers->n_never;
+	struct peers new;
+	int rc = begin_rules(&new, peers, peers->n_rules - peers->n_never + n);
+
+	if (rc)
 		return rc;
-	}
-	free(peers->rules);
-	*peers = new;
-	return 0;
+	copy_rules(&new, peers, 0, peers->never_at);
+	add_list(&new, TURN_PEER_OWN_ADDRESS, list, n);
+	copy_rules(&new, peers, end, peers->n_rules);
+	new.n_never = n;
+	new.n_configured = peers->n_configured - peers->n_never + n;
+	return take_rules(peers, &new);
 }
 
 static size_t collect(struct ip_range *out, const struct peers *peers, enum turn_peer_kind kind)

@@ -21,6 +21,8 @@ struct peer_rule {
 struct peers {
 	struct peer_rule *rules;
 	size_t n_rules;
+	size_t never_at; // what TURN_PEER_OWN_ADDRESS has beside services
+	size_t n_never;
 	size_t n_configured; // what a source says comes behind these
 	struct prefix *nat64;
 	size_t n_nat64;
@@ -36,6 +38,8 @@ int peers_init(struct peers *peers, const struct turn_peer_policy *policy,
 // The lists of a source in the place of those it gave before; rules that are in both count on.
 // Returns 0; -ENOMEM: as before.
 int peers_update(struct peers *peers, const struct turn_realm_update *update);
+// Other addresses in the place of the policy's `never`. Returns 0; -ENOMEM: as before.
+int peers_set_never(struct peers *peers, const struct ip_range *list, size_t n);
 // What a source has said, from `old`. Returns 0; -ENOMEM.
 int peers_carry_source(struct peers *peers, const struct peers *old);
 // Of rules that are the same, and of each kind. Returns 0; -ENOMEM.

@@ -46,7 +46,7 @@ static bool sweep_permissions(struct turn *turn, const struct realm *realm,
 	return true;
 }
 
-// What is allowed a realm that has gone stays as it was: it ends with its allocations.
+// What the configuration allows a realm that has gone stays so: it ends with its allocations.
 bool turn_sweep(struct turn *turn, uint32_t *cursor, struct turn_effects *effects)
 {
 	uint32_t n_judged = 0;

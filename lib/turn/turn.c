@@ -364,6 +364,17 @@ int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_rea
 	return 0;
 }
 
+int turn_set_never(struct turn *turn, const struct ip_range *never, size_t n_never)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < turn->n_realms && !rc; i++)
+		rc = peers_set_never(&turn->realms[i]->peers, never, n_never);
+	for (size_t i = 0; i < turn->n_gone_realms && !rc; i++)
+		rc = peers_set_never(&turn->gone_realms[i]->peers, never, n_never);
+	return rc;
+}
+
 bool turn_realm_stats_get(const struct turn *turn, size_t realm_idx, struct turn_realm_stats *out)
 {
 	const struct realm *realm;

@@ -419,6 +419,11 @@ void turn_drain(struct turn *turn, enum stun_code answer);
 // allowed before stays as long as it would have. Returns 0; -ENOMEM where not all was taken.
 int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update);
 
+// Other addresses in the place of `never` in the policy of every realm, those included that are no
+// longer configured. Peers that are denied now keep what they have until turn_sweep(). Returns 0;
+// -ENOMEM where some realms have those of before.
+int turn_set_never(struct turn *turn, const struct ip_range *never, size_t n_never);
+
 // The client of that allocation (as effects name it) has sent something that matched a `moving`
 // one: its hand-over ends. Nothing where there is none, or no room for its effects: the next packet
 // asks again.

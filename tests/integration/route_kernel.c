@@ -373,6 +373,21 @@ Test(route_kernel, equal_cost_paths_use_both_gateways)
 	cr_assert_not(used[HOP_IDX_UNREACHABLE]);
 }
 
+Test(route_kernel, an_address_of_any_interface_is_news)
+{
+	uint64_t n_before = route_n_readdressed(route);
+
+	cr_assert_geq(n_before, 1);
+	for (int i = 0; i < 2; i++) {
+		run("ip addr %s 198.51.100.77/32 dev lo", i ? "del" : "add");
+		route_follow(route);
+		cr_expect_gt(route_n_readdressed(route), n_before);
+		n_before = route_n_readdressed(route);
+	}
+	move_by("ip route add 198.51.100.0/24 via 192.0.2.3");
+	cr_expect_eq(route_n_readdressed(route), n_before);
+}
+
 Test(route_kernel, new_address_makes_it_ours)
 {
 	cr_assert_neq(find("192.0.2.50"), HOP_IDX_UNREACHABLE);
@@ -519,6 +534,7 @@ Test(route_kernel, lost_events_are_made_up_for)
 {
 	const uint16_t hop_idx = find_resolved("198.51.100.7");
 	const int few_bytes = 4096;
+	uint64_t n_readdressed;
 	struct pollfd pollfd = {.fd = route_fd(route), .events = POLLIN};
 
 	cr_assert_eq(setsockopt(pollfd.fd, SOL_SOCKET, SO_RCVBUF, &few_bytes, sizeof(int)), 0);
@@ -526,11 +542,13 @@ Test(route_kernel, lost_events_are_made_up_for)
 	route_take_moved(route);
 	drain_changes();
 	list_addresses();
+	n_readdressed = route_n_readdressed(route);
 	burst("add");
 	run("ip neigh replace 192.0.2.2 lladdr 02:00:00:00:00:0c dev rt-a nud permanent");
 	run("ip route replace 198.51.100.0/24 via 192.0.2.4");
 	run("ip addr add 192.0.2.50/32 dev rt-a");
 	route_follow(route);
+	cr_assert_gt(route_n_readdressed(route), n_readdressed);
 	cr_assert_str_eq(list_addresses(), " 192.0.2.1 192.0.2.9 192.0.2.50 2001:db8::1");
 	cr_assert_arr_eq(route_hop(route, hop_idx)->mac, other_mac, 6);
 	cr_assert(route_take_moved(route));

@@ -151,6 +151,7 @@ def test_media_flow_while_the_control_core_is_frozen_for_30_s():
             lab.run("relay", "ip", "addr", "add", f"{address}/24", "dev", "tp0")
             check(is_somebodys(lab, address), f"Linux does not answer for {address}")
         lab.run("relay", "ip", "addr", "del", "198.18.0.31/24", "dev", "tp0")
+        relay.process.wait_log(r"own\.changed addresses=\d+ new=0 gone=1")  # the control core has seen it
         check(relay.counters()["neighbours_answered"] == 0, "Linux does not answer itself")
         with frozen(relay.process.pid):
             check(call.client.ask(build(REFRESH), tries=1) is None, "somebody thinks")

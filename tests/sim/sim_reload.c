@@ -46,10 +46,8 @@ static void write_config(void)
 	};
 	turn.realm.peers =
 		(struct turn_peer_policy){.allow = &lab, .n_allow = 1, .allow_private = true};
-	change = (struct control_change){.relays = control_relays,
-		.n_relays = N_ELEMENTS(control_relays),
-		.setups = setups,
-		.judges_peers = true};
+	change = (struct control_change){
+		.relays = control_relays, .n_relays = N_ELEMENTS(control_relays), .setups = setups};
 }
 
 static void open_world(void)
@@ -78,6 +76,8 @@ static int hand_over(void)
 	rc = control_reconfigure(world.control, &change, &seq);
 	if (rc)
 		turn_destroy(change.turn);
+	else
+		control_judge_peers(world.control);
 	return rc;
 }
 

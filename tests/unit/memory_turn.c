@@ -119,6 +119,11 @@ static int update(void)
 	return turn_realm_update(rig.turn, 0, &update);
 }
 
+static int set_never(void)
+{
+	return turn_set_never(rig.turn, &range, 1);
+}
+
 static int as_memory(int code)
 {
 	expect(code == 0 || code == STUN_INSUFFICIENT_CAPACITY, "another answer than 508", code);
@@ -188,6 +193,7 @@ int main(void)
 	expect(refuse_each("permit", permit, true) >= 1, "permitting needs nothing", 0);
 	expect(refuse_each("bind", bind, true) >= 1, "binding needs nothing", 0);
 	expect(refuse_each("update", update, true) > 3, "updating needs little", 0);
+	expect(refuse_each("set_never", set_never, true) >= 3, "that needs little", 0);
 	for (int i = 0; i < 2; i++)
 		expect(refuse_each("reconfigure", reconfigure, true) > 20, "it needs little", i);
 	expect(rig_refresh(&rig, 600) == 0, "the allocation is lost", 0);

@@ -125,6 +125,7 @@ Test(route_offline, there_are_no_addresses)
 	size_t n;
 
 	cr_assert_not(route_take_addresses(route, addresses, &n));
+	cr_assert_eq(route_n_readdressed(route), 0);
 }
 
 Test(route_offline, pinned_again_it_moves_to_the_new_neighbour)
