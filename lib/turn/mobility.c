@@ -4,6 +4,7 @@
 #include "turn/ticket.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #define RETRY_MS (30 * MS_IN_S) // RFC 8016 §3.2.2: at least 30 seconds
@@ -188,6 +189,16 @@ void mobility_read(struct call *call, const struct stun_attr *attr)
 					       : TICKET_BAD;
 }
 
+// All who have a token of one issuer have one name, its kid, and a ticket is no secret on its way:
+// it moves an allocation for the key alone by which that is known (RFC 8016 §3.2.2).
+static bool is_mover(const struct call *call, const struct identity *identity)
+{
+	const struct turn_keys *own = &identity->keys, *keys = &call->principal.keys;
+
+	return caller_owns(call, identity) && own->mac_key_bytes == keys->mac_key_bytes &&
+		CRYPTO_memcmp(own->mac_key, keys->mac_key, own->mac_key_bytes) == 0;
+}
+
 enum stun_code mobility_check(const struct call *call)
 {
 	const struct turn_request *request = call->request;
@@ -205,7 +216,7 @@ enum stun_code mobility_check(const struct call *call)
 			mobility_find(turn, &request->service, &request->client) ==
 				call->allocation_idx))
 		return STUN_BAD_REQUEST; // it has not moved
-	if (!caller_owns(call, allocation->identity))
+	if (!is_mover(call, allocation->identity))
 		return STUN_WRONG_CREDENTIALS;
 	if (call->ticket == TICKET_REPEATED)
 		return STUN_CODE_NONE;

@@ -56,6 +56,13 @@ static bool is_good(const struct model_mobility *m, unsigned generation)
 		(m->pending >= 0 && generation == m->established);
 }
 
+// Of a token; others have none.
+static bool has_same_mac(const struct user *a, const struct user *b)
+{
+	return a->mac.n_bytes == b->mac.n_bytes &&
+		memcmp(a->mac.bytes, b->mac.bytes, a->mac.n_bytes) == 0;
+}
+
 int model_judge_ticket(
 	const struct model *model, const struct turn_time *time, const struct request *request)
 {
@@ -73,7 +80,8 @@ int model_judge_ticket(
 		(!is_good(&a->mobility, request->ticket.generation) ||
 			model_at(model, request->tuple) == a))
 		return 400;
-	if (!model_owns(&a->owner, realm, &request->login.user))
+	if (!model_owns(&a->owner, realm, &request->login.user) ||
+		!has_same_mac(&a->owner, &request->login.user))
 		return 441;
 	if (repeated)
 		return 0;

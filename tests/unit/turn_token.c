@@ -52,7 +52,7 @@ static const struct rig_user south = {"south", {"abcdefghijklmnopqrst", 20}, {{0
 
 static struct rig rig;
 
-static void open_with(size_t n_keys, uint32_t lifetime_max_s)
+static void open_as(size_t n_keys, uint32_t lifetime_max_s, bool allows_mobility)
 {
 	static struct turn_token_key keys[] = {{.kid = "north", .key_bytes = 32},
 		{.kid = "south", .key_bytes = 16}, {.kid = "user", .key_bytes = 32}};
@@ -64,9 +64,15 @@ static void open_with(size_t n_keys, uint32_t lifetime_max_s)
 	config.realm.n_allocations_per_user = 1;
 	config.nonce_lifetime_s = 36000;
 	config.lifetime_max_s = lifetime_max_s;
+	config.allows_mobility = allows_mobility;
 	rig_open(&rig, &config);
 	rig_challenge(&rig);
 	rig.user = &north;
+}
+
+static void open_with(size_t n_keys, uint32_t lifetime_max_s)
+{
+	open_as(n_keys, lifetime_max_s, false);
 }
 
 static void open_rig(void)
@@ -266,6 +272,39 @@ Test(turn_token, another_token_takes_over_with_a_refresh)
 	rig.user = &north;
 	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 401);
 	cr_expect_null(turn_check(rig.turn));
+}
+
+static int move_with(const char *token)
+{
+	rig_begin(&rig, STUN_REFRESH);
+	stun_put_bytes(&rig.w, STUN_ATTR_MOBILITY_TICKET, rig.ticket, rig.ticket_bytes);
+	if (token)
+		put_token(token);
+	return rig_send(&rig);
+}
+
+// A kid is nobody's name: who sees a ticket on its way may have a token of the same issuer.
+Test(turn_token, a_ticket_is_good_with_the_allocations_own_key_alone)
+{
+	rig_close(&rig);
+	open_as(3, 3600, true);
+	rig_begin(&rig, STUN_ALLOCATE);
+	stun_put_u32(&rig.w, STUN_ATTR_REQUESTED_TRANSPORT, 17u << 24);
+	stun_put_bytes(&rig.w, STUN_ATTR_MOBILITY_TICKET, NULL, 0);
+	put_token(good);
+	cr_assert_eq(rig_send(&rig), 0);
+	rig_keep_ticket(&rig);
+	rig.client.port++;
+	rig_challenge(&rig);
+	rig.user = &other_north;
+	cr_expect_eq(move_with(other), 441);
+	cr_expect_eq(rig.effects.n, 0);
+	rig.user = &north;
+	cr_expect_eq(move_with(good), 0);
+	rig_keep_ticket(&rig);
+	rig.client.port++;
+	rig_challenge(&rig);
+	cr_expect_eq(move_with(NULL), 0, "the key is known");
 }
 
 Test(turn_token, each_token_has_a_quota)
