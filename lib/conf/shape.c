@@ -60,9 +60,11 @@ static int check_key(struct source *source, const struct place *in, const yaml_n
 	size_t i;
 
 	list_keys(words, fields);
-	if (key->type != YAML_SCALAR_NODE || has_control_bytes(key))
+	if (key->type != YAML_SCALAR_NODE)
 		return source_fail(source, in, NULL, "a key is no plain word; allowed: %s", words);
 	place = place_of(source, in, pair);
+	if (has_control_bytes(key))
+		return source_fail(source, &place, NULL, "no plain word; allowed: %s", words);
 	i = find_field(fields, place.key);
 	if (fields[i].key == NULL)
 		return source_fail(source, &place, NULL, "no such key; allowed: %s", words);

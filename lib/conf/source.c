@@ -161,13 +161,25 @@ static int check_bytes(struct source *source, const uint8_t *yaml, size_t n_byte
 	return 0;
 }
 
+// What is no text is told by its byte, all else by a mark.
+static size_t problem_line(const yaml_parser_t *parser)
+{
+	size_t line = 1;
+
+	if (parser->error != YAML_READER_ERROR)
+		return parser->problem_mark.line + 1;
+	for (size_t i = 0; i < parser->problem_offset; i++)
+		line += parser->input.string.start[i] == '\n';
+	return line;
+}
+
 static int fail_syntax(struct source *source, const yaml_parser_t *parser)
 {
 	// Only a lack of memory goes without words.
 	if (parser->problem == NULL)
 		return -ENOMEM;
-	return fail_line(source, parser->problem_mark.line + 1, "%s; allowed: well-formed YAML",
-		parser->problem);
+	return fail_line(
+		source, problem_line(parser), "%s; allowed: well-formed YAML", parser->problem);
 }
 
 // What YAML has and a configuration doesn't need.

@@ -94,6 +94,12 @@ Test(conf_refuse, what_is_no_plain_yaml)
 		{"a: \xff\xfe\n",
 			"t:1: yaml: invalid leading UTF-8 octet; allowed: well-formed "
 			"YAML"},
+		{"a: 1\n# caf\xe9\nb: 2\n",
+			"t:2: yaml: invalid trailing UTF-8 octet; allowed: well-formed "
+			"YAML"},
+		{"a: 1\n\nb: \x01\n",
+			"t:3: yaml: control characters are not allowed; allowed: well-formed "
+			"YAML"},
 	};
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++)

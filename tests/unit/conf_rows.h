@@ -60,7 +60,7 @@ struct row {
 // Kinds, keys, numbers and words.
 static const struct row rows_shape[] = {
 	{"", "color: red\n", "t:18: color: no such key; allowed: " ROOT_KEYS},
-	{"", "\"a\\nb\": 1\n", "t:1: yaml: a key is no plain word; allowed: " ROOT_KEYS},
+	{"", "\"a\\nb\": 1\n", "t:18: a\\x0ab: no plain word; allowed: " ROOT_KEYS},
 	{"", "[a]: 1\n", "t:1: yaml: a key is no plain word; allowed: " ROOT_KEYS},
 	{"", "stun: {software: " A128 "}\n",
 		"t:18: stun.software: the value is 128 bytes long; allowed: 1..127 bytes"},
