@@ -32,33 +32,45 @@ struct wish {
 	json_t *request;
 };
 
-static bool take_number(json_t *request, const char *key, const char *text)
+// The daemon knows how large it may be.
+static int take_number(json_t *request, const char *key, const char *text)
 {
 	long number;
 
-	return ctl_take_number(&number, text, LONG_MAX) &&
-		json_object_set_new(request, key, json_integer(number)) == 0;
+	if (!ctl_take_number(&number, text, LONG_MAX))
+		return ctl_usage("capture", "--%s %s; allowed: a number from 1", key, text);
+	json_object_set_new(request, key, json_integer(number));
+	return EXIT_OK;
 }
 
-static bool take_options(struct wish *wish, int argc, char **argv)
+static int take_options(struct wish *wish, int argc, char **argv)
 {
+	int status = EXIT_OK;
 	int option;
 	int i;
 
-	while ((option = getopt_long(argc, argv, "w:", options, &i)) != -1) {
+	while (status == EXIT_OK && (option = getopt_long(argc, argv, "w:", options, &i)) != -1) {
 		if (option == '?')
-			return false;
-		if (option == 'w') {
+			return ctl_bad_option("capture");
+		if (option == 'w')
 			wish->path = optarg;
-		} else if (option < OPTION_SNAP) {
-			if (wish->filter.by != FILTER_NONE)
-				return false;
+		else if (option >= OPTION_SNAP)
+			status = take_number(wish->request, options[i].name, optarg);
+		else if (wish->filter.by != FILTER_NONE)
+			return ctl_usage("capture",
+				"one of --user, --allocation, --peer and --filter at most");
+		else
 			wish->filter = (struct filter){(enum filter_kind)option, optarg};
-		} else if (!take_number(wish->request, options[i].name, optarg)) {
-			return false;
-		}
 	}
-	return optind == argc && wish->path;
+	if (status != EXIT_OK)
+		return status;
+	if (optind != argc)
+		return ctl_usage("capture", "%s: one word too many", argv[optind]);
+	if (!wish->path)
+		return ctl_usage("capture", "-w FILE is needed");
+	if (strcmp(wish->path, "-") == 0 && isatty(STDOUT_FILENO))
+		return ctl_usage("capture", "-w - needs a pipe or a file behind it");
+	return EXIT_OK;
 }
 
 static volatile sig_atomic_t is_over;
@@ -114,14 +126,9 @@ int verb_capture(struct ctl *ctl, int argc, char **argv)
 {
 	struct wish wish = {.request = json_pack("{s:s}", "verb", "capture")};
 	json_t *program = NULL;
-	int status;
+	int status = take_options(&wish, argc, argv);
 
-	if (!take_options(&wish, argc, argv))
-		status = ctl_usage(
-			"capture", "-w FILE is needed, one filter at most, and numbers from 1");
-	else if (strcmp(wish.path, "-") == 0 && isatty(STDOUT_FILENO))
-		status = ctl_usage("capture", "-w - needs a pipe or a file behind it");
-	else
+	if (status == EXIT_OK)
 		status = filter_compile(ctl, &wish.filter, &program);
 	if (status != EXIT_OK) {
 		json_decref(wish.request);

@@ -53,7 +53,7 @@ static int take_options(struct wish *wish, int argc, char **argv)
 					optarg, LIFETIME_S_MAX);
 			break;
 		default:
-			return ctl_usage("credential", "no such option");
+			return ctl_bad_option("credential");
 		}
 	}
 	if (optind != argc)

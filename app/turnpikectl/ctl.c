@@ -25,6 +25,12 @@ int ctl_usage(const char *verb, const char *format, ...)
 	return EXIT_USAGE;
 }
 
+int ctl_bad_option(const char *verb)
+{
+	fprintf(stderr, "turnpikectl: see turnpikectl %s --help\n", verb);
+	return EXIT_USAGE;
+}
+
 bool ctl_take_number(long *out, const char *text, long max)
 {
 	char *end;

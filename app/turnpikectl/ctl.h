@@ -33,7 +33,7 @@ struct verb {
 	const char *arguments; // "on|off|status [--answer CODE]", for the usage
 	const char *text; // what it does, one sentence
 	const char *help; // its options, whole lines; NULL: none
-	// `argv[0]` is the verb. Returns an exit status.
+	// The arguments begin at argv[1]. Returns an exit status.
 	int (*run)(struct ctl *ctl, int argc, char **argv);
 };
 
@@ -52,6 +52,9 @@ int verb_key(struct ctl *ctl, int argc, char **argv);
 
 // A line on standard error that sends to the help of the verb. Returns EXIT_USAGE.
 int ctl_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+// The same where getopt has said what is wrong.
+int ctl_bad_option(const char *verb);
 
 // An argument that is a whole number of 1..max.
 bool ctl_take_number(long *out, const char *text, long max);

@@ -140,7 +140,7 @@ int verb_doctor(struct ctl *ctl, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option != 'r')
-			return ctl_usage("doctor", "no such option");
+			return ctl_bad_option("doctor");
 		doctor.root = optarg;
 	}
 	if (optind != argc)

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DEADLINE_S_MAX 604800 // a week, as the daemon has it
+
 struct wish {
 	const char *set; // NULL: only look
 	long answer;
@@ -32,12 +34,13 @@ static int take_options(struct wish *wish, int argc, char **argv)
 		if (option == OPTION_ANSWER && !ctl_take_number(&wish->answer, optarg, LONG_MAX))
 			return ctl_usage("drain", "--answer %s; allowed: 300, 486, 508", optarg);
 		if (option == OPTION_DEADLINE &&
-			!ctl_take_number(&wish->deadline_s, optarg, LONG_MAX))
-			return ctl_usage("drain", "--deadline %s; allowed: seconds", optarg);
+			!ctl_take_number(&wish->deadline_s, optarg, DEADLINE_S_MAX))
+			return ctl_usage(
+				"drain", "--deadline %s; allowed: 1..%d", optarg, DEADLINE_S_MAX);
 		wish->exits |= option == OPTION_EXIT;
 		wish->waits |= option == OPTION_WAIT;
 		if (option == '?')
-			return ctl_usage("drain", "no such option");
+			return ctl_bad_option("drain");
 	}
 	if (optind != argc - 1)
 		return ctl_usage("drain", "one of on, off and status is needed");
@@ -47,7 +50,7 @@ static int take_options(struct wish *wish, int argc, char **argv)
 		return ctl_usage("drain", "%s; allowed: on, off, status", argv[optind]);
 	if ((wish->answer || wish->deadline_s || wish->exits) &&
 		(!wish->set || strcmp(wish->set, "on") != 0))
-		return ctl_usage("drain", "options of on with another word");
+		return ctl_usage("drain", "--answer, --deadline and --exit go with on");
 	return EXIT_OK;
 }
 

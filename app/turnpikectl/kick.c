@@ -17,7 +17,7 @@ int verb_kick(struct ctl *ctl, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option != 'r')
-			return ctl_usage("kick", "no such option");
+			return ctl_bad_option("kick");
 		realm = optarg;
 	}
 	what = argc - optind == 2 ? argv[optind] : "";

@@ -53,7 +53,7 @@ static const struct verb verbs[] = {
 		"                 508 (no capacity); default 300 where limits.alternate-servers "
 		"are\n"
 		"                 configured, else 508\n"
-		"  --deadline S   seconds until it is over, whatever is left\n"
+		"  --deadline S   seconds until it is over, whatever is left: 1..604800\n"
 		"  --exit         then the daemon ends; also as soon as it is empty\n"
 		"  --wait         show the progress until it is empty or over\n",
 		verb_drain},
@@ -92,9 +92,10 @@ static void print_help(void)
 	for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
 		printf("  %s %s\n      %s\n", verbs[i].name, verbs[i].arguments, verbs[i].text);
 	puts("\n"
-	     "exit status: 0 done, 64 usage, 69 no daemon answers, 71 the daemon lacks memory,\n"
-	     "74 what is written to is full or gone, 77 no permission, 78 the configuration does\n"
-	     "not allow it");
+	     "exit status: 0 done, 64 usage, 69 no daemon answers or there is no such allocation "
+	     "or\n"
+	     "user, 71 the daemon lacks memory or is busy with the same, 74 what is written to is\n"
+	     "full or gone, 77 no permission, 78 the configuration does not allow it");
 }
 
 static const struct verb *find_verb(const char *name)
@@ -121,6 +122,7 @@ static bool is_utf8(const char *argument)
 
 static int run_verb(struct ctl *ctl, int argc, char **argv)
 {
+	static char program[] = "turnpikectl";
 	const struct verb *verb = find_verb(argv[0]);
 	int status;
 
@@ -138,6 +140,7 @@ static int run_verb(struct ctl *ctl, int argc, char **argv)
 			printf("\n%s", verb->help);
 		return EXIT_OK;
 	}
+	argv[0] = program; // for what getopt says
 	optind = 0; // glibc: begin anew, options behind words too
 	status = verb->run(ctl, argc, argv);
 	ctl_close(ctl);

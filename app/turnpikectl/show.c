@@ -174,7 +174,7 @@ static int show(struct ctl *ctl, const struct subject *subject, json_t *request)
 
 enum { OPTION_USER = 256, OPTION_REALM, OPTION_CLIENT };
 
-// The filters of allocations and users. False where there is another option.
+// Filters of allocations and users. False where there is another option, which getopt has named.
 static bool take_filters(json_t *request, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -218,9 +218,15 @@ int verb_show(struct ctl *ctl, int argc, char **argv)
 	if (taken && subject && (!is_filtered || takes_filters(subject)))
 		return show(ctl, subject, request);
 	json_decref(request);
-	if (taken && !is_filtered && n_words == 2 && strcmp(argv[optind], "allocation") == 0)
+	if (!taken)
+		return ctl_bad_option("show");
+	if (subject)
+		return ctl_usage("show", "%s has no filters", subject->name);
+	if (!is_filtered && n_words == 2 && strcmp(argv[optind], "allocation") == 0)
 		return ctl_print(ctl,
 			json_pack("{s:s,s:s}", "verb", "allocation", "id", argv[optind + 1]),
 			view_object);
-	return ctl_usage("show", "one subject is needed, with its filters");
+	return ctl_usage("show",
+		"allowed: workers, ports, routes, peers, realms, config, allocations, users, "
+		"allocation ID");
 }

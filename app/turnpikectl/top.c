@@ -348,7 +348,7 @@ static int take_options(struct wish *wish, const struct ctl *ctl, int argc, char
 		if (option == 'n' && !ctl_take_number(&wish->n_rounds, optarg, 1000000))
 			return ctl_usage("top", "--rounds %s; allowed: 1..1000000", optarg);
 		if (option == '?')
-			return ctl_usage("top", "no such option");
+			return ctl_bad_option("top");
 	}
 	if (optind != argc)
 		return ctl_usage("top", "%s: one word too many", argv[optind]);

@@ -80,7 +80,7 @@ int verb_trace(struct ctl *ctl, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "f", options, NULL)) != -1) {
 		if (option != 'f')
-			return ctl_usage("trace", "no such option");
+			return ctl_bad_option("trace");
 		follows = true;
 	}
 	if (optind != argc - 1)

@@ -95,3 +95,27 @@ def test_each_capture_lasts_as_long_as_it_was_asked_to():
         for seconds in ((end - begin).total_seconds() for begin, end in zip(begun, ended)):
             check(0.985 < seconds < 2, f"{seconds} s")
         relay.stop()
+
+
+@test()
+def test_a_wrong_word_is_named_with_what_is_allowed():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        for words, told in (
+                ("drain on --answer", "turnpikectl: option '--answer' requires an argument\n"
+                                      "turnpikectl: see turnpikectl drain --help\n"),
+                ("drain on --deadline 0", "--deadline 0; allowed: 1..604800;"),
+                ("drain on --deadline 604801", "--deadline 604801; allowed: 1..604800;"),
+                ("drain off --exit", "--exit go with on;"),
+                ("show nobody", "allowed: workers, ports,"),
+                ("show ports --user x", "ports has no filters;"),
+                ("show users --fly", "turnpikectl: unrecognized option '--fly'\n"
+                                     "turnpikectl: see turnpikectl show --help\n"),
+                ("capture", "-w FILE is needed;"),
+                ("capture -w x --seconds 0", "--seconds 0; allowed:"),
+                ("capture -w x --packets many", "--packets many; allowed:"),
+                ("capture -w x y", "y: one word too many;"),
+                ("capture -w x --user a --peer 192.0.2.1", "one of --user,")):
+            done = attempt(relay, *words.split())
+            check(done.returncode == USAGE and told in done.stderr, f"{words}: {done}")
+        relay.stop()
