@@ -114,13 +114,14 @@ static size_t count_relay(const void *in)
 static void write_relay(const struct key *key, const void *in, size_t i, char *text)
 {
 	const struct relay_range *relay = &((const struct conf *)in)->relay[i];
-	char ip[ADDR_TEXT_BYTES];
+	const struct endpoint first = {relay->ip, relay->port_min};
+	char first_text[ADDR_TEXT_BYTES];
 	char external[ADDR_TEXT_BYTES] = "";
 
 	(void)key;
 	if (relay->external.family != FAMILY_NONE)
 		ip_format(&relay->external, external);
-	snprintf(text, KEY_TEXT_BYTES, "%s:%u-%u%s%s", ip_format(&relay->ip, ip), relay->port_min,
+	snprintf(text, KEY_TEXT_BYTES, "%s-%u%s%s", endpoint_format(&first, first_text),
 		relay->port_max, external[0] ? "=" : "", external);
 }
 

@@ -564,3 +564,19 @@ Test(conf_diff, a_list_has_no_key_that_is_not_there)
 	conf_destroy(conf);
 	free(device);
 }
+
+Test(conf_diff, a_relay_range_of_ipv6_is_told_from_its_address)
+{
+	char *more = replace(base, "", "198.18.0.3/24]", "198.18.0.3/24, \"2001:db8::2/64\"]");
+	char *both = replace(more, "relay:", "50999}", "50999}, {address: \"2001:db8::2\"}");
+	struct conf *conf = load(both);
+	struct conf_diff list;
+
+	cr_assert_eq(conf_list(&list, conf), 0);
+	expect_value(
+		&list, "relay", "198.18.0.2:50000-50999=203.0.113.8 [2001:db8::2]:49152-65535");
+	conf_diff_free(&list);
+	conf_destroy(conf);
+	free(both);
+	free(more);
+}
