@@ -93,19 +93,17 @@ static void check_all(struct doctor *doctor, struct ctl *ctl)
 		check_node_memory, check_iommu, check_ports, check_relay_ports, check_kernel_ports,
 		check_rp_filter};
 	char error[CONF_ERROR_BYTES];
-	struct conf *conf;
+	struct conf *conf = NULL;
 
-	if (conf_load(&conf, ctl->config_path, error)) {
+	if (conf_load(&conf, ctl->config_path, error))
 		finding_add(doctor, SEVERITY_ERROR, "configuration", NULL, "%s", error);
-	} else {
-		doctor->conf = conf;
-		for (size_t i = 0; i < N_ELEMENTS(checks); i++)
-			checks[i](doctor);
-		doctor->conf = NULL;
-		conf_destroy(conf);
-	}
+	doctor->conf = conf;
+	for (size_t i = 0; conf && i < N_ELEMENTS(checks); i++)
+		checks[i](doctor);
 	check_daemon(doctor, ctl);
 	check_memlock(doctor);
+	doctor->conf = NULL;
+	conf_destroy(conf);
 }
 
 static void print(const struct ctl *ctl, const struct doctor *doctor)
@@ -135,7 +133,7 @@ int verb_doctor(struct ctl *ctl, int argc, char **argv)
 		{"root", required_argument, NULL, 'r'},
 		{0},
 	};
-	struct doctor doctor = {.root = "", .findings = json_array()};
+	struct doctor doctor = {.root = ""};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -145,6 +143,9 @@ int verb_doctor(struct ctl *ctl, int argc, char **argv)
 	}
 	if (optind != argc)
 		return ctl_usage("doctor", "%s: one word too many", argv[optind]);
+	if (!finding_exists(&doctor, "/proc") && !finding_exists(&doctor, "/sys"))
+		return ctl_usage("doctor", "--root %s: no proc and sys are below it", doctor.root);
+	doctor.findings = json_array();
 	check_all(&doctor, ctl);
 	print(ctl, &doctor);
 	json_decref(doctor.findings);

@@ -19,7 +19,7 @@ enum severity {
 
 struct doctor {
 	const char *root; // in front of /proc and /sys
-	const struct conf *conf;
+	const struct conf *conf; // NULL where it cannot be read
 	long long daemon_pid; // once it has answered, else 0
 	json_t *findings;
 	enum severity worst;
@@ -40,7 +40,8 @@ bool finding_exists(const struct doctor *doctor, const char *path_format, ...)
 
 // Each looks at one matter. machine.c:
 void check_hugepages(struct doctor *doctor);
-void check_memlock(struct doctor *doctor); // the daemon's, if check_daemon() has found one
+// Without a configuration too. The daemon's, if check_daemon() has found one.
+void check_memlock(struct doctor *doctor);
 void check_cpus(struct doctor *doctor);
 // numa.c: what is far from what, and the pages of a size on a node, all or free ("nr", "free"); -1
 // where that is not told.

@@ -91,6 +91,16 @@ static bool read_memlock(const struct doctor *doctor, rlim_t *n_bytes)
 	return found;
 }
 
+// Where nobody knows the ports, one may.
+static bool wants_memlock(const struct conf *conf)
+{
+	bool wants = !conf;
+
+	for (size_t i = 0; conf && i < conf->n_ports; i++)
+		wants |= conf->ports[i].kind == CONF_PCI || conf->ports[i].kind == CONF_AF_XDP;
+	return wants;
+}
+
 void check_memlock(struct doctor *doctor)
 {
 	const char *who = "by the daemon";
@@ -100,7 +110,10 @@ void check_memlock(struct doctor *doctor)
 		getrlimit(RLIMIT_MEMLOCK, &limit);
 		who = "here";
 	}
-	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < MEMLOCK_MIN_BYTES)
+	if (!wants_memlock(doctor->conf))
+		finding_add(doctor, SEVERITY_OK, "memlock", NULL,
+			"no port is of pci or af_xdp, which lock memory");
+	else if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < MEMLOCK_MIN_BYTES)
 		finding_add(doctor, SEVERITY_WARNING, "memlock",
 			"ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit",
 			"%llu KiB may be locked %s; vfio and AF_XDP want more",

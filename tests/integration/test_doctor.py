@@ -194,10 +194,16 @@ def test_a_doctor_looks_at_the_daemon():
         # What the daemon may lock, not who asks.
         resource.prlimit(relay.process.pid, resource.RLIMIT_MEMLOCK, (1 << 20, 1 << 20))
         told = attempt(relay, "doctor").stdout
+        check(re.search("^ok +memlock +no port is of pci or af_xdp", told, re.M), told)
+        relay.config["ports"][0]["device"] = f"pci:{NIC}"
+        relay.write()
+        told = attempt(relay, "doctor").stdout
         check("1024 KiB may be locked by the daemon" in told, told)
         limits = "Max processes 1 1 processes\nMax locked memory unlimited unlimited bytes\n"
         found, _ = doctor(relay, {f"proc/{relay.process.pid}/limits": limits})
         check(found["memlock"][:2] == ("ok", "memory may be locked by the daemon"), f"{found}")
+        done = attempt(relay, "doctor", "--root", lab.path("nowhere"))
+        check(done.returncode == 64 and "no proc and sys are below it" in done.stderr, f"{done}")
         relay.process.kill()
         done = attempt(relay, "--json", "doctor")
         check("nobody answers" in done.stdout and done.returncode == 2, f"{done}")
