@@ -37,6 +37,7 @@ class Machine(unittest.TestCase):
         self.write(f"{self.pages}/nr_hugepages", "1024\n")
         self.write(f"{self.pages}/free_hugepages", "1000\n")
         self.write(f"{self.root}/proc/cpuinfo", "flags : fpu pdpe1gb lm\n")
+        self.write(f"{self.root}/proc/meminfo", "MemTotal: 8388608 kB\nMemFree: 99999999 kB\n")
         self.write(f"{self.root}/sys/kernel/iommu_groups/7/type", "DMA\n")
         self.device(INTEL, "ice", "eth0")
         self.device(MELLANOX, "mlx5_core", "eth2")
@@ -87,6 +88,20 @@ class Machine(unittest.TestCase):
     def test_says_where_memory_is_in_pieces(self):
         text, _ = self.run_setup("hugepages", "4G", status=NO_PAGES)
         self.assertIn("1024 of 2048 pages", text)
+
+    def test_leaves_memory_for_others(self):
+        for option in (), ("--1g",):
+            text, asked = self.run_setup(*option, "hugepages", "8G", status=NO_PAGES)
+            self.assertIn("nine tenths of this machine's 8192 MiB", text)
+            self.assertEqual(asked, [])
+        self.assertEqual(self.etc(), {})
+
+    def test_says_that_driverctl_is_missing(self):
+        os.remove(f"{self.top}/bin/driverctl")
+        for words in ("nic", INTEL), ("undo", "nic", INTEL):
+            self.assertIn("apt install driverctl", self.run_setup(*words, status=NO_NIC)[0])
+        self.run_setup("nic", MELLANOX)
+        self.run_setup("undo")
 
     def test_reserves_large_pages_at_boot(self):
         text, asked = self.run_setup("--1g", "hugepages", "4G")
