@@ -253,6 +253,9 @@ def check_drop(device, workers, unit):
         lab.run("net", "ip", "link", "set", "relay", "up")
         relay.process.wait_log(r"health\.good sign=ports")
         check_media(lab)
+        for verb, change in ("add", "new=1 gone=0"), ("del", "new=0 gone=1"):
+            lab.run("relay", "ip", "addr", verb, "198.18.0.78/32", "dev", "lo")
+            relay.process.wait_log(rf"info own\.changed addresses=\d+ {change}")
         relay.config["limits"]["allocations"] = 99
         relay.write()
         os.kill(relay.process.pid, signal.SIGHUP)
