@@ -152,16 +152,20 @@ static void on_users(void *argument)
 	control_users_answered(loop->box->control);
 }
 
+// Redis goes on reading the settings of a realm that a reload has taken away.
 static int on_realm(void *argument, size_t realm_idx, const struct turn_realm_update *update)
 {
 	struct loop *loop = argument;
 	const int rc = turn_realm_update(loop->box->turn, realm_idx, update);
 
+	if (rc == -ENOENT)
+		return 0;
 	log_event(rc ? LOG_ERROR : LOG_INFO, "realm.update",
-		"idx=%zu rest_secrets=%zu allow=%zu deny=%zu allocations=%u "
+		"realm=\"%s\" rest_secrets=%zu allow=%zu deny=%zu allocations=%u "
 		"allocations_per_user=%u",
-		realm_idx, update->n_rest_secrets, update->n_allow, update->n_deny,
-		update->n_allocations_max, update->n_allocations_per_user);
+		turn_source_realm(loop->box->turn, realm_idx), update->n_rest_secrets,
+		update->n_allow, update->n_deny, update->n_allocations_max,
+		update->n_allocations_per_user);
 	return rc;
 }
 

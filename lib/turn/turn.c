@@ -356,12 +356,26 @@ void turn_stats_get(const struct turn *turn, struct turn_stats *out)
 	memcpy(out->n_errors, turn->n_errors, sizeof(out->n_errors));
 }
 
-int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update)
+static struct realm *find_source_realm(const struct turn *turn, size_t realm_idx)
 {
 	for (size_t i = 0; i < turn->n_realms; i++)
 		if (turn->realms[i]->source_idx == realm_idx)
-			return realm_update(turn->realms[i], update);
-	return 0;
+			return turn->realms[i];
+	return NULL;
+}
+
+int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update)
+{
+	struct realm *realm = find_source_realm(turn, realm_idx);
+
+	return realm ? realm_update(realm, update) : -ENOENT;
+}
+
+const char *turn_source_realm(const struct turn *turn, size_t realm_idx)
+{
+	const struct realm *realm = find_source_realm(turn, realm_idx);
+
+	return realm ? realm->name : NULL;
 }
 
 int turn_set_never(struct turn *turn, const struct ip_range *never, size_t n_never)

@@ -414,10 +414,12 @@ size_t turn_handle(struct turn *turn, const struct turn_time *time,
 // is refreshed as ever, and a reserved port is still handed out.
 void turn_drain(struct turn *turn, enum stun_code answer);
 
-// Take what a source says about a realm, by its number at the start (nothing where it is no longer
-// configured, or no longer to use the source): a copy that replaces what it said before. What was
-// allowed before stays as long as it would have. Returns 0; -ENOMEM where not all was taken.
+// Take what a source says about a realm, by its number at the start: a copy that replaces what it
+// said before. What was allowed before stays as long as it would have. Returns 0; -ENOENT where it
+// is no longer configured, or no longer to use the source; -ENOMEM where not all was taken.
 int turn_realm_update(struct turn *turn, size_t realm_idx, const struct turn_realm_update *update);
+// Its name, good until the next turn_adopt(); NULL where that is -ENOENT.
+const char *turn_source_realm(const struct turn *turn, size_t realm_idx);
 
 // Other addresses in the place of `never` in the policy of every realm, those included that are no
 // longer configured. Peers that are denied now keep what they have until turn_sweep(). Returns 0;

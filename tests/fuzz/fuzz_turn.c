@@ -3,6 +3,7 @@
 // turn_walk() must agree with the effects so far.
 #include "turn_rig.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define STEPS_MAX 48
@@ -276,7 +277,7 @@ static void update(uint8_t what)
 		.n_deny = what >> 3 & 1,
 	};
 
-	if (turn_realm_update(rig.turn, what >> 4 & 1, &update))
+	if (turn_realm_update(rig.turn, what >> 4 & 1, &update) == -ENOMEM)
 		abort();
 }
 

@@ -1,6 +1,7 @@
 """Users, REST secrets, limits and peers from a real Redis server, which comes and goes."""
 
 import re
+import signal
 
 import uclient
 from lab import SERVICE, Lab, check, test, wait_until
@@ -23,7 +24,7 @@ def configured(lab, redis, **options):
 def start(lab, redis, **options):
     """The relay, with Redis up and its settings read."""
     relay = start_relay(lab, configured(lab, redis, **options))
-    relay.process.wait_log(r"\binfo realm\.update idx=0 ")
+    relay.process.wait_log(rf'\binfo realm\.update realm="{REALM}" ')
     return relay
 
 
@@ -60,10 +61,10 @@ def test_users_and_secrets():
         rest = ("-u", "bob", "-W", SECRET)
         refuses(lab, rest, "a secret that is not there was accepted")
         redis.cli("SADD", f"turn/realm/{REALM}/secret", SECRET, "another-star")
-        relay.process.wait_log(r"realm\.update idx=0 rest_secrets=2 ")
+        relay.process.wait_log(r"realm\.update .* rest_secrets=2 ")
         serves(lab, rest)
         redis.cli("SREM", f"turn/realm/{REALM}/secret", SECRET)
-        relay.process.wait_log(r"realm\.update idx=0 rest_secrets=1 ")
+        relay.process.wait_log(r"realm\.update .* rest_secrets=1 ")
         refuses(lab, rest, "a secret that is gone was accepted")
         counters = relay.stop()
         told = numbers(relay, "stopped")
@@ -92,6 +93,30 @@ def test_limits_and_peers():
         to_peer = uclient.start(lab, "-e", lab.peer_address, *PACE, credentials=REX)
         uclient.check_no_loss(to_peer, N)
         refuses(lab, REX, "a user has more allocations than Redis says", "-m", "8")
+        relay.stop()
+
+
+@test(limit_s=90)
+def test_of_a_realm_that_has_left_nothing_is_told():
+    with Lab() as lab:
+        redis = RedisServer(lab).start()
+        config = configured(lab, redis)
+        config["realms"] = [{"name": "blue.test", "listen": [f"{SERVICE}:3479"], "redis": "on"}]
+        relay = start_relay(lab, config)
+
+        def tells(realm, quota):
+            redis.cli("SET", f"turn/realm/{realm}/user-quota", str(quota))
+            relay.process.wait_log(rf'info realm\.update realm="{realm}" .* allocations_per_user={quota}$')
+
+        tells("blue.test", 5)
+        del relay.config["realms"]
+        relay.write()
+        relay.process.popen.send_signal(signal.SIGHUP)
+        relay.process.wait_log(r"info reload\.done")
+        redis.cli("SET", "turn/realm/blue.test/user-quota", "6")
+        for quota in 7, 8:  # both are read every second
+            tells(REALM, quota)
+        check(" allocations_per_user=6" not in relay.process.log(), "told of a realm that is gone")
         relay.stop()
 
 

@@ -239,7 +239,7 @@ static void update(void)
 		.n_deny = deny.first.family != FAMILY_NONE,
 	};
 
-	must(turn_realm_update(run.turn, i, &update) ? "no memory" : NULL);
+	must(turn_realm_update(run.turn, i, &update) == -ENOMEM ? "no memory" : NULL);
 	if (model_uses_source(&run.model.rules.realms[i]))
 		model_update(&run.model, (uint8_t)i, &update);
 }

@@ -66,7 +66,9 @@ Test(turn_source_change, what_a_source_has_said_stays)
 	cr_assert_eq(turn_realm_update(rig.turn, 2, &update), 0);
 	cr_expect_eq(rig_allocate(&rig), 0);
 	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 0);
-	cr_expect_eq(turn_realm_update(rig.turn, 1, &update), 0, "of green, which is gone");
+	cr_expect_eq(turn_realm_update(rig.turn, 1, &update), -ENOENT, "of green, which is gone");
+	cr_expect_null(turn_source_realm(rig.turn, 1));
+	cr_expect_str_eq(turn_source_realm(rig.turn, 2), "blue");
 	config.realm.uses_source = true;
 	cr_expect_eq(rig_reconfigure(&rig, &config), -EINVAL, "it does not know that one");
 	config.n_more_realms = 0;
@@ -131,7 +133,7 @@ Test(turn_source_change, a_realm_that_leaves_the_source_forgets_all_that_it_said
 	reconfigure();
 	cr_expect_eq(rig_refresh(&rig, 600), 0, "what lives goes on");
 	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 0);
-	cr_expect_eq(turn_realm_update(rig.turn, 1, &update), 0, "nothing: it has no say any more");
+	cr_expect_eq(turn_realm_update(rig.turn, 1, &update), -ENOENT, "it has no say any more");
 	cr_expect_eq(rig_permit(&rig, "11.0.0.1"), 0);
 	next_client();
 	cr_expect_eq(rig_allocate(&rig), 401);
