@@ -21,9 +21,11 @@ static json_t *drain_json(const struct loop *loop)
 	verb_set_count(object, "allocations_at_start", drain->n_at_start);
 	verb_set_count(object, "since_s", (now_ms - drain->since_ms) / MS_IN_S);
 	json_object_set_new(object, "exits", json_boolean(drain->exits));
-	if (drain->deadline_ms)
+	if (drain->deadline_ms) // 0 only once it is over
 		verb_set_count(object, "left_s",
-			drain->deadline_ms > now_ms ? (drain->deadline_ms - now_ms) / MS_IN_S : 0);
+			drain->deadline_ms > now_ms
+				? (drain->deadline_ms - now_ms + MS_IN_S - 1) / MS_IN_S
+				: 0);
 	return object;
 }
 

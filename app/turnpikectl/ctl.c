@@ -215,6 +215,13 @@ ssize_t ctl_read(struct ctl *ctl, void *bytes, size_t n)
 	return read(ctl->fd, bytes, n);
 }
 
+bool ctl_rest(const struct ctl *ctl)
+{
+	struct pollfd end = {.fd = ctl->fd, .events = POLLIN};
+
+	return poll(&end, 1, 1000) == 0;
+}
+
 void ctl_close(struct ctl *ctl)
 {
 	if (ctl->in)

@@ -69,6 +69,8 @@ int ctl_print(struct ctl *ctl, json_t *request, void (*print)(const json_t *valu
 int ctl_ask_stream(struct ctl *ctl, json_t *request);
 // Some of them; 0 at the end, -1 where a signal or an error came.
 ssize_t ctl_read(struct ctl *ctl, void *bytes, size_t n);
+// A second, or until the daemon has gone: false then.
+bool ctl_rest(const struct ctl *ctl);
 void ctl_close(struct ctl *ctl);
 
 #endif

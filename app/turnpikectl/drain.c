@@ -5,7 +5,6 @@
 #include <getopt.h>
 #include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #define DEADLINE_S_MAX 604800 // a week, as the daemon has it
 
@@ -78,9 +77,11 @@ static void print(const struct ctl *ctl, const json_t *data)
 	fflush(stdout);
 }
 
-// Is there more to wait for?
+// Is there more to wait for? Where it exits: until it has.
 static bool is_under_way(const json_t *data)
 {
+	if (json_is_true(json_object_get(data, "exits")))
+		return true;
 	return json_object_get(data, "allocations_at_start") && number(data, "allocations") > 0 &&
 		!(json_object_get(data, "left_s") && number(data, "left_s") == 0);
 }
@@ -107,6 +108,7 @@ int verb_drain(struct ctl *ctl, int argc, char **argv)
 	struct wish wish = {0};
 	int status = take_options(&wish, argc, argv);
 	bool goes_on = status == EXIT_OK;
+	bool ends;
 
 	for (const struct wish *ask = &wish; goes_on; ask = &look) {
 		json_t *rows = ctl_ask(ctl, request(ask), &status);
@@ -115,9 +117,13 @@ int verb_drain(struct ctl *ctl, int argc, char **argv)
 			return status;
 		print(ctl, json_array_get(rows, 0));
 		goes_on = wish.waits && is_under_way(json_array_get(rows, 0));
+		ends = json_is_true(json_object_get(json_array_get(rows, 0), "exits"));
 		json_decref(rows);
-		if (goes_on)
-			sleep(1);
+		if (!goes_on || ctl_rest(ctl) || !ends)
+			continue;
+		if (!ctl->json)
+			puts("the daemon has ended");
+		return EXIT_OK;
 	}
 	return status;
 }

@@ -55,7 +55,8 @@ static const struct verb verbs[] = {
 		"                 configured, else 508\n"
 		"  --deadline S   seconds until it is over, whatever is left: 1..604800\n"
 		"  --exit         then the daemon ends; also as soon as it is empty\n"
-		"  --wait         show the progress until it is empty or over\n",
+		"  --wait         show the progress until it is empty or over; with --exit,\n"
+		"                 until the daemon has ended\n",
 		verb_drain},
 	{"reload", "", "read the configuration again: all of it comes into force, or nothing", NULL,
 		verb_reload},

@@ -119,3 +119,19 @@ def test_a_wrong_word_is_named_with_what_is_allowed():
             done = attempt(relay, *words.split())
             check(done.returncode == USAGE and told in done.stderr, f"{words}: {done}")
         relay.stop()
+
+
+@test()
+def test_who_waits_for_the_end_of_a_drain_waits_for_that_of_the_daemon():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            client.allocate()
+            text = ctl(relay, "drain", "on", "--exit", "--deadline", "2", "--wait")
+            check(not os.path.exists(relay.config["admin"]["socket"]), f"it has not ended: {text}")
+            check("for 0 s, 2 s left, then the daemon ends\n" in text, text)
+            check(text.endswith("\nthe daemon has ended\n"), text)
+        check(relay.process.wait(10) == 0, "it did not end in order")
+        relay.start()
+        text = ctl(relay, "drain", "on", "--exit", "--wait")
+        check(text.endswith("0 s, then the daemon ends\nthe daemon has ended\n"), f"empty at once: {text}")
