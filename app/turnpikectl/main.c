@@ -85,7 +85,7 @@ static void print_help(void)
 	     "  -s, --socket PATH   of the daemon; default: " CONF_ADMIN_SOCKET "\n"
 	     "  -c, --config FILE   what is read from the configuration; default\n"
 	     "                      " DEFAULT_CONFIG "\n"
-	     "      --json          lines of JSON instead of text\n"
+	     "      --json          lines of JSON instead of text; also behind a verb\n"
 	     "      --version       print the version and end\n"
 	     "      --help          print this and end; behind a verb, its options\n"
 	     "\n"
@@ -121,6 +121,34 @@ static bool is_utf8(const char *argument)
 	return false;
 }
 
+// What each verb takes. Returns how many arguments are left for it, or -1 where the end is told in
+// `status`.
+static int take_common(struct ctl *ctl, const struct verb *verb, int argc, char **argv, int *status)
+{
+	int n = 1;
+
+	*status = EXIT_OK;
+	for (int i = 1; i < argc; i++) {
+		if (!is_utf8(argv[i])) {
+			*status = EXIT_USAGE;
+			return -1;
+		}
+		if (strcmp(argv[i], "--help") == 0) {
+			printf("turnpikectl %s %s\n\n%s\n", verb->name, verb->arguments,
+				verb->text);
+			if (verb->help)
+				printf("\n%s", verb->help);
+			return -1;
+		}
+		if (strcmp(argv[i], "--json") == 0)
+			ctl->json = true;
+		else
+			argv[n++] = argv[i];
+	}
+	argv[n] = NULL;
+	return n;
+}
+
 static int run_verb(struct ctl *ctl, int argc, char **argv)
 {
 	static char program[] = "turnpikectl";
@@ -131,16 +159,9 @@ static int run_verb(struct ctl *ctl, int argc, char **argv)
 		fprintf(stderr, "turnpikectl: %s: no such verb; see turnpikectl --help\n", argv[0]);
 		return EXIT_USAGE;
 	}
-	for (int i = 1; i < argc; i++) {
-		if (!is_utf8(argv[i]))
-			return EXIT_USAGE;
-		if (strcmp(argv[i], "--help") != 0)
-			continue;
-		printf("turnpikectl %s %s\n\n%s\n", verb->name, verb->arguments, verb->text);
-		if (verb->help)
-			printf("\n%s", verb->help);
-		return EXIT_OK;
-	}
+	argc = take_common(ctl, verb, argc, argv, &status);
+	if (argc < 0)
+		return status;
 	argv[0] = program; // for what getopt says
 	optind = 0; // glibc: begin anew, options behind words too
 	status = verb->run(ctl, argc, argv);

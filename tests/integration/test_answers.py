@@ -1,6 +1,7 @@
 """What turnpikectl says where something is amiss, and where there is much to say."""
 
 import datetime
+import json
 import os
 import re
 import signal
@@ -101,6 +102,8 @@ def test_each_capture_lasts_as_long_as_it_was_asked_to():
 def test_a_wrong_word_is_named_with_what_is_allowed():
     with Lab() as lab:
         relay = start_relay(lab)
+        check(rows(relay, "status")[0]["pid"] == json.loads(ctl(relay, "status", "--json"))["pid"],
+              "--json behind a verb")
         for words, told in (
                 ("drain on --answer", "turnpikectl: option '--answer' requires an argument\n"
                                       "turnpikectl: see turnpikectl drain --help\n"),
