@@ -163,6 +163,7 @@ static json_t *drop_rates(const struct look *before, const struct look *after, d
 	return rates;
 }
 
+// In 80 columns.
 static const struct column worker_columns[] = {
 	{"worker", "WORKER"},
 	{"cpu", "CPU"},
@@ -171,8 +172,8 @@ static const struct column worker_columns[] = {
 	{"up_bits", "bit/s"},
 	{"down", "DOWN pkt/s"},
 	{"down_bits", "bit/s"},
-	{"bindings", "BINDINGS/s"},
-	{"requests", "REQUESTS/s"},
+	{"bindings", "BIND/s"},
+	{"requests", "REQ/s"},
 	{"drops", "DROPS/s"},
 };
 
@@ -358,6 +359,20 @@ static int take_options(struct wish *wish, const struct ctl *ctl, int argc, char
 	return EXIT_OK;
 }
 
+static bool open_screen(void)
+{
+	if (!newterm(NULL, stdout, stdin)) {
+		fputs("turnpikectl: what $TERM names is not known here: try TERM=xterm, or "
+		      "--rounds 1\n",
+			stderr);
+		return false;
+	}
+	cbreak();
+	noecho();
+	curs_set(0);
+	return true;
+}
+
 int verb_top(struct ctl *ctl, int argc, char **argv)
 {
 	struct look before;
@@ -369,11 +384,9 @@ int verb_top(struct ctl *ctl, int argc, char **argv)
 		status = look_take(ctl, &(struct look){0}, &before);
 	if (status != EXIT_OK)
 		return status;
-	if (wish.on_screen) {
-		initscr();
-		cbreak();
-		noecho();
-		curs_set(0);
+	if (wish.on_screen && !open_screen()) {
+		look_free(&before);
+		return EXIT_USAGE;
 	}
 	for (long n = 0; (!wish.n_rounds || n < wish.n_rounds) && rest(&wish); n++) {
 		status = look_take(ctl, &before, &after);

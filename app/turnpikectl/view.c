@@ -243,8 +243,10 @@ const char *view_scaled(double value, char out[static 16])
 		value /= 1000;
 		unit++;
 	}
-	if (unit == 0)
-		snprintf(out, 16, "%.3g", value);
+	if (unit == 0 && value >= 0.005 && value < 0.995)
+		snprintf(out, 16, "%.2f", value);
+	else if (unit == 0)
+		snprintf(out, 16, "%.3g", value < 0.005 ? 0 : value);
 	else
 		snprintf(out, 16, "%.*f%c",
 			value < 9.995           ? 2

@@ -23,7 +23,7 @@ void view_table(FILE *out, const json_t *rows, const struct column *columns, siz
 const char *view_text(const json_t *value, char *out, size_t n_bytes);
 // A member, by a path with dots; NULL where it is not there.
 const json_t *view_member(const json_t *object, const char *path);
-// Three digits and a unit: "0.53", "999", "12.3k", "1.25M".
+// Of what is not negative, three digits and a unit, to hundredths: "0.53", "999", "12.3k", "1.25M".
 const char *view_scaled(double value, char out[static 16]);
 
 #endif

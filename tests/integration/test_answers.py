@@ -1,11 +1,16 @@
 """What turnpikectl says where something is amiss, and where there is much to say."""
 
+import contextlib
 import datetime
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import uclient
@@ -138,3 +143,34 @@ def test_who_waits_for_the_end_of_a_drain_waits_for_that_of_the_daemon():
         relay.start()
         text = ctl(relay, "drain", "on", "--exit", "--wait")
         check(text.endswith("0 s, then the daemon ends\nthe daemon has ended\n"), f"empty at once: {text}")
+
+
+def on_terminal(relay, term, keys):
+    """(what top shows on a terminal of 80 columns where those keys are pressed, its exit status)"""
+    here, there = pty.openpty()
+    fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    top = subprocess.Popen((CTL, "-s", relay.config["admin"]["socket"], "top"), stdin=there, stdout=there,
+                           stderr=there, env={"TERM": term}, start_new_session=True)
+    os.close(there)
+    shown = b""
+    with contextlib.suppress(OSError):  # of a terminal whose other end has closed
+        while more := os.read(here, 65536):
+            shown += more
+            if b"q: quit" in shown:
+                os.write(here, keys)
+    os.close(here)
+    return shown.decode(), top.wait(10)
+
+
+@test()
+def test_top_fits_a_terminal_or_says_that_it_knows_none():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        text = ctl(relay, "top")
+        width = max(map(len, text.splitlines()))
+        check("DROPS/s" in text and width <= 80, f"{width} columns: {text}")
+        shown, status = on_terminal(relay, "vt100", b"q")
+        check(status == 0 and "drops/s:" in shown, f"{status}: {shown}")
+        shown, status = on_terminal(relay, "xterm-nobodys", b"q")
+        check(status == USAGE and "try TERM=xterm" in shown, f"{status}: {shown}")
+        relay.stop()
