@@ -1,6 +1,6 @@
 #include "frames.h"
 
-#include "pkt/pkt.h"
+#include "neighbours.h"
 #include "wait.h"
 
 #include <errno.h>
@@ -13,25 +13,18 @@
 #define BURST 64
 #define POOL_MBUFS 16383
 #define MTU_BYTES 1500
-#define ARP_BYTES 42 // with its Ethernet header
-#define ARP_REQUEST 1
-#define ARP_REPLY 2
-#define ARP_ASK_NS (100 * (int64_t)NS_IN_MS)
-#define ARP_LIMIT_NS (5 * (int64_t)NS_IN_S)
+#define ASK_NS (100 * (int64_t)NS_IN_MS)
+#define ASK_IPV6_NS ((int64_t)NS_IN_S) // RFC 4861 §10: RETRANS_TIMER
+#define ASK_LIMIT_NS (5 * (int64_t)NS_IN_S)
 #define LINK_ASK_NS (10 * (int64_t)NS_IN_MS)
 #define LINK_LIMIT_NS (30 * (int64_t)NS_IN_S)
-#define ETHER_IPV4 0x0800
-#define ETHER_ARP 0x0806
-#define UDP 17
 
 struct frames {
 	struct wire wire; // first: the engine hands it back
 	struct frames_config config;
 	struct port port;
 	struct rte_mempool *pool;
-	bool found_next_hop;
-	bool conflict; // another host has one of our addresses
-	uint8_t next_hop[6];
+	struct neighbours neighbours;
 	uint16_t ip_id;
 	struct endpoint *locals; // of every slot
 	uint32_t n_slots;
@@ -39,44 +32,37 @@ struct frames {
 	uint16_t n_held;
 };
 
-static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-static const struct ip_addr nobody = {.family = FAMILY_IPV4};
-
-// An empty mbuf becomes a frame of this size; what follows its Ethernet header is the caller's.
-static uint8_t *put_ether(const struct frames *f, struct rte_mbuf *mbuf, const uint8_t target[6],
-	uint16_t type, uint16_t n_bytes)
+static void put_ether(const struct frames *f, uint8_t *ether, uint16_t type)
 {
-	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
-
-	mbuf->data_len = n_bytes;
-	mbuf->pkt_len = n_bytes;
-	memcpy(frame, target, 6);
-	memcpy(frame + 6, f->port.mac, 6);
-	store_be16(frame + 12, type);
-	return frame + PKT_ETHER_BYTES;
+	memcpy(ether, f->neighbours.next_hop_mac, 6);
+	memcpy(ether + 6, f->port.mac, 6);
+	store_u16(ether + 12, type);
 }
 
-// The sum under a UDP checksum, pseudo header included.
-static uint16_t sum_udp(const uint8_t *ip, const uint8_t *udp, uint16_t udp_bytes)
+// The sum under a UDP checksum, pseudo header included; of both addresses.
+static inline uint16_t sum_udp(
+	const uint8_t *ips, size_t ips_bytes, const uint8_t *udp, uint16_t udp_bytes)
 {
-	return csum_fold(csum_sum(ip + 12, 2 * IPV4_BYTES) + csum_sum(udp, udp_bytes) +
-		__builtin_bswap16(UDP) + __builtin_bswap16(udp_bytes));
+	return csum_fold(csum_sum(ips, ips_bytes) + csum_sum(udp, udp_bytes) +
+		__builtin_bswap16(PKT_PROTOCOL_UDP) + __builtin_bswap16(udp_bytes));
 }
 
 // | 20 IPv4 | 8 UDP | payload |, both checksums complete.
-static void put_headers(
-	struct frames *f, uint8_t *ip, const struct datagram *datagram, uint16_t udp_bytes)
+static uint16_t put_ipv4(struct frames *f, uint8_t *frame, const struct datagram *datagram)
 {
 	const struct endpoint *local = &f->locals[datagram->slot];
+	const uint16_t udp_bytes = PKT_UDP_BYTES + datagram->n_bytes;
+	uint8_t *ip = frame + PKT_ETHER_BYTES;
 	uint8_t *udp = ip + PKT_IPV4_BYTES;
 	uint16_t csum;
 
+	put_ether(f, frame, PKT_TYPE_IPV4);
 	memset(ip, 0, PKT_IPV4_BYTES);
 	ip[0] = 0x45;
 	store_be16(ip + 2, PKT_IPV4_BYTES + udp_bytes);
 	store_be16(ip + 4, f->ip_id++);
 	ip[8] = PKT_TTL_DEFAULT;
-	ip[9] = UDP;
+	ip[9] = PKT_PROTOCOL_UDP;
 	memcpy(ip + 12, local->ip.bytes, IPV4_BYTES);
 	memcpy(ip + 16, datagram->remote.ip.bytes, IPV4_BYTES);
 	store_u16(ip + 10, csum_negate(csum_fold(csum_sum(ip, PKT_IPV4_BYTES))));
@@ -85,8 +71,42 @@ static void put_headers(
 	store_be16(udp + 4, udp_bytes);
 	store_be16(udp + 6, 0);
 	memcpy(udp + PKT_UDP_BYTES, datagram->bytes, datagram->n_bytes);
-	csum = csum_negate(sum_udp(ip, udp, udp_bytes));
+	csum = csum_negate(sum_udp(ip + 12, 2 * IPV4_BYTES, udp, udp_bytes));
 	store_u16(udp + 6, csum ? csum : 0xffff);
+	return PKT_ETHER_BYTES + PKT_IPV4_BYTES + udp_bytes;
+}
+
+// | 40 IPv6 | 8 UDP | payload |.
+static uint16_t put_ipv6(const struct frames *f, uint8_t *frame, const struct datagram *datagram)
+{
+	const struct endpoint *local = &f->locals[datagram->slot];
+	uint8_t ether[PKT_L2_BYTES_MAX] = {0};
+	const struct pkt_rewrite rewrite = {
+		.source_ip = local->ip.bytes,
+		.target_ip = datagram->remote.ip.bytes,
+		.source_port = __builtin_bswap16(local->port),
+		.target_port = __builtin_bswap16(datagram->remote.port),
+		.family = FAMILY_IPV6,
+		.l2 = ether,
+		.l2_bytes = PKT_ETHER_BYTES,
+		.payload = frame + PKT_ETHER_BYTES + PKT_IPV6_BYTES + PKT_UDP_BYTES,
+		.payload_bytes = datagram->n_bytes,
+	};
+	struct pkt pkt;
+
+	put_ether(f, ether, PKT_TYPE_IPV6);
+	memcpy(rewrite.payload, datagram->bytes, datagram->n_bytes);
+	pkt_originate(&pkt, &rewrite);
+	return pkt_frame_bytes(&pkt);
+}
+
+static void put_frame(struct frames *f, struct rte_mbuf *mbuf, const struct datagram *datagram)
+{
+	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
+
+	mbuf->data_len = datagram->remote.ip.family == FAMILY_IPV4 ? put_ipv4(f, frame, datagram)
+								   : put_ipv6(f, frame, datagram);
+	mbuf->pkt_len = mbuf->data_len;
 }
 
 static void send_burst(struct wire *wire, struct datagram *datagrams, size_t n)
@@ -97,67 +117,12 @@ static void send_burst(struct wire *wire, struct datagram *datagrams, size_t n)
 
 	if (n > BURST || rte_pktmbuf_alloc_bulk(f->pool, mbufs, (unsigned)n))
 		return;
-	for (size_t i = 0; i < n; i++) {
-		const uint16_t udp_bytes = PKT_UDP_BYTES + datagrams[i].n_bytes;
-		uint8_t *ip = put_ether(f, mbufs[i], f->next_hop, ETHER_IPV4,
-			PKT_ETHER_BYTES + PKT_IPV4_BYTES + udp_bytes);
-
-		put_headers(f, ip, &datagrams[i], udp_bytes);
-	}
+	for (size_t i = 0; i < n; i++)
+		put_frame(f, mbufs[i], &datagrams[i]);
 	n_sent = rte_eth_tx_burst(f->port.eth_id, 0, mbufs, (uint16_t)n);
 	for (size_t i = 0; i < n_sent; i++)
 		datagrams[i].sent = true;
 	rte_pktmbuf_free_bulk(mbufs + n_sent, (unsigned)n - n_sent);
-}
-
-static void send_arp(struct frames *f, uint16_t operation, const struct ip_addr *sender,
-	const uint8_t *target_mac, const struct ip_addr *target)
-{
-	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(f->pool);
-	uint8_t *arp;
-
-	if (!mbuf)
-		return;
-	arp = put_ether(f, mbuf, target_mac, ETHER_ARP, ARP_BYTES);
-	store_be16(arp, 1);
-	store_be16(arp + 2, ETHER_IPV4);
-	arp[4] = 6;
-	arp[5] = IPV4_BYTES;
-	store_be16(arp + 6, operation);
-	memcpy(arp + 8, f->port.mac, 6);
-	memcpy(arp + 14, sender->bytes, IPV4_BYTES);
-	memcpy(arp + 18, target_mac, 6);
-	memcpy(arp + 24, target->bytes, IPV4_BYTES);
-	if (rte_eth_tx_burst(f->port.eth_id, 0, &mbuf, 1) == 0)
-		rte_pktmbuf_free(mbuf);
-}
-
-static bool is_ours(const struct frames *f, const struct ip_addr *ip)
-{
-	for (size_t i = 0; i < f->config.slots.n_clients; i++)
-		if (ip_equal(ip, &f->config.slots.clients[i]))
-			return true;
-	for (size_t i = 0; i < f->config.slots.n_peers; i++)
-		if (ip_equal(ip, &f->config.slots.peers[i]))
-			return true;
-	return false;
-}
-
-static void take_arp(struct frames *f, const uint8_t *arp)
-{
-	const struct ip_addr sender = ip_from_bytes(FAMILY_IPV4, arp + 14);
-	const struct ip_addr target = ip_from_bytes(FAMILY_IPV4, arp + 24);
-
-	if (!memcmp(arp + 8, f->port.mac, 6))
-		return;
-	if (is_ours(f, &sender))
-		f->conflict = true;
-	if (ip_equal(&sender, &f->config.next_hop)) {
-		memcpy(f->next_hop, arp + 8, 6);
-		f->found_next_hop = true;
-	}
-	if (load_be16(arp + 6) == ARP_REQUEST && is_ours(f, &target))
-		send_arp(f, ARP_REPLY, &target, arp + 8, &sender);
 }
 
 // The slot behind a local address, by the arithmetic that gave it; n_slots where there is none.
@@ -183,11 +148,39 @@ static uint32_t find_slot(const struct frames *f, const struct endpoint *local)
 	return f->n_slots;
 }
 
-// What was damaged on its way is as good as lost. A kernel on a veth pair leaves checksums open.
+// What was damaged on its way is as good as lost. A kernel on a veth pair leaves checksums open; in
+// IPv4 there may be none (RFC 768), in IPv6 not (RFC 8200 §8.1).
 static bool is_intact(const struct pkt *pkt)
 {
-	return pkt_udp_checksum(pkt) == 0 || pkt_checksum_unfinished(pkt) ||
-		sum_udp(pkt->l3, pkt->l4, PKT_UDP_BYTES + pkt->payload_bytes) == 0xffff;
+	const bool ipv4 = pkt->family == FAMILY_IPV4;
+	const uint16_t udp_bytes = PKT_UDP_BYTES + pkt->payload_bytes;
+	uint16_t sum;
+
+	if (pkt_udp_checksum(pkt) == 0)
+		return ipv4;
+	sum = ipv4 ? sum_udp(pkt->l3 + 12, 2 * IPV4_BYTES, pkt->l4, udp_bytes)
+		   : sum_udp(pkt->l3 + 8, 2 * IPV6_BYTES, pkt->l4, udp_bytes);
+	return sum == 0xffff || pkt_checksum_unfinished(pkt);
+}
+
+// A question or an answer, of this size.
+static void send_words(struct frames *f, const uint8_t *frame, size_t n_bytes)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(f->pool);
+
+	if (!mbuf)
+		return;
+	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)n_bytes), frame, n_bytes);
+	if (rte_eth_tx_burst(f->port.eth_id, 0, &mbuf, 1) == 0)
+		rte_pktmbuf_free(mbuf);
+}
+
+static void take_foreign(struct frames *f, struct pkt *pkt, size_t frame_bytes)
+{
+	const size_t n_bytes = neighbours_take(&f->neighbours, pkt, frame_bytes);
+
+	if (n_bytes)
+		send_words(f, pkt->frame, n_bytes);
 }
 
 static bool take_frame(struct frames *f, struct rte_mbuf *mbuf, struct datagram *out)
@@ -195,12 +188,11 @@ static bool take_frame(struct frames *f, struct rte_mbuf *mbuf, struct datagram 
 	uint8_t *frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	struct endpoint local;
 	struct pkt pkt;
+	const enum pkt_kind kind = pkt_parse(&pkt, frame, mbuf->data_len, 0);
 
-	if (mbuf->data_len >= ARP_BYTES && load_be16(frame + 12) == ETHER_ARP) {
-		take_arp(f, frame + PKT_ETHER_BYTES);
-		return false;
-	}
-	if (pkt_parse(&pkt, frame, mbuf->data_len, 0) != PKT_UDP || !is_intact(&pkt))
+	if (kind == PKT_FOREIGN)
+		take_foreign(f, &pkt, mbuf->data_len);
+	if (kind != PKT_UDP || !is_intact(&pkt))
 		return false;
 	local = pkt_target(&pkt);
 	*out = (struct datagram){
@@ -264,7 +256,10 @@ static int open_port(struct frames *f, char error[static WIRE_ERROR_BYTES])
 		.guard = f->config.guard,
 	};
 
-	return port_open(&f->port, &config, error);
+	const int err = port_open(&f->port, &config, error);
+
+	memcpy(f->neighbours.mac, f->port.mac, sizeof(f->neighbours.mac));
+	return err;
 }
 
 static int create_locals(struct frames *f, char error[static WIRE_ERROR_BYTES])
@@ -309,31 +304,59 @@ static int wait_link(const struct frames *f, char error[static WIRE_ERROR_BYTES]
 	return -EHOSTUNREACH;
 }
 
-// Ask for the next hop, and whether anybody has our addresses (RFC 5227 §2.1.1).
+// Whether anybody has our addresses; those of IPv6 only once.
+static void send_probes(struct frames *f)
+{
+	const struct wire_slots *slots = &f->config.slots;
+	uint8_t frame[PKT_ANSWER_FRAME_BYTES_MAX];
+
+	for (size_t i = 0; i < slots->n_clients + slots->n_peers; i++) {
+		const struct ip_addr *ip = i < slots->n_clients
+			? &slots->clients[i]
+			: &slots->peers[i - slots->n_clients];
+
+		if (ip->family == FAMILY_IPV4 || f->neighbours.tentative)
+			send_words(f, frame, neighbours_probe(&f->neighbours, frame, ip));
+	}
+}
+
+// Ask for the next hop, by an address of ours, and whether anybody has one: those of IPv6 are ours
+// when nobody has answered within a while (RFC 4862 §5.4).
+static void ask_around(struct frames *f)
+{
+	struct neighbours *n = &f->neighbours;
+	const int64_t round_ns = neighbours_have_ipv6(n) ? ASK_IPV6_NS : ASK_NS;
+	const int64_t end_ns = clock_ns() + ASK_LIMIT_NS;
+	uint8_t frame[PKT_ANSWER_FRAME_BYTES_MAX];
+	struct datagram datagrams[BURST];
+
+	n->tentative = neighbours_have_ipv6(n);
+	do {
+		const int64_t next_ns = clock_ns() + round_ns;
+		// Others may object to the end of the round.
+		const bool to_the_end = n->tentative || round_ns == ASK_NS;
+
+		send_probes(f);
+		if (!n->tentative || n->next_hop.family == FAMILY_IPV4)
+			send_words(f, frame, neighbours_ask(n, frame));
+		while (clock_ns() < next_ns && (to_the_end || !n->found_next_hop))
+			receive_burst(&f->wire, datagrams, BURST, ASK_NS / 10);
+		n->tentative = false;
+	} while (!n->found_next_hop && !n->conflict && clock_ns() < end_ns);
+}
+
 static int find_next_hop(struct frames *f, char error[static WIRE_ERROR_BYTES])
 {
-	const int64_t end_ns = clock_ns() + ARP_LIMIT_NS;
-	struct datagram datagrams[BURST];
 	char text[ADDR_TEXT_BYTES];
 
-	while (!f->found_next_hop && clock_ns() < end_ns) {
-		const int64_t ask_ns = clock_ns() + ARP_ASK_NS;
-
-		for (size_t i = 0; i < f->config.slots.n_clients; i++)
-			send_arp(f, ARP_REQUEST, &nobody, broadcast, &f->config.slots.clients[i]);
-		for (size_t i = 0; i < f->config.slots.n_peers; i++)
-			send_arp(f, ARP_REQUEST, &nobody, broadcast, &f->config.slots.peers[i]);
-		send_arp(f, ARP_REQUEST, &f->locals[0].ip, broadcast, &f->config.next_hop);
-		while (clock_ns() < ask_ns)
-			receive_burst(&f->wire, datagrams, BURST, ARP_ASK_NS / 10);
-	}
-	if (f->conflict) {
+	ask_around(f);
+	if (f->neighbours.conflict) {
 		snprintf(error, WIRE_ERROR_BYTES, "another host has one of our addresses");
 		return -EADDRINUSE;
 	}
-	if (f->found_next_hop)
+	if (f->neighbours.found_next_hop)
 		return 0;
-	snprintf(error, WIRE_ERROR_BYTES, "nobody answers ARP for %s",
+	snprintf(error, WIRE_ERROR_BYTES, "nobody answers for %s, the next hop",
 		ip_format(&f->config.next_hop, text));
 	return -EHOSTUNREACH;
 }
@@ -349,6 +372,8 @@ int frames_open(struct frames **out, const struct frames_config *config,
 		return -ENOMEM;
 	f->wire = (struct wire){send_burst, receive_burst, count_drops};
 	f->config = *config;
+	f->neighbours.slots = &f->config.slots;
+	f->neighbours.next_hop = config->next_hop;
 	err = create_locals(f, error);
 	if (!err)
 		err = create_pool(f);

@@ -164,7 +164,7 @@ static int take_number(struct options *out, int option, const char *text)
 	}
 }
 
-// An address that one host has, on any link. One of IPv6 that means one of IPv4 is not sent to.
+// An address that one host has. One of IPv6 that means one of IPv4 is not sent to.
 static bool is_unicast(const struct ip_addr *ip)
 {
 	static const struct prefix others[] = {
@@ -172,7 +172,6 @@ static bool is_unicast(const struct ip_addr *ip)
 		{{FAMILY_IPV4, {224}}, 3},
 		{{FAMILY_IPV6, {0}}, 128},
 		{{FAMILY_IPV6, {[10] = 0xff, 0xff}}, 96},
-		{{FAMILY_IPV6, {0xfe, 0x80}}, 10},
 		{{FAMILY_IPV6, {0xff}}, 8},
 	};
 
@@ -182,9 +181,17 @@ static bool is_unicast(const struct ip_addr *ip)
 	return true;
 }
 
+// And that says by itself where it is: not one of a link's own.
+static bool is_routed(const struct ip_addr *ip)
+{
+	static const struct prefix link = {{FAMILY_IPV6, {0xfe, 0x80}}, 10};
+
+	return is_unicast(ip) && !prefix_contains(&link, ip);
+}
+
 static int take_ip(struct ip_addr *list, size_t *n, const char *text)
 {
-	if (*n == OPTIONS_ADDRESSES_MAX || ip_parse(&list[*n], text) || !is_unicast(&list[*n]))
+	if (*n == OPTIONS_ADDRESSES_MAX || ip_parse(&list[*n], text) || !is_routed(&list[*n]))
 		return -EINVAL;
 	(*n)++;
 	return 0;
@@ -194,7 +201,7 @@ static int take_relay(struct options *out, const char *text)
 {
 	if (out->n_relays == OPTIONS_ADDRESSES_MAX ||
 		prefix_parse(&out->relays[out->n_relays], text) ||
-		!is_unicast(&out->relays[out->n_relays].ip))
+		!is_routed(&out->relays[out->n_relays].ip))
 		return -EINVAL;
 	out->n_relays++;
 	return 0;
@@ -270,7 +277,7 @@ static int take_gateway(struct wire_choice *out, const char *text)
 
 static int take_server(struct endpoint *out, const char *text)
 {
-	return endpoint_parse(out, text) || !is_unicast(&out->ip) || !out->port ? -EINVAL : 0;
+	return endpoint_parse(out, text) || !is_routed(&out->ip) || !out->port ? -EINVAL : 0;
 }
 
 static int take_length(const char *text)

@@ -182,10 +182,7 @@ static bool are_of(const struct ip_addr *ips, size_t n, uint8_t family)
 static int check_families(const struct options *out)
 {
 	const uint8_t family = peer_family(out);
-	const bool ipv4 = family == FAMILY_IPV4 && out->server.ip.family != FAMILY_IPV6;
 
-	if (!ipv4 && (out->wire.kind != WIRE_SOCKETS || out->peer_wire.kind != WIRE_SOCKETS))
-		return help_refuse("IPv6 is for sockets, not for frames", NULL);
 	if (!are_of(out->clients, out->n_clients, out->server.ip.family))
 		return help_refuse("--client must be of the family of the server", NULL);
 	if (!are_of(out->peer_ips, out->n_peer_ips, family) && !out->n_echoes)
@@ -197,6 +194,21 @@ static int check_families(const struct options *out)
 	return -1;
 }
 
+// A next hop is asked for by an address of the wire that leads there.
+static int check_gateways(const struct options *out)
+{
+	const uint8_t family = peer_family(out);
+	const bool peers_are_there =
+		!out->two_wires && (out->n_echoes == 0 || out->mode == MODE_ECHO);
+
+	if (out->wire.gateway.family != out->server.ip.family &&
+		!(peers_are_there && out->wire.gateway.family == family))
+		return help_refuse("--gateway must be of a family that is on its wire", NULL);
+	if (out->two_wires && out->peer_wire.gateway.family != family)
+		return help_refuse("--peer-gateway must be of the family of the peers", NULL);
+	return -1;
+}
+
 int options_check(struct options *out)
 {
 	int status = check_peers(out);
@@ -205,5 +217,7 @@ int options_check(struct options *out)
 		status = out->mode == MODE_ECHO ? check_echo(out) : check_together(out);
 	if (status < 0)
 		set_defaults(out);
-	return status < 0 ? check_families(out) : status;
+	if (status < 0)
+		status = check_families(out);
+	return status < 0 ? check_gateways(out) : status;
 }

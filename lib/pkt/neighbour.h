@@ -18,11 +18,25 @@ struct pkt_question {
 // and thus no group's, and not asked for by himself, which would be an announcement (RFC 5227 §3).
 bool pkt_question_parse(struct pkt_question *out, const struct pkt *p, size_t frame_bytes);
 
-// What pkt_question_answer() writes at most, from the start of the frame on.
+// What is written at most, from the start of the frame on.
 #define PKT_ANSWER_FRAME_BYTES_MAX (PKT_L2_BYTES_MAX + PKT_IPV6_BYTES + 32)
 
 // The frame becomes its answer, in place: the address that was asked for is at `mac`.
 void pkt_question_answer(
 	struct pkt *p, const struct pkt_question *question, const uint8_t mac[static 6]);
+
+// Write the untagged frame that asks this, to all who may have the address. Returns its bytes.
+size_t pkt_question_write(uint8_t *frame, const struct pkt_question *question);
+
+// Both lie in the frame.
+struct pkt_answer {
+	uint8_t family; // enum family
+	const uint8_t *ip; // 4 or 16 bytes: this address
+	const uint8_t *mac; // is here
+};
+
+// Read a frame. True where it is an answer, asked for or not, valid by RFC 4861 §7.1.2 and with a
+// MAC, of a single host.
+bool pkt_answer_parse(struct pkt_answer *out, const struct pkt *p, size_t frame_bytes);
 
 #endif

@@ -50,7 +50,11 @@ static void answer(struct pkt *p, size_t n)
 {
 	static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0x01};
 	struct pkt_question question;
+	struct pkt_answer told;
 
+	if (pkt_answer_parse(&told, p, n))
+		expect(told.mac + sizeof(mac) <= p->frame + n &&
+			told.ip + family_bytes(told.family) <= p->frame + n);
 	if (!pkt_question_parse(&question, p, n))
 		return;
 	pkt_question_answer(p, &question, mac);

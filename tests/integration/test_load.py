@@ -179,8 +179,9 @@ class FarEcho:
 
     def __init__(self, lab, *argv):
         self.path = lab.path("echo.json")
-        self.process = lab.start("peer", LOAD, "echo", "--echo", lab.peer_address, "--relay",
-                                 SERVICE, "--json", self.path, *map(str, argv), name="echo")
+        whom = () if "--echo" in argv else ("--echo", lab.peer_address, "--relay", SERVICE)
+        self.process = lab.start("peer", LOAD, "echo", *whom, "--json", self.path,
+                                 *map(str, argv), name="echo")
         self.process.wait_log("^echo     ready at")
 
     def end(self, by_signal=True):

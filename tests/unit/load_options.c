@@ -57,6 +57,15 @@ Test(load_options, what_does_not_fit_together_is_refused)
 		"run --peer 198.51.100.2 --peer 2001:db8::9 " SERVER CLIENT,
 		"run --echo 203.0.113.1 --echo 2001:db8::9 " SERVER CLIENT,
 		"echo --echo 2001:db8::9 --relay 192.0.2.1",
+		"run --gateway 2001:db8::2 " SERVER CLIENT,
+		"run --gateway 192.0.2.1 " SERVER6 CLIENT6,
+		"run --gateway ff02::2 " SERVER6 CLIENT6,
+		"run --gateway 2001:db8::2 --echo 2001:db8::9 --relay 2001:db8::1 " SERVER CLIENT,
+		"run --gateway 2001:db8::2 --peer 2001:db8::9 --relay 2001:db8::1 --peer-wire "
+		"memif:/b " SERVER CLIENT,
+		"run --peer-wire memif:/b --peer 2001:db8::9 --relay 2001:db8::1 --peer-gateway "
+		"192.0.2.1 " SERVER CLIENT,
+		"echo --echo 2001:db8::9 --relay 2001:db8::1 --gateway 192.0.2.1",
 		"run --rate 5 " SERVER CLIENT,
 		"hold --rate 5 " SERVER CLIENT,
 		"binding -d 3601 " SERVER CLIENT,
@@ -117,6 +126,23 @@ Test(load_options, peers_may_be_of_the_other_family)
 		-1);
 	cr_assert_eq(parse("run --echo 203.0.113.1 --relay 192.0.2.1 " SERVER6 CLIENT6), -1);
 	cr_assert_eq(options.n_peers, 16);
+}
+
+Test(load_options, next_hop_is_of_a_family_that_its_wire_has)
+{
+	cr_assert_eq(parse("run --gateway fe80::1 " SERVER6 CLIENT6), -1);
+	expect_ip(&options.wire.gateway, "fe80::1");
+	cr_assert_eq(
+		parse("run --peer 2001:db8::9 --relay 2001:db8::1 --gateway 2001:db8::2 " SERVER
+				CLIENT),
+		-1);
+	cr_assert_eq(parse("run --wire memif:/a --peer-wire memif:/b --peer 2001:db8::9 --relay "
+			   "192.0.2.1 --relay 2001:db8::1 " SERVER CLIENT),
+		-1);
+	expect_ip(&options.wire.gateway, "192.0.2.1");
+	expect_ip(&options.peer_wire.gateway, "2001:db8::1");
+	cr_assert_eq(parse("echo --echo 2001:db8::9 --relay 192.0.2.1 --relay 2001:db8::1"), -1);
+	expect_ip(&options.wire.gateway, "2001:db8::1");
 }
 
 // Four seconds of clients, so that each may rest.

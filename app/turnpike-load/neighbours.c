@@ -1,0 +1,109 @@
+#include "neighbours.h"
+
+static const uint8_t nobody[IPV6_BYTES];
+
+static size_t n_ours(const struct neighbours *n)
+{
+	return n->slots->n_clients + n->slots->n_peers;
+}
+
+// The i-th of our addresses.
+static const struct ip_addr *our(const struct neighbours *n, size_t i)
+{
+	return i < n->slots->n_clients ? &n->slots->clients[i]
+				       : &n->slots->peers[i - n->slots->n_clients];
+}
+
+static bool is_ours(const struct neighbours *n, const struct ip_addr *ip)
+{
+	for (size_t i = 0; i < n_ours(n); i++)
+		if (ip_equal(ip, our(n, i)))
+			return true;
+	return false;
+}
+
+// The first of ours of a family; NULL where there is none.
+static const struct ip_addr *find_ours(const struct neighbours *n, enum family family)
+{
+	for (size_t i = 0; i < n_ours(n); i++)
+		if (our(n, i)->family == family)
+			return our(n, i);
+	return NULL;
+}
+
+bool neighbours_have_ipv6(const struct neighbours *n)
+{
+	return find_ours(n, FAMILY_IPV6) != NULL;
+}
+
+size_t neighbours_probe(const struct neighbours *n, uint8_t *frame, const struct ip_addr *ip)
+{
+	const struct pkt_question question = {
+		.family = ip->family,
+		.target_ip = ip->bytes,
+		.source_ip = nobody,
+		.source_mac = n->mac,
+	};
+
+	return pkt_question_write(frame, &question);
+}
+
+size_t neighbours_ask(const struct neighbours *n, uint8_t *frame)
+{
+	const struct pkt_question question = {
+		.family = n->next_hop.family,
+		.target_ip = n->next_hop.bytes,
+		.source_ip = find_ours(n, (enum family)n->next_hop.family)->bytes,
+		.source_mac = n->mac,
+	};
+
+	return pkt_question_write(frame, &question);
+}
+
+// Who asks or answers says where he is. What we said ourselves may come back to us.
+static void learn(struct neighbours *n, const struct ip_addr *ip, const uint8_t *mac)
+{
+	if (memcmp(mac, n->mac, sizeof(n->mac)) == 0)
+		return;
+	if (is_ours(n, ip))
+		n->conflict = true;
+	if (ip_equal(ip, &n->next_hop)) {
+		memcpy(n->next_hop_mac, mac, sizeof(n->next_hop_mac));
+		n->found_next_hop = true;
+	}
+}
+
+// Whether a question for one of our addresses is to be answered. As long as it is tentative it is
+// not, and who asks from nobody would have the same one (RFC 4862 §5.4.3).
+static bool is_answered(struct neighbours *n, const struct pkt_question *question)
+{
+	const bool from_nobody = memcmp(question->source_ip, nobody, IPV6_BYTES) == 0;
+
+	if (question->family == FAMILY_IPV4 || !n->tentative)
+		return true;
+	if (from_nobody && memcmp(question->source_mac, n->mac, sizeof(n->mac)) != 0)
+		n->conflict = true;
+	return false;
+}
+
+size_t neighbours_take(struct neighbours *n, struct pkt *p, size_t frame_bytes)
+{
+	struct pkt_question question;
+	struct pkt_answer answer;
+	struct ip_addr ip;
+
+	if (pkt_answer_parse(&answer, p, frame_bytes)) {
+		ip = ip_from_bytes((enum family)answer.family, answer.ip);
+		learn(n, &ip, answer.mac);
+		return 0;
+	}
+	if (!pkt_question_parse(&question, p, frame_bytes))
+		return 0;
+	ip = ip_from_bytes((enum family)question.family, question.source_ip);
+	learn(n, &ip, question.source_mac);
+	ip = ip_from_bytes((enum family)question.family, question.target_ip);
+	if (!is_ours(n, &ip) || !is_answered(n, &question))
+		return 0;
+	pkt_question_answer(p, &question, n->mac);
+	return pkt_frame_bytes(p);
+}
