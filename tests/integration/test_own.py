@@ -3,7 +3,9 @@
 import concurrent.futures
 import contextlib
 import json
+import os
 import re
+import resource
 import subprocess
 import time
 
@@ -130,6 +132,25 @@ def test_an_address_of_ipv6_that_becomes_ours_is_no_peer():
             take(lab, f"{PEER6}/128")
             becomes(client, PEER6, 0)
         relay.stop()
+
+
+@test()
+def test_what_linux_did_not_tell_is_asked_again():
+    with Lab() as lab:
+        relay = start(lab)
+        pid = relay.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        n_open = len(os.listdir(f"/proc/{pid}/fd"))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (n_open, before[1]))
+        give(lab, f"{PEER}/32")
+        relay.process.wait_log(r'error own\.unknown reason="Too many open files"$')
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        relay.process.wait_log(r"info own\.changed addresses=\d+ new=1 gone=0$")
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            client.allocate()
+            check(permit(client, PEER) == FORBIDDEN, "it may be reached")
+        code = relay.process.stop()
+        check(code == 0, f"the relay ended with {code}")
 
 
 @test()
