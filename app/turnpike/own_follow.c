@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define REST_FACTOR 20 // of the time that a look took
-#define RETRY_MS 1000
+#define REST_MAX_MS 1000 // so long may a client reach what is ours; and after a look that failed
 
 // Returns 0; -ENOMEM; -errno where the kernel does not tell.
 static int look(struct box *box)
@@ -38,18 +38,17 @@ void own_follow(struct loop *loop)
 	// What changes during the look is seen by the next one.
 	const uint64_t n_readdressed = route_n_readdressed(loop->box->route);
 	const uint64_t begin_ms = loop_now_ms();
-	uint64_t end_ms;
+	uint64_t end_ms, rest_ms;
 	int rc;
 
 	if (follower->n_seen == n_readdressed || begin_ms < follower->next_ms)
 		return;
 	rc = look(loop->box);
 	end_ms = loop_now_ms();
-	follower->next_ms = end_ms + REST_FACTOR * (end_ms - begin_ms + 1);
-	if (rc == 0) {
+	rest_ms = REST_FACTOR * (end_ms - begin_ms + 1);
+	follower->next_ms = end_ms + (rc || rest_ms > REST_MAX_MS ? REST_MAX_MS : rest_ms);
+	if (rc)
+		log_event(LOG_ERROR, "own.unknown", "reason=\"%s\"", strerror(-rc));
+	else
 		follower->n_seen = n_readdressed;
-		return;
-	}
-	follower->next_ms = end_ms + RETRY_MS;
-	log_event(LOG_ERROR, "own.unknown", "reason=\"%s\"", strerror(-rc));
 }
