@@ -131,15 +131,18 @@ static json_t *hop_json(const struct box *box, uint16_t idx)
 		hop->family == FAMILY_IPV6 ? "ipv6" : "ipv4", "mac", mac);
 }
 
-// Hop 0 is no way at all, and is not shown.
+// Hop 0 is no way at all, others were forgotten: neither is shown.
 void verb_routes(struct admin_call *call, void *context)
 {
 	const struct loop *loop = context;
 	const struct box *box = loop->box;
 	uint64_t *idx = admin_cursor(call);
 
-	for (int i = 0; i < ITEMS_PER_STEP && *idx + 1 < route_n_hops(box->route); i++)
-		admin_say(call, hop_json(box, (uint16_t)++ * idx));
+	for (int i = 0; i < ITEMS_PER_STEP && *idx + 1 < route_n_hops(box->route); i++) {
+		++*idx;
+		if (route_hop(box->route, (uint16_t)*idx)->state != HOP_UNREACHABLE)
+			admin_say(call, hop_json(box, (uint16_t)*idx));
+	}
 	if (*idx + 1 >= route_n_hops(box->route))
 		admin_done(call);
 }

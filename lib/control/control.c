@@ -166,14 +166,17 @@ static void expire(struct control *c, const struct turn_time *time)
 }
 
 // Routes moved: every entry is sent again with the hop it has now, a bounded share at a time.
-static void walk(struct control *c)
+static void walk(struct control *c, const struct turn_time *time)
 {
 	const uint32_t n_entries = c->n_entries;
 
+	hops_mark(c, time);
 	if (route_take_moved(c->route)) {
 		c->walking = true;
 		c->walk_cursor = 0;
 	}
+	if (!c->walking && c->marking)
+		hops_forget(c);
 	if (!c->walking)
 		return;
 	effects_begin(c);
@@ -197,11 +200,11 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 	check(control, time);
 	hops_publish_changes(control);
 	addresses_publish(control);
-	walk(control);
+	walk(control, time);
 	sweep(control);
 	outbox_send(control);
 	cooling_release(control);
-	return n + control->walking + control->expiring + control->sweeping;
+	return n + control->walking + control->marking + control->expiring + control->sweeping;
 }
 
 bool control_waiting(const struct control *control)
@@ -211,7 +214,7 @@ bool control_waiting(const struct control *control)
 			msg_waiting(control->workers[i].others) ||
 			(control->workers[i].counts && msg_waiting(control->workers[i].counts)))
 			return true;
-	return control->walking || control->expiring || control->sweeping ||
+	return control->walking || control->marking || control->expiring || control->sweeping ||
 		control->users_answered;
 }
 

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#define MARK_INTERVAL_MS (30 * MS_IN_S)
+
 static_assert(FLOW_HOP_LOOP_FIRST == ROUTE_HOPS_MAX, "loops come behind the routes' hops");
 static_assert(FLOW_HOPS_MAX >= FLOW_HOP_LOOP_FIRST + 2 * CONTROL_PORTS_MAX, "two loops a port");
 
@@ -95,4 +97,25 @@ uint16_t hop_towards(struct control *c, const struct ip_addr *target, const stru
 	if (!c->hop_published[hop_idx])
 		publish_route_hop(c, hop_idx);
 	return hop_idx;
+}
+
+// Entries name hops by index, so only what is sent for all of them tells which are used.
+void hops_mark(struct control *c, const struct turn_time *time)
+{
+	if (c->marking || !route_is_short(c->route) ||
+		(c->marked_ms && time->now_ms < c->marked_ms + MARK_INTERVAL_MS))
+		return;
+	route_mark(c->route);
+	c->marking = true;
+	c->marked_ms = time->now_ms;
+	c->walking = true;
+	c->walk_cursor = 0;
+}
+
+// What comes back at the index of a forgotten hop is sent with its first entry, as all are.
+void hops_forget(struct control *c)
+{
+	c->marking = route_forget(c->route);
+	for (uint16_t i = HOP_IDX_UNREACHABLE + 1; i < route_n_hops(c->route); i++)
+		c->hop_published[i] &= route_hop(c->route, i)->state != HOP_UNREACHABLE;
 }

@@ -153,8 +153,10 @@ struct control {
 	uint64_t expired_ms; // when turn_expire() last found nothing more due
 	uint64_t checked_ms;
 	bool expiring; // it has more to do
-	bool walking; // entries are being sent again after routes moved
+	bool walking; // entries are being sent again: routes moved, or hops are short
 	uint32_t walk_cursor;
+	bool marking; // that walk, and the end of the hops that are not
+	uint64_t marked_ms; // when it began
 	bool sweeping; // peers are being judged anew
 	bool sweeps_again; // and once more after that
 	uint32_t sweep_cursor;
@@ -201,6 +203,10 @@ void effects_begin(struct control *c);
 uint16_t hop_towards(struct control *c, const struct ip_addr *target, const struct ip_addr *source);
 void hops_publish_loops(struct control *c);
 void hops_publish_changes(struct control *c);
+// Begin to look for hops that nothing uses, where it is time to.
+void hops_mark(struct control *c, const struct turn_time *time);
+// End a share of them. Only when every entry was sent again since hops_mark().
+void hops_forget(struct control *c);
 
 // A share of it, by what room the workers have.
 void addresses_publish(struct control *c);

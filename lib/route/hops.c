@@ -41,11 +41,14 @@ static void note_change(struct hops *hops, uint16_t hop_idx)
 
 uint16_t hops_add(struct hops *hops, const struct next_hop *next_hop, uint8_t port_idx)
 {
-	const uint16_t hop_idx = hops->n_hops;
+	uint16_t hop_idx;
 
-	if (hop_idx == ROUTE_HOPS_MAX)
+	if (hops->n_free)
+		hop_idx = hops->free[--hops->n_free];
+	else if (hops->n_hops < ROUTE_HOPS_MAX)
+		hop_idx = hops->n_hops++;
+	else
 		return HOP_IDX_UNREACHABLE;
-	hops->n_hops++;
 	hops->slots[find_slot(hops, next_hop)] = hop_idx;
 	hops->next_hops[hop_idx] = *next_hop;
 	hops->hops[hop_idx] = (struct hop){
@@ -66,6 +69,23 @@ void hops_set(struct hops *hops, uint16_t hop_idx, enum hop_state state, const u
 		return;
 	*hop = next;
 	note_change(hops, hop_idx);
+}
+
+// What comes behind a slot may have had to pass it by, and is put where it belongs now.
+void hops_remove(struct hops *hops, uint16_t hop_idx)
+{
+	size_t slot = find_slot(hops, &hops->next_hops[hop_idx]);
+	uint16_t next;
+
+	hops->slots[slot] = 0;
+	while (slot = (slot + 1) % HOPS_SLOTS, (next = hops->slots[slot]) != 0) {
+		hops->slots[slot] = 0;
+		hops->slots[find_slot(hops, &hops->next_hops[next])] = next;
+	}
+	hops->next_hops[hop_idx] = (struct next_hop){0};
+	hops->hops[hop_idx] = (struct hop){.state = HOP_UNREACHABLE};
+	hops->is_kept[hop_idx] = false;
+	hops->free[hops->n_free++] = hop_idx;
 }
 
 bool hops_next_change(struct hops *hops, uint16_t *hop_idx)

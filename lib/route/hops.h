@@ -16,7 +16,9 @@ struct next_hop {
 
 struct hops {
 	uint64_t seed;
-	uint16_t n_hops; // hop 0 is one of them
+	uint16_t n_hops; // that there ever were; hop 0 is one of them
+	uint16_t n_free; // of them
+	uint16_t free[ROUTE_HOPS_MAX];
 	uint16_t n_changed;
 	uint16_t first_changed;
 	uint16_t changed[ROUTE_HOPS_MAX]; // a ring of hop indices, each in it at most once
@@ -24,6 +26,8 @@ struct hops {
 	uint16_t slots[HOPS_SLOTS]; // hash of next hops; 0 is free
 	struct next_hop next_hops[ROUTE_HOPS_MAX];
 	struct hop hops[ROUTE_HOPS_MAX];
+	bool is_asked[ROUTE_HOPS_MAX]; // since marks were taken away
+	bool is_kept[ROUTE_HOPS_MAX]; // by the kernel, for us
 };
 
 void hops_init(struct hops *hops); // of zeroed memory
@@ -35,6 +39,8 @@ uint16_t hops_find(const struct hops *hops, const struct next_hop *next_hop);
 uint16_t hops_add(struct hops *hops, const struct next_hop *next_hop, uint8_t port_idx);
 // `mac` is read for HOP_RESOLVED only.
 void hops_set(struct hops *hops, uint16_t hop_idx, enum hop_state state, const uint8_t mac[6]);
+// Nobody uses it any more; its index may be another's.
+void hops_remove(struct hops *hops, uint16_t hop_idx);
 bool hops_next_change(struct hops *hops, uint16_t *hop_idx);
 
 #endif

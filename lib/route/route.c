@@ -13,9 +13,15 @@
 // Destinations by source that need no question: as many as clients with addresses of their own.
 #define CACHE_MAX (1U << 20)
 
+// Hops that are used, above which they are looked through; and that are forgotten at once.
+#define SHORT_ABOVE (ROUTE_HOPS_MAX * 3 / 4)
+#define FORGET_MAX 64
+
 struct route {
 	bool offline;
 	bool moved;
+	bool refused; // a hop, for want of room
+	uint16_t forget_idx; // the next to be looked at
 	uint64_t n_readdressed;
 	uint64_t n_taken; // of these, when addresses were last taken
 	struct route_port *ports;
@@ -106,8 +112,10 @@ static uint16_t find_or_add_hop(
 
 	if (hop_idx == HOP_IDX_UNREACHABLE)
 		hop_idx = hops_add(&route->hops, next_hop, port_idx);
-	if (hop_idx == HOP_IDX_UNREACHABLE)
+	if (hop_idx == HOP_IDX_UNREACHABLE) {
 		log_event(LOG_WARNING, "route.hops_full", "hops=%d", ROUTE_HOPS_MAX);
+		route->refused = true;
+	}
 	return hop_idx;
 }
 
@@ -145,6 +153,7 @@ static void refresh_hop(struct route *route, uint16_t hop_idx)
 	if (neighbour.fixed || neighbour.managed || rc == -ENODEV)
 		return;
 	rc = rtnl_keep_neighbour(&route->rtnl, next_hop);
+	route->hops.is_kept[hop_idx] |= rc == 0;
 	if (rc < 0)
 		log_event(LOG_WARNING, "route.neighbour_refused", "address=%s error=\"%s\"",
 			ip_format(&next_hop->ip, text), strerror(-rc));
@@ -172,7 +181,7 @@ static void remember(struct route *route, const struct ip_addr *destination,
 	dests_put(&route->cache, destination, source, hop_idx);
 }
 
-uint16_t route_find(
+static uint16_t find(
 	struct route *route, const struct ip_addr *destination, const struct ip_addr *source)
 {
 	struct next_hop next_hop = {0};
@@ -198,6 +207,57 @@ uint16_t route_find(
 	return hop_idx;
 }
 
+uint16_t route_find(
+	struct route *route, const struct ip_addr *destination, const struct ip_addr *source)
+{
+	const uint16_t hop_idx = find(route, destination, source);
+
+	route->hops.is_asked[hop_idx] = true;
+	return hop_idx;
+}
+
+static void note_moved(struct route *route)
+{
+	dests_clear(&route->cache);
+	route->moved = true;
+}
+
+bool route_is_short(const struct route *route)
+{
+	return !route->offline && route->hops.n_hops - route->hops.n_free > SHORT_ABOVE;
+}
+
+void route_mark(struct route *route)
+{
+	memset(route->hops.is_asked, 0, sizeof(route->hops.is_asked));
+	dests_clear(&route->cache); // it may name what is forgotten then
+	route->forget_idx = HOP_IDX_UNREACHABLE + 1;
+}
+
+// Pinned ones stay. What others have the kernel keep is not ours to drop.
+static void forget_hop(struct route *route, uint16_t hop_idx)
+{
+	const struct next_hop *next_hop = &route->hops.next_hops[hop_idx];
+
+	if (route->hops.is_asked[hop_idx] || next_hop->ifindex <= 0)
+		return;
+	if (route->hops.is_kept[hop_idx])
+		rtnl_drop_neighbour(&route->rtnl, next_hop);
+	hops_remove(&route->hops, hop_idx);
+}
+
+bool route_forget(struct route *route)
+{
+	for (unsigned n = 0; n < FORGET_MAX && route->forget_idx < route->hops.n_hops; n++)
+		forget_hop(route, route->forget_idx++);
+	if (route->forget_idx < route->hops.n_hops)
+		return true;
+	if (route->refused)
+		note_moved(route);
+	route->refused = false;
+	return false;
+}
+
 uint16_t route_n_hops(const struct route *route)
 {
 	return route->hops.n_hops;
@@ -212,18 +272,13 @@ void route_stats_get(const struct route *route, struct route_stats *out)
 {
 	*out = (struct route_stats){0};
 	for (unsigned i = HOP_IDX_UNREACHABLE + 1; i < route->hops.n_hops; i++)
-		out->n_hops[route->hops.hops[i].state]++;
+		if (route->hops.next_hops[i].ifindex != 0) // else it was forgotten
+			out->n_hops[route->hops.hops[i].state]++;
 }
 
 int route_fd(const struct route *route)
 {
 	return route->offline ? -1 : rtnl_fd(&route->rtnl);
-}
-
-static void note_moved(struct route *route)
-{
-	dests_clear(&route->cache);
-	route->moved = true;
 }
 
 // Packets of either family may be handed to a neighbour.

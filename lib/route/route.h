@@ -4,8 +4,9 @@
 // is resolved once (RTM_GETROUTE) into a hop, that is a port, a neighbour's MAC and the family of
 // the packets that are handed to it, for that stands in their Ethernet header. The same neighbour
 // is the same hop, or one for each family where IPv4 goes by an IPv6 gateway (RFC 5549). Hops live
-// until route_close(); their index is small and stable, so a worker keeps an array of them and a
-// gateway's new MAC is one change. Control core only.
+// until route_close(), or until they are forgotten where room is short; their index is small and
+// stable, so a worker keeps an array of them and a gateway's new MAC is one change. Control core
+// only.
 //
 // Order of calls: route_open(); route_find() for each destination; whenever route_fd() is readable,
 // route_follow(); then route_next_change() until it returns false, and, where route_take_moved() is
@@ -69,7 +70,17 @@ int route_pin(struct route *route, const struct ip_addr *destination, uint8_t po
 // no way or no room.
 uint16_t route_find(
 	struct route *route, const struct ip_addr *destination, const struct ip_addr *source);
-uint16_t route_n_hops(const struct route *route); // hop 0 is one of them
+
+// Hops stay until there is little room: who may name peers on the link would take all of it else.
+// Then route_mark() begins anew with who uses which; the caller asks by route_find() for all that
+// he still sends, and route_forget() ends, a share at a time, the hops that nobody has asked for
+// since: they are HOP_UNREACHABLE, and their indices may come back as other hops. True: there is
+// more to do. Where there was no room meanwhile, routes count as moved.
+bool route_is_short(const struct route *route);
+void route_mark(struct route *route);
+bool route_forget(struct route *route);
+
+uint16_t route_n_hops(const struct route *route); // past all indices; hop 0 is one of them
 const struct hop *route_hop(const struct route *route, uint16_t hop_idx);
 
 struct route_stats {

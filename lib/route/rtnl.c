@@ -328,6 +328,16 @@ int rtnl_keep_neighbour(struct rtnl *rtnl, const struct next_hop *next_hop)
 	return ask(rtnl, request, &answer);
 }
 
+int rtnl_drop_neighbour(struct rtnl *rtnl, const struct next_hop *next_hop)
+{
+	alignas(8) uint8_t buffer[REQUEST_BYTES];
+	const struct nlmsghdr *answer;
+	struct nlmsghdr *request = put_neighbour(buffer, RTM_DELNEIGH, next_hop);
+
+	request->nlmsg_flags = NLM_F_ACK;
+	return ask(rtnl, request, &answer);
+}
+
 // One that other hosts may not be told of yet, or never, is none (RFC 4862 §5.4).
 static bool parse_address(struct ip_addr *out, int *ifindex, const struct nlmsghdr *message)
 {

@@ -55,6 +55,8 @@ int rtnl_get_neighbour(struct rtnl *rtnl, struct neighbour *out, const struct ne
 // Have the kernel resolve a neighbour and keep it so. Never for a fixed one: it would lose that.
 // Returns 0, -errno.
 int rtnl_keep_neighbour(struct rtnl *rtnl, const struct next_hop *next_hop);
+// Have it forgotten: nobody of ours asks for it any more. Returns 0, -errno.
+int rtnl_drop_neighbour(struct rtnl *rtnl, const struct next_hop *next_hop);
 
 // Hand each address to `take` that the kernel answers for, of any link. Returns 0; -EINTR where
 // they changed meanwhile; another -errno.

@@ -4,7 +4,9 @@ import socket
 
 from lab import SERVICE, SERVICE6, Lab, check, test, wait_until
 from relay import PASSWORD, USER, configuration, start_relay
-from stunlib import IPV6_RELAYED, SUCCESS, Client, channel_data
+from stunlib import (CREATE_PERMISSION, IPV6_RELAYED, LIFETIME, REFRESH, SUCCESS, XOR_PEER_ADDRESS,
+                     Client, channel_data, encode_address)
+from test_ctl import rows
 
 PEER_PORT = 9999
 CHANNEL = 0x4000
@@ -133,4 +135,40 @@ def test_media_follow_a_new_route():
         lab.run("peer", "ip", "addr", "add", "198.18.0.21/24", "dev", "eth0")
         lab.run("relay", "ip", "route", "add", "198.51.100.0/24", "via", "198.18.0.21")
         delivered(client, peer, b"by the second")
+        relay.stop()
+
+
+def name_neighbours(lab, first, n):
+    """Permissions for `n` addresses on the link that nobody has, by as many clients as that takes."""
+    clients = []
+    for at in range(first, first + n, 128):
+        with lab.inside("client"):
+            clients.append(Client((SERVICE6, 3478), USER, PASSWORD))
+        clients[-1].allocate(IPV6_RELAYED)
+        for low in range(at, at + 128, 16):
+            peers = [(XOR_PEER_ADDRESS, encode_address(f"{SERVICE6}:{i:x}", 0))
+                     for i in range(low, low + 16)]
+            check(clients[-1].request(CREATE_PERMISSION, *peers).kind == SUCCESS, "no permission")
+    return clients
+
+
+@test()
+def test_neighbours_that_are_peers_no_more_make_room():
+    """Clients name peers on the link until there is hardly room for more, and go."""
+    with Lab(ipv6=True) as lab:
+        relay = start_relay(lab)
+        client, peer = open_call(lab, ipv6=True)
+        bind(client, lab.peer_address6)
+        delivered(client, peer, b"before")
+        for stranger in name_neighbours(lab, 0x1000, 25 * 128):
+            check(stranger.request(REFRESH, (LIFETIME, b"\0\0\0\0")).kind == SUCCESS, "not gone")
+        check(len(rows(relay, "show", "routes")) > 25 * 128, "every peer has a next hop")
+        wait_until(lambda: len(rows(relay, "show", "routes")) < 100, 40, "most are forgotten")
+        delivered(client, peer, b"after")
+        # What comes back at one of their places is another neighbour.
+        lab.run("peer", "ip", "addr", "add", f"{SERVICE6}:99/64", "dev", "eth0", "nodad")
+        check(client.bind_channel(CHANNEL + 1, f"{SERVICE6}:99", PEER_PORT).kind == SUCCESS, "new")
+        peer.settimeout(5)
+        client.send(channel_data(CHANNEL + 1, b"to the new one"))
+        check(peer.recv(2048) == b"to the new one", "the new neighbour's first packet")
         relay.stop()
