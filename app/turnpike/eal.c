@@ -132,6 +132,29 @@ static void choose_cpus(struct arguments *a, const struct conf *conf)
 	add(a, "%s", text);
 }
 
+// DPDK would answer with a page of its own options.
+static int check_cpu(const char *key, int cpu, char error[static EAL_ERROR_BYTES])
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d", cpu);
+	if (access(path, F_OK) == 0)
+		return EXIT_OK;
+	snprintf(error, EAL_ERROR_BYTES, "%s: this machine has no CPU %d", key, cpu);
+	return EXIT_RESOURCE;
+}
+
+static int check_cpus(const struct conf *conf, char error[static EAL_ERROR_BYTES])
+{
+	int status = EXIT_OK;
+
+	if (conf->control_cpu >= 0)
+		status = check_cpu("workers.control-cpu", conf->control_cpu, error);
+	for (int i = 0; status == EXIT_OK && conf->worker_cpus && i < conf->n_workers; i++)
+		status = check_cpu("workers.cpus", conf->worker_cpus[i], error);
+	return status;
+}
+
 // Only the devices of our ports are touched. Without any on the PCI bus all memory may go by
 // virtual addresses, which af_xdp needs for a packet pool in one piece.
 static void choose_devices(struct arguments *a, const struct conf *conf)
@@ -210,8 +233,10 @@ int eal_start(struct eal *out, const struct conf *conf, const struct needs *need
 		return EXIT_RESOURCE;
 	}
 	add(a, "turnpike");
+	status = check_cpus(conf, error);
 	choose_cpus(a, conf);
-	status = choose_memory(a, conf, needs, &out->huge, error);
+	if (status == EXIT_OK)
+		status = choose_memory(a, conf, needs, &out->huge, error);
 	add(a, "--no-telemetry");
 	choose_devices(a, conf);
 	add(a, "--log-level=*:%s", log_enabled(LOG_DEBUG) ? "info" : "error");

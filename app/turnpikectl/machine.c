@@ -189,6 +189,9 @@ void check_cpus(struct doctor *doctor)
 	if (conf->n_workers + 1U > n_online)
 		finding_add(doctor, SEVERITY_WARNING, "cpu", "lower workers.count",
 			"%u workers and the control core share %u CPUs", conf->n_workers, n_online);
+	if (conf->control_cpu >= 0 && !online[conf->control_cpu])
+		finding_add(doctor, SEVERITY_ERROR, "cpu", "change workers.control-cpu",
+			"CPU %d of workers.control-cpu is not there", conf->control_cpu);
 	for (size_t i = 0; conf->worker_cpus && i < conf->n_workers; i++)
 		check_worker_cpu(doctor, online, isolated, conf->worker_cpus[i]);
 	if (json_array_size(doctor->findings) == n_before)

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ADVICE_BYTES 96
+#define KERNEL_PORTS_FIRST 32768U // as Linux has it
+#define KERNEL_PORTS_MIN 1000U // it should have
+
 static bool has_pci(const struct conf *conf)
 {
 	for (size_t i = 0; i < conf->n_ports; i++)
@@ -173,10 +177,36 @@ void check_relay_ports(struct doctor *doctor)
 	check_relay_family(doctor, FAMILY_IPV6, "IPv6");
 }
 
+// Where there is room for them beside what is relayed: in front of it, else behind.
+static void advise_kernel_ports(const struct conf *conf, char advice[static ADVICE_BYTES])
+{
+	unsigned first = KERNEL_PORTS_FIRST;
+	unsigned relay_min = UINT16_MAX, relay_max = 0;
+	unsigned last;
+
+	for (size_t i = 0; i < conf->n_relay; i++) {
+		if (conf->relay[i].port_min < relay_min)
+			relay_min = conf->relay[i].port_min;
+		if (conf->relay[i].port_max > relay_max)
+			relay_max = conf->relay[i].port_max;
+	}
+	last = relay_min - 1;
+	if (last < first + KERNEL_PORTS_MIN) {
+		first = relay_max + 1;
+		last = UINT16_MAX;
+	}
+	if (last < first + KERNEL_PORTS_MIN)
+		snprintf(advice, ADVICE_BYTES, "relay fewer ports, such as 49152-65535");
+	else
+		snprintf(advice, ADVICE_BYTES, "sysctl net.ipv4.ip_local_port_range=\"%u %u\"",
+			first, last);
+}
+
 // The kernel's own sockets must not take what is relayed.
 void check_kernel_ports(struct doctor *doctor)
 {
 	const struct conf *conf = doctor->conf;
+	char advice[ADVICE_BYTES];
 	char text[64];
 	unsigned first, last;
 
@@ -186,8 +216,8 @@ void check_kernel_ports(struct doctor *doctor)
 	for (size_t i = 0; i < conf->n_relay; i++) {
 		if (first > conf->relay[i].port_max || last < conf->relay[i].port_min)
 			continue;
-		finding_add(doctor, SEVERITY_WARNING, "kernel_ports",
-			"sysctl net.ipv4.ip_local_port_range=\"32768 49151\"",
+		advise_kernel_ports(conf, advice);
+		finding_add(doctor, SEVERITY_WARNING, "kernel_ports", advice,
 			"the kernel's own UDP ports %u-%u overlap the relayed ones", first, last);
 		return;
 	}

@@ -95,6 +95,20 @@ def test_a_doctor_finds_what_is_wrong_with_a_machine():
             check(found[subject][0] == severity and words in found[subject][1],
                   f"{changes}: {found}")
             check(status == {"warning": 1, "error": 2}[severity], f"{changes}: {status}")
+        # Its own ports have room in front of those that are relayed, or behind, or nowhere.
+        for ports, words in (("49152-65535", '"32768 49151"'), ("20000-49999", '"50000 65535"'),
+                             ("4000-65535", "relay fewer ports")):
+            relay.config["relay"][0]["ports"] = ports
+            relay.write()
+            found, _ = doctor(relay, {**GOOD_MACHINE, "proc/sys/net/ipv4/ip_local_port_range": "32768 60999"})
+            check(words in found["kernel_ports"][2], f"{ports}: {found}")
+        relay.config["relay"][0]["ports"] = "49152-65535"
+        relay.config["workers"]["control-cpu"] = 9
+        relay.write()
+        found, status = doctor(relay, GOOD_MACHINE)
+        check("CPU 9 of workers.control-cpu is not there" in found["cpu"][1] and status == 2, f"{found}")
+        del relay.config["workers"]["control-cpu"]
+        relay.write()
         # A kernel that knows no nodes: nothing is far from anything.
         found, status = doctor(relay, {path: text for path, text in GOOD_MACHINE.items()
                                        if "/node" not in path})

@@ -141,6 +141,16 @@ def test_many_buffers_of_any_size_find_ordinary_pages():
             start_relay(lab, config).stop()
 
 
+@test()
+def test_a_cpu_that_is_not_there_is_refused_in_a_line():
+    with Lab() as lab:
+        for key, cpu in (("cpus", [1023]), ("control-cpu", 1023)):
+            config = configuration(lab)
+            config["workers"] = {"count": 1, key: cpu}
+            refused(lab, RESOURCE, rf'"workers.{key}: this machine has no CPU 1023"$', "-c",
+                    write(lab, "cpu.yaml", config))
+
+
 @test(alone=True)
 def test_required_hugepages_that_are_not_there_are_refused():
     with Lab() as lab:
