@@ -184,13 +184,18 @@ static void send_moved(struct worker *w, const struct outbox *out)
 	}
 }
 
+// Packets that wait for a neighbour have half of the ring: who sends to nobody must not keep from
+// Linux what routing daemons and neighbours say.
 static void send_others(struct worker *w, struct outbox *out)
 {
+	unsigned room = out->n_others ? msg_room(w->others) : 0;
+
 	for (unsigned i = 0; i < out->n_others; i++) {
 		const struct msg *msg = &out->others[i];
 		const bool mirror = msg->kind == MSG_MIRROR;
 
-		if (msg_send(w->others, msg)) {
+		if ((mirror || room > w->n_others_max / 2) && msg_send(w->others, msg)) {
+			room -= room > 0;
 			w->pub.stats.n_mirrored += mirror;
 			w->pub.stats.n_kernel += !mirror;
 			w->bell = true;

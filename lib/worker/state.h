@@ -203,7 +203,8 @@ struct worker {
 	struct budget challenges;
 	struct budget urgent;
 	uint32_t ratio_percent; // 0: no limit
-	uint32_t n_punts_max; // that control's ring holds
+	uint32_t n_punts_max; // that control's rings hold
+	uint32_t n_others_max;
 	struct rte_mempool *jumbo_pool;
 	struct rte_mempool *frame_pool;
 	struct reassembly_slot reassembly[WORKER_REASSEMBLY_SLOTS];

@@ -51,6 +51,7 @@ int worker_create(struct worker **out, const struct worker_config *config)
 	w->punts = config->punts;
 	w->n_punts_max = config->punts ? msg_room(config->punts) : 0;
 	w->others = config->others;
+	w->n_others_max = config->others ? msg_room(config->others) : 0;
 	w->counts = config->counts;
 	w->seen = config->seen;
 	w->inbox = config->inbox;

@@ -122,6 +122,29 @@ Test(full, a_port_that_takes_nothing_costs_what_its_queue_cannot_hold)
 	expect_balance();
 }
 
+// Of a routing daemon's peer, say.
+static unsigned mirror(unsigned n)
+{
+	const struct datagram datagram = {CLIENT, "198.18.0.2:179", .payload = "hello", .n = 5};
+	const struct frame frame = frame_udp(&datagram);
+	const uint64_t before = rig_stats(&rig)->n_mirrored;
+
+	for (unsigned i = 0; i < n; i++)
+		rig_receive(&rig, &frame);
+	worker_poll(rig.worker);
+	return (unsigned)(rig_stats(&rig)->n_mirrored - before);
+}
+
+Test(full, who_sends_to_nobody_keeps_nothing_from_linux)
+{
+	rig_hop(&rig, 1, FLOW_HOP_KERNEL);
+	receive(N_FRAMES);
+	cr_expect_eq(poll_and_count(40), 0);
+	cr_expect_eq(rig_stats(&rig)->n_kernel, 64, "half of the ring");
+	cr_expect_eq(mirror(20), 20);
+	expect_balance();
+}
+
 // Nobody reads the ring of the control core, where packets wait for a neighbour.
 Test(full, a_neighbour_that_is_not_found_stops_nobody_else)
 {
