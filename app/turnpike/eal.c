@@ -73,10 +73,29 @@ static size_t free_hugepage_bytes(void)
 	return n_bytes;
 }
 
+// What may be taken without taking it from others; all there can be where the kernel does not say.
+static size_t available_bytes(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	size_t n_kib = SIZE_MAX / 1024;
+	char line[128];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemAvailable: %zu", &n_kib) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return n_kib * 1024;
+}
+
 static int choose_memory(struct arguments *a, const struct conf *conf, const struct needs *needs,
 	bool *huge, char error[static EAL_ERROR_BYTES])
 {
 	const size_t free_bytes = free_hugepage_bytes();
+	const size_t there_bytes = available_bytes();
+	// Tables take what hugepages there are.
+	const size_t ordinary_bytes = needs->ordinary_bytes +
+		(needs->table_bytes > free_bytes ? needs->table_bytes - free_bytes : 0);
 
 	*huge = conf->hugepages != CONF_HUGEPAGES_OFF && free_bytes >= needs->huge_bytes;
 	if (conf->hugepages == CONF_HUGEPAGES_REQUIRE && !*huge) {
@@ -86,6 +105,14 @@ static int choose_memory(struct arguments *a, const struct conf *conf, const str
 			"set vm.nr_hugepages=%zu (2 MiB each) or more, or memory.hugepages: auto",
 			free_bytes / MIB, needs->huge_bytes / MIB + 1,
 			needs->huge_bytes / MIB / 2 + 1);
+		return EXIT_RESOURCE;
+	}
+	// Else the kernel would look for programs to kill.
+	if (!*huge && ordinary_bytes > there_bytes) {
+		snprintf(error, EAL_ERROR_BYTES,
+			"%zu MiB of memory are needed, and %zu MiB are available; lower "
+			"memory.mbufs, limits.allocations or workers.count",
+			ordinary_bytes / MIB + 1, there_bytes / MIB);
 		return EXIT_RESOURCE;
 	}
 	if (*huge) {

@@ -151,6 +151,21 @@ def test_a_cpu_that_is_not_there_is_refused_in_a_line():
                     write(lab, "cpu.yaml", config))
 
 
+@test()
+def test_more_memory_than_there_is_is_refused():
+    with Lab() as lab:
+        config = configuration(lab)
+        # 3,584 bytes of tables for each, on each worker.
+        addresses = [f"198.18.{100 + i}.2" for i in range(62)]
+        config["ports"][0]["addresses"] += [f"{address}/24" for address in addresses]
+        config["relay"] = [{"address": address, "ports": "1024-65535"} for address in addresses]
+        config["limits"]["allocations"] = 3999744
+        config["workers"] = {"count": 64}
+        config["memory"] = {"hugepages": "off"}
+        refused(lab, RESOURCE, "MiB of memory are needed, and [0-9]+ MiB are available", "-c",
+                write(lab, "large.yaml", config))
+
+
 @test(alone=True)
 def test_required_hugepages_that_are_not_there_are_refused():
     with Lab() as lab:
