@@ -163,24 +163,16 @@ static bool is_intact(const struct pkt *pkt)
 	return sum == 0xffff || pkt_checksum_unfinished(pkt);
 }
 
-// A question or an answer, of this size.
+// A question or an answer; nothing where it has no bytes.
 static void send_words(struct frames *f, const uint8_t *frame, size_t n_bytes)
 {
-	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(f->pool);
+	struct rte_mbuf *mbuf = n_bytes ? rte_pktmbuf_alloc(f->pool) : NULL;
 
 	if (!mbuf)
 		return;
 	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)n_bytes), frame, n_bytes);
 	if (rte_eth_tx_burst(f->port.eth_id, 0, &mbuf, 1) == 0)
 		rte_pktmbuf_free(mbuf);
-}
-
-static void take_foreign(struct frames *f, struct pkt *pkt, size_t frame_bytes)
-{
-	const size_t n_bytes = neighbours_take(&f->neighbours, pkt, frame_bytes);
-
-	if (n_bytes)
-		send_words(f, pkt->frame, n_bytes);
 }
 
 static bool take_frame(struct frames *f, struct rte_mbuf *mbuf, struct datagram *out)
@@ -191,7 +183,7 @@ static bool take_frame(struct frames *f, struct rte_mbuf *mbuf, struct datagram 
 	const enum pkt_kind kind = pkt_parse(&pkt, frame, mbuf->data_len, 0);
 
 	if (kind == PKT_FOREIGN)
-		take_foreign(f, &pkt, mbuf->data_len);
+		send_words(f, frame, neighbours_take(&f->neighbours, &pkt, mbuf->data_len));
 	if (kind != PKT_UDP || !is_intact(&pkt))
 		return false;
 	local = pkt_target(&pkt);
@@ -304,22 +296,6 @@ static int wait_link(const struct frames *f, char error[static WIRE_ERROR_BYTES]
 	return -EHOSTUNREACH;
 }
 
-// Whether anybody has our addresses; those of IPv6 only once.
-static void send_probes(struct frames *f)
-{
-	const struct wire_slots *slots = &f->config.slots;
-	uint8_t frame[PKT_ANSWER_FRAME_BYTES_MAX];
-
-	for (size_t i = 0; i < slots->n_clients + slots->n_peers; i++) {
-		const struct ip_addr *ip = i < slots->n_clients
-			? &slots->clients[i]
-			: &slots->peers[i - slots->n_clients];
-
-		if (ip->family == FAMILY_IPV4 || f->neighbours.tentative)
-			send_words(f, frame, neighbours_probe(&f->neighbours, frame, ip));
-	}
-}
-
 // Ask for the next hop, by an address of ours, and whether anybody has one: those of IPv6 are ours
 // when nobody has answered within a while (RFC 4862 §5.4).
 static void ask_around(struct frames *f)
@@ -336,7 +312,8 @@ static void ask_around(struct frames *f)
 		// Others may object to the end of the round.
 		const bool to_the_end = n->tentative || round_ns == ASK_NS;
 
-		send_probes(f);
+		for (size_t i = 0; i < neighbours_count(n); i++)
+			send_words(f, frame, neighbours_probe(n, frame, i));
 		if (!n->tentative || n->next_hop.family == FAMILY_IPV4)
 			send_words(f, frame, neighbours_ask(n, frame));
 		while (clock_ns() < next_ns && (to_the_end || !n->found_next_hop))

@@ -2,7 +2,7 @@
 
 static const uint8_t nobody[IPV6_BYTES];
 
-static size_t n_ours(const struct neighbours *n)
+size_t neighbours_count(const struct neighbours *n)
 {
 	return n->slots->n_clients + n->slots->n_peers;
 }
@@ -16,7 +16,7 @@ static const struct ip_addr *our(const struct neighbours *n, size_t i)
 
 static bool is_ours(const struct neighbours *n, const struct ip_addr *ip)
 {
-	for (size_t i = 0; i < n_ours(n); i++)
+	for (size_t i = 0; i < neighbours_count(n); i++)
 		if (ip_equal(ip, our(n, i)))
 			return true;
 	return false;
@@ -25,7 +25,7 @@ static bool is_ours(const struct neighbours *n, const struct ip_addr *ip)
 // The first of ours of a family; NULL where there is none.
 static const struct ip_addr *find_ours(const struct neighbours *n, enum family family)
 {
-	for (size_t i = 0; i < n_ours(n); i++)
+	for (size_t i = 0; i < neighbours_count(n); i++)
 		if (our(n, i)->family == family)
 			return our(n, i);
 	return NULL;
@@ -36,15 +36,17 @@ bool neighbours_have_ipv6(const struct neighbours *n)
 	return find_ours(n, FAMILY_IPV6) != NULL;
 }
 
-size_t neighbours_probe(const struct neighbours *n, uint8_t *frame, const struct ip_addr *ip)
+size_t neighbours_probe(const struct neighbours *n, uint8_t *frame, size_t i)
 {
 	const struct pkt_question question = {
-		.family = ip->family,
-		.target_ip = ip->bytes,
+		.family = our(n, i)->family,
+		.target_ip = our(n, i)->bytes,
 		.source_ip = nobody,
 		.source_mac = n->mac,
 	};
 
+	if (question.family == FAMILY_IPV6 && !n->tentative)
+		return 0;
 	return pkt_question_write(frame, &question);
 }
 

@@ -23,10 +23,13 @@ struct neighbours {
 
 bool neighbours_have_ipv6(const struct neighbours *neighbours);
 
+// How many addresses are ours.
+size_t neighbours_count(const struct neighbours *neighbours);
+
 // Both write a question into `frame` of PKT_ANSWER_FRAME_BYTES_MAX and return its bytes: whether
-// anybody has this address (RFC 5227 §2.1.1, RFC 4862 §5.4.2); and where the next hop is.
-size_t neighbours_probe(
-	const struct neighbours *neighbours, uint8_t *frame, const struct ip_addr *ip);
+// anybody has the i-th of our addresses (RFC 5227 §2.1.1, RFC 4862 §5.4.2), 0 where it is of IPv6
+// and tentative no more; and where the next hop is.
+size_t neighbours_probe(const struct neighbours *neighbours, uint8_t *frame, size_t i);
 size_t neighbours_ask(const struct neighbours *neighbours, uint8_t *frame);
 
 // Take a frame that pkt_parse() calls PKT_FOREIGN, whose buffer has PKT_ANSWER_FRAME_BYTES_MAX.

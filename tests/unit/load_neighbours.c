@@ -181,7 +181,7 @@ Test(load_neighbours, tentative_address_is_silent_and_lost_to_who_wants_it_as_we
 Test(load_neighbours, own_words_that_come_back_say_nothing)
 {
 	ours.tentative = true;
-	n_bytes = neighbours_probe(&ours, frame, &ipv6[0]);
+	n_bytes = neighbours_probe(&ours, frame, 2);
 	expect_no_news("a probe");
 	ours.tentative = false;
 	n_bytes = neighbours_ask(&ours, frame);
@@ -205,9 +205,14 @@ Test(load_neighbours, question_of_ipv6_goes_to_the_group_of_the_address)
 	cr_assert_eq(memcmp(frame + 62, next_hop6.bytes, IPV6_BYTES), 0);
 	cr_assert_eq(memcmp(frame + 78, option, sizeof(option)), 0);
 	// From nobody, there is no option (RFC 4861 §7.1.1).
-	n_bytes = neighbours_probe(&ours, frame, &ipv6[1]);
+	ours.tentative = true;
+	n_bytes = neighbours_probe(&ours, frame, 3);
 	cr_assert_eq(n_bytes, 14 + 40 + 24);
 	cr_assert_eq(memcmp(frame + 22, nobody6.bytes, IPV6_BYTES), 0);
+	cr_assert_eq(memcmp(frame + 62, ipv6[1].bytes, IPV6_BYTES), 0);
+	// And no question, once it is ours.
+	ours.tentative = false;
+	cr_assert_eq(neighbours_probe(&ours, frame, 3), 0);
 }
 
 // RFC 5227 §2.1.1
@@ -218,7 +223,7 @@ Test(load_neighbours, probe_of_ipv4_comes_from_nobody)
 		0, 2, 2};
 
 	memset(frame, 0x55, sizeof(frame));
-	n_bytes = neighbours_probe(&ours, frame, &ipv4[1]);
+	n_bytes = neighbours_probe(&ours, frame, 1);
 	cr_assert_eq(n_bytes, sizeof(wanted));
 	cr_assert_eq(memcmp(frame, wanted, sizeof(wanted)), 0);
 }
