@@ -91,12 +91,36 @@ static void complete_quota(struct plan *plan)
 		n_ports);
 }
 
+static bool is_listened_at(const struct plan *plan, const struct endpoint *endpoint)
+{
+	for (size_t i = 0; i < plan->n_listen; i++)
+		if (endpoint_equal(&plan->listen[i], endpoint))
+			return true;
+	return false;
+}
+
+// Whoever is sent back to where he was.
+static void drop_own_alternates(struct plan *plan)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_alternates; i++) {
+		if (!is_listened_at(plan, &plan->alternates[i]))
+			plan->alternates[n++] = plan->alternates[i];
+		else
+			notes_add(&plan->notes, NOTE_LOST, "alternate-server",
+				"is this server itself");
+	}
+	plan->n_alternates = n;
+}
+
 int plan_complete(struct plan *plan)
 {
 	const int rc = plan_complete_addresses(plan);
 
 	if (rc < 0)
 		return rc;
+	drop_own_alternates(plan);
 	complete_quota(plan);
 	plan_complete_access(plan);
 	note_transports(plan);

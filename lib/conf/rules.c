@@ -416,6 +416,44 @@ static int check_redis(const struct conf *conf, struct source *source)
 	return 0;
 }
 
+// Clients would come back for ever.
+static int check_alternates(const struct conf *conf, struct source *source)
+{
+	for (size_t i = 0; i < N_ELEMENTS(conf->alternates); i++) {
+		const struct place here = {&limits, "alternate-servers", i + 1};
+		char text[ADDR_TEXT_BYTES];
+
+		for (size_t k = 0; k < conf->n_listen; k++) {
+			struct place in;
+			const struct place there = listen_place(conf, k, &in);
+
+			if (endpoint_equal(&conf->alternates[i], &conf->listen[k]))
+				return fail_taken(source, &here,
+					endpoint_format(&conf->alternates[i], text), &there);
+		}
+	}
+	return 0;
+}
+
+static int check_http(const struct conf *conf, struct source *source)
+{
+	const struct place http = {NULL, "http", 0};
+
+	for (size_t i = 0; i < conf->http.n_listen; i++) {
+		const struct place here = {&http, "listen", i + 1};
+		char text[ADDR_TEXT_BYTES];
+
+		for (size_t k = 0; k < i; k++) {
+			const struct place there = {&http, "listen", k + 1};
+
+			if (endpoint_equal(&conf->http.listen[i], &conf->http.listen[k]))
+				return fail_taken(source, &here,
+					endpoint_format(&conf->http.listen[i], text), &there);
+		}
+	}
+	return 0;
+}
+
 static int check_limits(const struct conf *conf, struct source *source)
 {
 	const struct place allocations = {&limits, "allocations", 0};
@@ -446,7 +484,7 @@ int rules_check(const struct conf *conf, struct source *source)
 {
 	static int (*const checks[])(const struct conf *, struct source *) = {check_ports,
 		check_relay, check_listen, check_discovery, check_realms, check_redis, check_tokens,
-		check_limits};
+		check_limits, check_alternates, check_http};
 
 	for (size_t i = 0; i < N_ELEMENTS(checks); i++) {
 		if (checks[i](conf, source) < 0)

@@ -179,6 +179,12 @@ class Result(Tree):
                              self.conf(self.SAME)).returncode, OUTPUT)
         self.assertTrue(os.path.exists("/dev/full"))
 
+    def test_sends_nobody_back_to_itself(self):
+        done = self.imported("listening-ip=192.0.2.5\nrealm=r\nuser=a:b\nlt-cred-mech\n"
+                             "alternate-server=192.0.2.5\nalternate-server=[2001:db8::9]:3478\n")
+        self.assertIn("lost: alternate-server: is this server itself", done.stderr)
+        self.assertNotIn('- "192.0.2.5:3478"', done.stdout.split("alternate-servers")[1])
+
     def test_has_each_address_once(self):
         done = self.imported(self.SAME, "-a", "192.0.2.5/24", status=ALL)
         self.assertEqual(done.stdout.count("- address: "), 1)

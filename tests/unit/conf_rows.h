@@ -394,6 +394,9 @@ static const struct row rows_realms[] = {
 	{"", "http: {listen: [\"127.0.0.1:0\"]}\n",
 		"t:18: http.listen[0]: 127.0.0.1:0 is no address with a port; allowed: one of "
 		"this host, like 127.0.0.1:9641 or [::1]:9641"},
+	{"", "http: {listen: [\"127.0.0.1:1\", \"[::1]:1\", \"127.0.0.1:1\"]}\n",
+		"t:18: http.listen[2]: 127.0.0.1:1 is taken by http.listen[0]; allowed: a "
+		"different one"},
 	{"", "http: {page: on}\n",
 		"t:18: http.page: nothing is served without a listener; allowed: off, or "
 		"http.listen"},
@@ -503,6 +506,9 @@ static const struct row rows_rules[] = {
 		"redis: on"},
 	{"", "limits: {alternate-servers: [192.0.2.9]}\n",
 		"t:18: limits.alternate-servers[0]: 192.0.2.9 " ENDPOINT},
+	{"", "limits: {alternate-servers: [\"[2001:db8::9]:1\", \"198.18.0.2:3478\"]}\n",
+		"t:18: limits.alternate-servers[1]: 198.18.0.2:3478 is taken by listen[0]; "
+		"allowed: a different one"},
 	{"", "limits: {alternate-servers: [\"192.0.2.9:1\", \"192.0.2.8:1\"]}\n",
 		"t:18: limits.alternate-servers[1]: 192.0.2.8:1 is the second of its family; "
 		"allowed: one of IPv4 and one of IPv6"},
