@@ -160,7 +160,7 @@ build()
 	if [[ ! -f build/build.ninja ]]; then
 		meson setup build >"$lab/build.log" || fail "$(tail -n 30 "$lab/build.log")"
 	fi
-	ninja -C build app/turnpike/turnpike >"$lab/build.log" || fail "$(tail -n 30 "$lab/build.log")"
+	ninja -C build app/turnpike/turnpike app/turnpikectl/turnpikectl >"$lab/build.log" || fail "$(tail -n 30 "$lab/build.log")"
 }
 
 start_relay()
@@ -276,6 +276,8 @@ show_how_to_go_on()
 		  ip netns exec turnpike-client turnutils_uclient -c -u $user -w $password -e ${peer[ipv4]} ${relay[ipv4]}
 		  ip netns exec turnpike-client turnutils_uclient -c -u $user -w $password -y ${relay[ipv4]}
 		  tail -f $lab/turnpike.log
+		  $PWD/build/app/turnpikectl/turnpikectl status     # or top, show allocations, --help
+		  ip netns exec turnpike-relay $PWD/build/app/turnpikectl/turnpikectl -c $config doctor
 		Remove it:
 		  $PWD/config/quickstart.sh --remove
 	END
