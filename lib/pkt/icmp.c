@@ -129,15 +129,6 @@ bool pkt_icmp_parse(struct pkt_icmp *out, const struct pkt *p, size_t frame_byte
 	return memcmp(out->source_ip, pkt_target_ip(p), family_bytes(p->family)) == 0;
 }
 
-static bool is_single_host(const struct pkt *p)
-{
-	const uint8_t *ip = pkt_source_ip(p);
-
-	if (p->family == FAMILY_IPV6)
-		return ip[0] != 0xff && (load_u64(ip) | load_u64(ip + 8)) != 0;
-	return ip[0] != 0 && ip[0] != 127 && ip[0] < 224;
-}
-
 static void write_ipv4(uint8_t *l3, const struct pkt *about, uint16_t ip_bytes, uint16_t ip_id)
 {
 	memset(l3, 0, PKT_IPV4_BYTES);
@@ -190,7 +181,7 @@ size_t pkt_icmp_write(uint8_t *frame, const struct pkt *about, enum pkt_icmp_rea
 	uint8_t *l3 = frame + about->l2_bytes;
 	uint8_t *message = l3 + pkt_ip_bytes(about->family);
 
-	if (!is_single_host(about))
+	if (!pkt_is_from_host(about))
 		return 0;
 	memcpy(frame, about->frame + 6, 6);
 	memcpy(frame + 6, about->frame, 6);

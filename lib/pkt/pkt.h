@@ -96,6 +96,17 @@ static inline const uint8_t *pkt_target_ip(const struct pkt *p)
 	return p->family == FAMILY_IPV4 ? p->l3 + 16 : p->l3 + 24;
 }
 
+// False where an answer would reach nobody, or many (RFC 1122 §3.2.1.3).
+static inline bool pkt_is_from_host(const struct pkt *p)
+{
+	const uint8_t *ip = pkt_source_ip(p);
+	const uint64_t but_loopback = 0xfeffffffffffffffULL; // as the last 8 bytes lie in memory
+
+	if (p->family == FAMILY_IPV6)
+		return ip[0] != 0xff && (load_u64(ip) | (load_u64(ip + 8) & but_loopback)) != 0;
+	return ip[0] != 0 && ip[0] != 127 && ip[0] >> 4 != 14 && load_u32(ip) != UINT32_MAX;
+}
+
 static inline struct endpoint pkt_source(const struct pkt *p)
 {
 	return (struct endpoint){

@@ -49,6 +49,8 @@ static void classify_item(struct worker *w, struct burst_item *item)
 		item->lane = LANE_DOWN;
 	} else if (!local || !locals_serve(&w->locals, local, port)) {
 		item->lane = LANE_MIRROR;
+	} else if (!pkt_is_from_host(p) || load_u16(p->l4) == 0) {
+		item_drop(item, DROP_BAD_SOURCE);
 	} else {
 		switch (stun_classify(p->payload, p->payload_bytes)) {
 		case STUN_KIND_CHANNEL:

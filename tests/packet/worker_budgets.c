@@ -71,6 +71,29 @@ static unsigned ask(const char *from, const char *bytes, size_t n_bytes, unsigne
 
 #define ASK(from, bytes, n) ask(from, bytes, sizeof(bytes) - 1, n)
 
+// An answer to them would reach nobody, or many.
+Test(worker_budgets, sources_that_cannot_be_answered_are_not)
+{
+	static const char *const bad[] = {"0.0.0.0:5000", "0.1.2.3:5000", "127.0.0.1:5000",
+		"224.0.0.1:5000", "239.255.255.250:5000", "255.255.255.255:5000", "198.18.0.10:0",
+		"[::]:5000", "[::1]:5000", "[ff02::1]:5000", "[2001:db8:1::10]:0"};
+	static const char *const good[] = {"1.0.0.1:5000", "126.0.0.1:5000", "128.0.0.1:5000",
+		"223.255.255.254:5000", "240.0.0.1:5000", "[::2]:5000", "[2001:db8:1::10]:1"};
+
+	open_rig((struct worker_answers){0}, 1);
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+		cr_expect_eq(bind_on(0, bad[i], 1), 0, "%s", bad[i]);
+		cr_expect_eq(ASK(bad[i], ALLOCATE, 1), 0, "%s", bad[i]);
+	}
+	cr_expect_eq(rig_stats(&rig)->n_drops[DROP_BAD_SOURCE], 2 * N_ELEMENTS(bad));
+	for (size_t i = 0; i < N_ELEMENTS(good); i++) {
+		cr_expect_eq(bind_on(0, good[i], 1), 1, "%s", good[i]);
+		cr_expect_eq(ASK(good[i], ALLOCATE, 1), 1, "%s", good[i]);
+	}
+	rig_expect_balance(&rig);
+	rig_close(&rig);
+}
+
 Test(worker_budgets, binding_answers_to_one_source)
 {
 	open_rig((struct worker_answers){.bindings_per_source = 10}, 1);
