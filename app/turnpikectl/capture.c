@@ -114,7 +114,7 @@ static int write_file(struct ctl *ctl, const char *path)
 		fprintf(stderr, "turnpikectl: %s: %s\n", path, strerror(errno));
 		return EXIT_OUTPUT;
 	}
-	status = copy(ctl, out, path);
+	status = copy(ctl, out, out == stdout ? "standard output" : path);
 	if (out != stdout && fclose(out) && status == EXIT_OK) {
 		fprintf(stderr, "turnpikectl: %s: %s\n", path, strerror(errno));
 		status = EXIT_OUTPUT;

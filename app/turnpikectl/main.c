@@ -91,7 +91,8 @@ static void print_help(void)
 	     "\n"
 	     "verbs:");
 	for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
-		printf("  %s %s\n      %s\n", verbs[i].name, verbs[i].arguments, verbs[i].text);
+		printf("  %s%s%s\n      %s\n", verbs[i].name, *verbs[i].arguments ? " " : "",
+			verbs[i].arguments, verbs[i].text);
 	puts("\n"
 	     "exit status: 0 done, 64 usage, 69 no daemon answers or there is no such allocation "
 	     "or\n"
@@ -134,8 +135,8 @@ static int take_common(struct ctl *ctl, const struct verb *verb, int argc, char 
 			return -1;
 		}
 		if (strcmp(argv[i], "--help") == 0) {
-			printf("turnpikectl %s %s\n\n%s\n", verb->name, verb->arguments,
-				verb->text);
+			printf("turnpikectl %s%s%s\n\n%s\n", verb->name,
+				*verb->arguments ? " " : "", verb->arguments, verb->text);
 			if (verb->help)
 				printf("\n%s", verb->help);
 			return -1;

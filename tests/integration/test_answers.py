@@ -87,6 +87,19 @@ def test_all_peers_of_an_allocation_are_shown():
 
 
 @test()
+def test_a_reader_of_a_capture_who_leaves_is_named():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        capture = subprocess.Popen((CTL, "-s", relay.config["admin"]["socket"], "capture", "-w", "-"),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        capture.stdout.close()
+        check(capture.wait(10) == 74, "it did not end")
+        told = capture.stderr.read()
+        check(told == "turnpikectl: standard output: Broken pipe\n", told)
+        relay.stop()
+
+
+@test()
 def test_each_capture_lasts_as_long_as_it_was_asked_to():
     with Lab() as lab:
         relay = start_relay(lab, configuration(lab, workers=2))
@@ -109,6 +122,8 @@ def test_a_wrong_word_is_named_with_what_is_allowed():
         relay = start_relay(lab)
         check(rows(relay, "status")[0]["pid"] == json.loads(ctl(relay, "status", "--json"))["pid"],
               "--json behind a verb")
+        help_text = ctl(relay, "--help") + ctl(relay, "status", "--help")
+        check(not re.search(" $", help_text, re.M), "blanks at the end of a line")
         for words, told in (
                 ("drain on --answer", "turnpikectl: option '--answer' requires an argument\n"
                                       "turnpikectl: see turnpikectl drain --help\n"),
