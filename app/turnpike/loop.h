@@ -35,6 +35,7 @@ struct loop {
 	size_t n_events;
 	struct event *reporting; // one of them: the statistics
 	time_t reporting_s; // how often
+	enum log_level file_level; // of the log, as the file has it
 	bool reload_due; // asked for by a signal
 	struct own_follower own_follower;
 	atomic_bool stop;

@@ -252,7 +252,13 @@ static void set_reporting(struct loop *loop)
 
 void run_adjust(struct loop *loop)
 {
-	log_open(&loop->box->conf->log);
+	struct log_config log = loop->box->conf->log;
+
+	// What an operator has set stands until the file has another.
+	if (log.level == loop->file_level)
+		log.level = log_level();
+	loop->file_level = loop->box->conf->log.level;
+	log_open(&log);
 	records_adjust(loop->box->records, loop->box->conf);
 	set_reporting(loop);
 }
@@ -452,6 +458,7 @@ int run(struct box *box)
 	if (!loop)
 		return fail("event loop", -ENOMEM);
 	loop->box = box;
+	loop->file_level = box->conf->log.level;
 	loop->service.notify.fd = -1;
 	loop->started_ms = loop_now_ms();
 	status = start(loop);

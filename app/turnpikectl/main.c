@@ -60,7 +60,8 @@ static const struct verb verbs[] = {
 		verb_drain},
 	{"reload", "", "read the configuration again: all of it comes into force, or nothing", NULL,
 		verb_reload},
-	{"log", "level [error|warning|info|debug]", "how much the daemon writes, until it ends",
+	{"log", "level [error|warning|info|debug]",
+		"how much the daemon writes, until it ends or the file has another on a reload",
 		NULL, verb_log},
 	{"doctor", "[--root DIR]",
 		"is the machine fit for the configuration, and the daemon well? Exit status 1 for\n"

@@ -189,3 +189,21 @@ def test_top_fits_a_terminal_or_says_that_it_knows_none():
         shown, status = on_terminal(relay, "xterm-nobodys", b"q")
         check(status == USAGE and "try TERM=xterm" in shown, f"{status}: {shown}")
         relay.stop()
+
+
+@test()
+def test_the_level_of_the_log_outlives_a_reload_that_has_no_other():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        ctl(relay, "log", "level", "debug")
+        ctl(relay, "reload")
+        relay.config["limits"]["allocations"] = 100
+        relay.write()
+        ctl(relay, "reload")
+        check(rows(relay, "log", "level") == [{"level": "debug"}], "a reload has undone it")
+        relay.config["log"]["level"] = "warning"
+        relay.write()
+        ctl(relay, "reload")
+        check(rows(relay, "log", "level") == [{"level": "warning"}], "the file has another")
+        ctl(relay, "log", "level", "info")  # for what stop() reads
+        relay.stop()
