@@ -35,6 +35,7 @@ struct http {
 	size_t n_listeners;
 	unsigned lifetime_ms;
 	bool deaf; // they are not listened to now
+	unsigned n_pushed_out; // connections since the last sweep
 	void (*answer)(void *context, const struct http_request *request, struct http_answer *);
 	void *context;
 	struct connection connections[HTTP_CONNECTIONS_MAX];
@@ -107,31 +108,49 @@ static void on_sweep(evutil_socket_t fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-	listen_while(http, n < HTTP_CONNECTIONS_MAX);
+	http->n_pushed_out = 0;
+	listen_while(http, true);
 	if (n > 0)
 		sweep_soon(http);
 }
 
-// A connection was accepted: it takes a slot, and whoever took the last one keeps the listeners
-// from accepting another.
+// A free slot, or that of the oldest, which ends: who opens all there are and says nothing must not
+// keep out who asks and is answered at once.
+static struct connection *take_slot(struct http *http)
+{
+	struct connection *oldest = &http->connections[0];
+
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+		struct connection *connection = &http->connections[i];
+
+		if (!connection->buffers)
+			return connection;
+		if (connection->end_ms < oldest->end_ms)
+			oldest = connection;
+	}
+	shutdown(bufferevent_getfd(oldest->buffers), SHUT_RDWR);
+	bufferevent_decref(oldest->buffers);
+	http->n_pushed_out++;
+	return oldest;
+}
+
+// A connection was accepted. Those that were pushed out are closed in the next round of the loop:
+// until then no more are accepted than fit.
 static struct bufferevent *on_connection(struct event_base *base, void *argument)
 {
 	struct http *http = argument;
 	struct bufferevent *buffers = bufferevent_socket_new(base, -1, 0);
-	const unsigned n = sweep(http);
 
-	for (size_t i = 0; buffers && i < HTTP_CONNECTIONS_MAX; i++) {
-		struct connection *connection = &http->connections[i];
-
-		if (connection->buffers)
-			continue;
-		connection->buffers = buffers;
-		connection->end_ms = now_ms() + http->lifetime_ms;
+	sweep(http);
+	if (buffers) {
 		bufferevent_incref(buffers);
-		break;
+		*take_slot(http) = (struct connection){buffers, now_ms() + http->lifetime_ms};
 	}
-	listen_while(http, n + 1 < HTTP_CONNECTIONS_MAX);
 	sweep_soon(http);
+	if (http->n_pushed_out == HTTP_CONNECTIONS_MAX) {
+		listen_while(http, false);
+		event_active(http->sweep, EV_TIMEOUT, 0);
+	}
 	return buffers;
 }
 

@@ -19,7 +19,7 @@
 struct evbuffer;
 struct event_base;
 
-#define HTTP_CONNECTIONS_MAX 32 // at once; more wait in the kernel
+#define HTTP_CONNECTIONS_MAX 32 // at once; one more ends the oldest
 #define HTTP_LISTEN_MAX 8
 #define HTTP_REQUEST_BYTES_MAX 4096 // of its line and headers; it has no body
 #define HTTP_LIFETIME_MS 10000 // of a connection, if the config says nothing

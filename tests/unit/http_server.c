@@ -256,25 +256,55 @@ Test(http, who_does_not_read_is_closed_in_time)
 	close(fd);
 }
 
-Test(http, one_more_than_fit_waits_for_a_place)
+Test(http, one_more_than_fit_takes_the_place_of_the_oldest)
 {
 	int fds[HTTP_CONNECTIONS_MAX];
-	int late;
 
 	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
 		fds[i] = dial();
-		turn(1);
+		turn(2);
 	}
-	late = dial();
-	say(late, "GET /late HTTP/1.1\r\n\r\n");
-	turn(LIFETIME_MS / 3);
-	cr_expect_eq(n_asked, 0);
-	close(fds[0]);
-	cr_expect(hear(late, 5 * LIFETIME_MS));
-	cr_expect_eq(n_asked, 1);
-	for (size_t i = 1; i < HTTP_CONNECTIONS_MAX; i++)
+	ask("GET /late HTTP/1.1\r\n\r\n");
+	cr_expect_str_eq(asked_path, "/late");
+	cr_expect(hear(fds[0], 5));
+	cr_expect_not(hear(fds[1], 5));
+	for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
 		close(fds[i]);
-	close(late);
+}
+
+Test(http, who_opens_hundreds_keeps_nobody_out_and_holds_no_more_than_fit)
+{
+	const unsigned n_before = n_descriptors();
+	int fds[10 * HTTP_CONNECTIONS_MAX];
+
+	for (size_t i = 0; i < N_ELEMENTS(fds); i++) {
+		fds[i] = dial();
+		turn(i % 40 == 0 ? 1 : 0);
+	}
+	turn(20);
+	cr_expect_leq(n_descriptors(), n_before + N_ELEMENTS(fds) + HTTP_CONNECTIONS_MAX);
+	ask("GET /late HTTP/1.1\r\n\r\n");
+	cr_expect_eq(n_asked, 1);
+	for (size_t i = 0; i < N_ELEMENTS(fds); i++)
+		close(fds[i]);
+}
+
+// However many come in one round of the loop.
+Test(http, who_is_pushed_out_is_closed_before_many_more_come)
+{
+	const unsigned n_before = n_descriptors();
+	int fds[HTTP_CONNECTIONS_MAX + 60];
+
+	for (size_t i = 0; i < N_ELEMENTS(fds); i++) {
+		fds[i] = dial();
+		turn(i < HTTP_CONNECTIONS_MAX ? 1 : 0);
+	}
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	cr_expect_leq(n_descriptors(), n_before + N_ELEMENTS(fds) + 2 * HTTP_CONNECTIONS_MAX);
+	turn(20);
+	cr_expect_leq(n_descriptors(), n_before + N_ELEMENTS(fds) + HTTP_CONNECTIONS_MAX);
+	for (size_t i = 0; i < N_ELEMENTS(fds); i++)
+		close(fds[i]);
 }
 
 Test(http, an_address_that_is_taken_is_named)
