@@ -281,7 +281,7 @@ static json_t *left_out_json(const struct job *job)
 {
 	json_t *object = json_object();
 
-	json_object_set_new(object, "time", moment_stamp(&job->begun, job->begun.ns));
+	json_object_set_new(object, "time", moment_stamp(&job->begun, trail_now_ns()));
 	json_object_set_new(object, "event", json_string("left_out"));
 	verb_set_count(object, "n", job->n_left_out);
 	json_object_set_new(object, "text", json_string("older ones than those above"));
