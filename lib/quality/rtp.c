@@ -2,6 +2,7 @@
 
 #define DROPOUT_MAX 3000 // RFC 3550 A.1: a jump further ahead is a new beginning
 #define MISORDER_MAX 100 // and one further back
+#define STEP_US 10000000 // of a timestamp against the time: it was set anew, which is no jitter
 #define LEARN_US 1000000 // the shortest time that a clock rate is learned from
 
 // RFC 3551 §6; 0: dynamic, or of none.
@@ -75,7 +76,8 @@ static void add_jitter(struct quality_stream *stream, const struct quality_packe
 	if (stream->clock_hz && packet->us >= stream->last_us) {
 		differs = (double)(packet->us - stream->last_us) - n_units * 1e6 / stream->clock_hz;
 		differs = differs < 0 ? -differs : differs;
-		stream->jitter_us += (float)((differs - stream->jitter_us) / 16);
+		if (differs < STEP_US)
+			stream->jitter_us += (float)((differs - stream->jitter_us) / 16);
 		if (stream->jitter_us > stream->jitter_max_us)
 			stream->jitter_max_us = stream->jitter_us;
 	}

@@ -115,6 +115,19 @@ Test(quality_rtp, one_late_packet_is_a_sixteenth)
 	cr_expect_eq(get().jitter_us, 1000);
 }
 
+// Who sends whatever timestamps he likes shows in no histogram as days of jitter.
+Test(quality_rtp, a_timestamp_that_is_set_anew_is_no_jitter)
+{
+	add_numbered(0);
+	add_numbered(1);
+	for (uint16_t i = 2; i < 20; i++)
+		add(PCMU, i, 160u * i + (i % 2 ? 0x7fffffff : 0), 1000000 + 20ull * MS * i);
+	cr_expect_eq(get().jitter_max_us, 0);
+	add(PCMU, 20, 160u * 20 + 0x7fffffff, 1000000 + 20ull * MS * 20);
+	add(PCMU, 21, 160u * 21 + 0x7fffffff, 1000000 + 20ull * MS * 21 + 16 * MS);
+	cr_expect_eq(get().jitter_us, MS);
+}
+
 Test(quality_rtp, the_clock_of_a_dynamic_type_is_learned)
 {
 	static const uint32_t clocks[] = {8000, 16000, 48000, 90000};
