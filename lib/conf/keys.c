@@ -164,6 +164,15 @@ static void write_redis_server(const struct key *key, const void *in, size_t i, 
 		endpoint_format(&conf->redis.server, text);
 }
 
+// Without a server they say nothing.
+static void write_redis_number(const struct key *key, const void *in, size_t i, char *text)
+{
+	if (((const struct conf *)in)->has_redis)
+		write_u32(key, in, i, text);
+	else
+		snprintf(text, KEY_TEXT_BYTES, "none");
+}
+
 static size_t count_token_keys(const void *in)
 {
 	return ((const struct conf *)in)->n_token_keys;
@@ -215,6 +224,11 @@ static const char *const user_names[] = {"plain", "hashed", "off"};
 	{                                                                                    \
 		.name = (key_name), .when = (key_when), .write = write_u32, AT(type, member) \
 	}
+#define REDIS_NUMBER(key_name, member)                                                \
+	{                                                                             \
+		.name = (key_name), .when = KEY_RESTART, .write = write_redis_number, \
+		AT(conf, member)                                                      \
+	}
 #define U16(key_name, type, member, key_when)                                                \
 	{                                                                                    \
 		.name = (key_name), .when = (key_when), .write = write_u16, AT(type, member) \
@@ -252,13 +266,13 @@ static const struct key file_keys[] = {
 	STRING("redis.username", conf, redis.username, KEY_RESTART),
 	{"redis.password", .when = KEY_RESTART, .secret = true, .write = write_string,
 		AT(conf, redis.password)},
-	U32("redis.database", conf, redis.database, KEY_RESTART),
-	U32("redis.timeout-ms", conf, redis.timeout_ms, KEY_RESTART),
-	U32("redis.refresh-s", conf, redis.refresh_s, KEY_RESTART),
-	U32("redis.cache-s", conf, redis.cache_s, KEY_RESTART),
-	U32("redis.unknown-cache-s", conf, redis.unknown_cache_s, KEY_RESTART),
-	U32("redis.cached-users", conf, redis.n_cached_max, KEY_RESTART),
-	U32("redis.waiting-users", conf, redis.n_waiting_max, KEY_RESTART),
+	REDIS_NUMBER("redis.database", redis.database),
+	REDIS_NUMBER("redis.timeout-ms", redis.timeout_ms),
+	REDIS_NUMBER("redis.refresh-s", redis.refresh_s),
+	REDIS_NUMBER("redis.cache-s", redis.cache_s),
+	REDIS_NUMBER("redis.unknown-cache-s", redis.unknown_cache_s),
+	REDIS_NUMBER("redis.cached-users", redis.n_cached_max),
+	REDIS_NUMBER("redis.waiting-users", redis.n_waiting_max),
 	U32("limits.allocations", conf, n_allocations_max, KEY_NOW),
 	U32("limits.lifetime-s", conf, allocation_lifetime_s, KEY_NOW),
 	U32("limits.lifetime-max-s", conf, allocation_lifetime_max_s, KEY_NOW),
