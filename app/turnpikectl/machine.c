@@ -171,6 +171,22 @@ static void check_worker_cpu(struct doctor *doctor, const bool online[CPUS_MAX],
 	check_governor(doctor, cpu);
 }
 
+// True where a worker before it, or the control core, has its CPU too.
+static bool is_shared(struct doctor *doctor, size_t worker_idx)
+{
+	const struct conf *conf = doctor->conf;
+	const int cpu = conf->worker_cpus[worker_idx];
+	const char *who = conf->control_cpu == cpu ? "the control core" : NULL;
+
+	for (size_t i = 0; i < worker_idx; i++)
+		if (conf->worker_cpus[i] == cpu)
+			who = "another worker";
+	if (who)
+		finding_add(doctor, SEVERITY_WARNING, "cpu", "change workers.cpus",
+			"worker %zu shares CPU %d with %s", worker_idx, cpu, who);
+	return who;
+}
+
 void check_cpus(struct doctor *doctor)
 {
 	const struct conf *conf = doctor->conf;
@@ -193,7 +209,8 @@ void check_cpus(struct doctor *doctor)
 		finding_add(doctor, SEVERITY_ERROR, "cpu", "change workers.control-cpu",
 			"CPU %d of workers.control-cpu is not there", conf->control_cpu);
 	for (size_t i = 0; conf->worker_cpus && i < conf->n_workers; i++)
-		check_worker_cpu(doctor, online, isolated, conf->worker_cpus[i]);
+		if (!is_shared(doctor, i))
+			check_worker_cpu(doctor, online, isolated, conf->worker_cpus[i]);
 	if (json_array_size(doctor->findings) == n_before)
 		finding_add(doctor, SEVERITY_OK, "cpu", NULL, "%u CPUs for %u workers and control",
 			n_online, conf->n_workers);

@@ -107,7 +107,13 @@ def test_a_doctor_finds_what_is_wrong_with_a_machine():
         relay.write()
         found, status = doctor(relay, GOOD_MACHINE)
         check("CPU 9 of workers.control-cpu is not there" in found["cpu"][1] and status == 2, f"{found}")
-        del relay.config["workers"]["control-cpu"]
+        for workers, words in (({"cpus": [2, 2]}, "worker 1 shares CPU 2 with another worker"),
+                               ({"cpus": [2], "control-cpu": 2}, "worker 0 shares CPU 2 with the control core")):
+            relay.config["workers"] = {"poll": "busy", **workers}
+            relay.write()
+            found, _ = doctor(relay, GOOD_MACHINE)
+            check(found["cpu"][:2] == ("warning", words), f"{workers}: {found}")
+        relay.config["workers"] = {"cpus": [2], "poll": "busy"}
         relay.write()
         # A kernel that knows no nodes: nothing is far from anything.
         found, status = doctor(relay, {path: text for path, text in GOOD_MACHINE.items()
