@@ -62,11 +62,15 @@ size_t neighbours_ask(const struct neighbours *n, uint8_t *frame)
 	return pkt_question_write(frame, &question);
 }
 
-// Who asks or answers says where he is. What we said ourselves may come back to us.
+// What we said ourselves may come back to us.
+static bool is_from_us(const struct neighbours *n, const uint8_t *mac)
+{
+	return memcmp(mac, n->mac, sizeof(n->mac)) == 0;
+}
+
+// Who asks or answers says where he is.
 static void learn(struct neighbours *n, const struct ip_addr *ip, const uint8_t *mac)
 {
-	if (memcmp(mac, n->mac, sizeof(n->mac)) == 0)
-		return;
 	if (is_ours(n, ip))
 		n->conflict = true;
 	if (ip_equal(ip, &n->next_hop)) {
@@ -79,11 +83,9 @@ static void learn(struct neighbours *n, const struct ip_addr *ip, const uint8_t 
 // not, and who asks from nobody would have the same one (RFC 4862 §5.4.3).
 static bool is_answered(struct neighbours *n, const struct pkt_question *question)
 {
-	const bool from_nobody = memcmp(question->source_ip, nobody, IPV6_BYTES) == 0;
-
 	if (question->family == FAMILY_IPV4 || !n->tentative)
 		return true;
-	if (from_nobody && memcmp(question->source_mac, n->mac, sizeof(n->mac)) != 0)
+	if (memcmp(question->source_ip, nobody, IPV6_BYTES) == 0)
 		n->conflict = true;
 	return false;
 }
@@ -92,19 +94,21 @@ size_t neighbours_take(struct neighbours *n, struct pkt *p, size_t frame_bytes)
 {
 	struct pkt_question question;
 	struct pkt_answer answer;
-	struct ip_addr ip;
+	struct ip_addr source;
+	struct ip_addr target;
 
 	if (pkt_answer_parse(&answer, p, frame_bytes)) {
-		ip = ip_from_bytes((enum family)answer.family, answer.ip);
-		learn(n, &ip, answer.mac);
+		source = ip_from_bytes((enum family)answer.family, answer.ip);
+		if (!is_from_us(n, answer.mac))
+			learn(n, &source, answer.mac);
 		return 0;
 	}
-	if (!pkt_question_parse(&question, p, frame_bytes))
+	if (!pkt_question_parse(&question, p, frame_bytes) || is_from_us(n, question.source_mac))
 		return 0;
-	ip = ip_from_bytes((enum family)question.family, question.source_ip);
-	learn(n, &ip, question.source_mac);
-	ip = ip_from_bytes((enum family)question.family, question.target_ip);
-	if (!is_ours(n, &ip) || !is_answered(n, &question))
+	source = ip_from_bytes((enum family)question.family, question.source_ip);
+	learn(n, &source, question.source_mac);
+	target = ip_from_bytes((enum family)question.family, question.target_ip);
+	if (!is_ours(n, &target) || is_ours(n, &source) || !is_answered(n, &question))
 		return 0;
 	pkt_question_answer(p, &question, n->mac);
 	return pkt_frame_bytes(p);

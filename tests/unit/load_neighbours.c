@@ -164,6 +164,14 @@ Test(load_neighbours, another_host_with_our_address_is_a_conflict)
 	}
 }
 
+// RFC 5227 §3
+Test(load_neighbours, announcement_of_our_address_gets_no_answer)
+{
+	ask(&ipv4[0], &ipv4[0]);
+	cr_assert_not(take());
+	cr_assert(ours.conflict);
+}
+
 // RFC 4862 §5.4.3
 Test(load_neighbours, tentative_address_is_silent_and_lost_to_who_wants_it_as_well)
 {
@@ -184,8 +192,13 @@ Test(load_neighbours, own_words_that_come_back_say_nothing)
 	n_bytes = neighbours_probe(&ours, frame, 2);
 	expect_no_news("a probe");
 	ours.tentative = false;
+	n_bytes = neighbours_probe(&ours, frame, 0);
+	expect_no_news("a probe of IPv4");
 	n_bytes = neighbours_ask(&ours, frame);
 	expect_no_news("a question");
+	ask(&next_hop4, &ipv4[0]);
+	cr_assert(take());
+	expect_no_news("an answer");
 }
 
 // The bytes by hand: RFC 4861 §4.3, RFC 4291 §2.7.1, RFC 2464 §7.
