@@ -141,6 +141,9 @@ static int check_peers(const struct options *out)
 	if (out->two_wires && out->n_peer_ips == 0)
 		return help_refuse(
 			"--peer is missing: on a wire of their own peers need an address", NULL);
+	if (out->peer_wire.gateway.family != FAMILY_NONE && !out->two_wires)
+		return help_refuse(
+			"--peer-wire is missing: --peer-gateway is where that one leads", NULL);
 	return -1;
 }
 

@@ -66,6 +66,7 @@ Test(load_options, what_does_not_fit_together_is_refused)
 		"run --peer-wire memif:/b --peer 2001:db8::9 --relay 2001:db8::1 --peer-gateway "
 		"192.0.2.1 " SERVER CLIENT,
 		"echo --echo 2001:db8::9 --relay 2001:db8::1 --gateway 192.0.2.1",
+		"run --peer-gateway 192.0.2.1 " SERVER CLIENT,
 		"run --rate 5 " SERVER CLIENT,
 		"hold --rate 5 " SERVER CLIENT,
 		"binding -d 3601 " SERVER CLIENT,
