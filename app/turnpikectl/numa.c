@@ -32,7 +32,9 @@ static long distance(const struct doctor *doctor, long from, long to)
 // " at a distance of 21", or "" where that is not told.
 static const char *far_text(char out[static FAR_BYTES], long n)
 {
-	snprintf(out, FAR_BYTES, n > 0 ? ", at a distance of %ld" : "", n);
+	out[0] = 0;
+	if (n > 0)
+		snprintf(out, FAR_BYTES, ", at a distance of %ld", n);
 	return out;
 }
 
