@@ -305,7 +305,7 @@ static void ask_around(struct frames *f)
 	const bool have_ipv6 = neighbours_have_ipv6(n);
 	const int64_t round_ns = have_ipv6 ? ASK_IPV6_NS : ASK_NS;
 	const int64_t end_ns = clock_ns() + ASK_LIMIT_NS;
-	uint8_t frame[PKT_ANSWER_FRAME_BYTES_MAX];
+	uint8_t frame[PKT_NEIGHBOUR_BYTES_MAX];
 	struct datagram datagrams[BURST];
 
 	n->tentative = have_ipv6;
@@ -330,7 +330,8 @@ static int find_next_hop(struct frames *f, char error[static WIRE_ERROR_BYTES])
 
 	ask_around(f);
 	if (f->neighbours.conflict) {
-		snprintf(error, WIRE_ERROR_BYTES, "another host has one of our addresses");
+		snprintf(error, WIRE_ERROR_BYTES, "another host has %s as well",
+			ip_format(f->neighbours.conflict, text));
 		return -EADDRINUSE;
 	}
 	if (f->neighbours.found_next_hop)

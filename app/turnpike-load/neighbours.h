@@ -16,7 +16,7 @@ struct neighbours {
 	// Given: our addresses of IPv6 are not ours yet, for others are still being asked
 	// (RFC 4862 §5.4).
 	bool tentative;
-	bool conflict; // another host has one of our addresses
+	const struct ip_addr *conflict; // the one of ours that another host has as well, or NULL
 	bool found_next_hop;
 	uint8_t next_hop_mac[6];
 };
@@ -26,13 +26,13 @@ bool neighbours_have_ipv6(const struct neighbours *neighbours);
 // How many addresses are ours.
 size_t neighbours_count(const struct neighbours *neighbours);
 
-// Both write a question into `frame` of PKT_ANSWER_FRAME_BYTES_MAX and return its bytes: whether
+// Both write a question into `frame` of PKT_NEIGHBOUR_BYTES_MAX and return its bytes: whether
 // anybody has the i-th of our addresses (RFC 5227 §2.1.1, RFC 4862 §5.4.2), 0 where it is of IPv6
 // and tentative no more; and where the next hop is.
 size_t neighbours_probe(const struct neighbours *neighbours, uint8_t *frame, size_t i);
 size_t neighbours_ask(const struct neighbours *neighbours, uint8_t *frame);
 
-// Take a frame that pkt_parse() calls PKT_FOREIGN, whose buffer has PKT_ANSWER_FRAME_BYTES_MAX.
+// Take a frame that pkt_parse() calls PKT_FOREIGN, whose buffer has PKT_NEIGHBOUR_BYTES_MAX.
 // Where it asks for one of our addresses it becomes the answer, of as many bytes as are returned;
 // else 0.
 size_t neighbours_take(struct neighbours *neighbours, struct pkt *p, size_t frame_bytes);

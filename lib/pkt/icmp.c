@@ -2,7 +2,6 @@
 
 #define ICMP_BYTES 8 // of a header
 #define PROTOCOL_ICMP 1
-#define PROTOCOL_ICMPV6 58
 #define HEADER_FRAGMENT 44
 #define FRAGMENT_HEADER_BYTES 8
 #define FRAGMENT_OFFSET_IPV4 0x1fff
@@ -21,7 +20,7 @@
 
 static uint64_t pseudo_sum_ipv6(const uint8_t *l3, size_t n_bytes)
 {
-	return csum_sum(l3 + 8, 2 * IPV6_BYTES) + __builtin_bswap16(PROTOCOL_ICMPV6) +
+	return csum_sum(l3 + 8, 2 * IPV6_BYTES) + __builtin_bswap16(PKT_PROTOCOL_ICMPV6) +
 		__builtin_bswap16((uint16_t)n_bytes);
 }
 
@@ -32,7 +31,7 @@ const uint8_t *pkt_icmp_find(const struct pkt *p, size_t frame_bytes, size_t *n_
 	uint64_t sum;
 
 	if (p->family == FAMILY_NONE ||
-		p->l3[ipv4 ? 9 : 6] != (ipv4 ? PROTOCOL_ICMP : PROTOCOL_ICMPV6))
+		p->l3[ipv4 ? 9 : 6] != (ipv4 ? PROTOCOL_ICMP : PKT_PROTOCOL_ICMPV6))
 		return NULL;
 	ip_bytes = load_be16(p->l3 + (ipv4 ? 2 : 4)) + (ipv4 ? 0U : PKT_IPV6_BYTES);
 	if (p->l2_bytes + ip_bytes > frame_bytes || ip_bytes < (size_t)p->l3_bytes + ICMP_BYTES)
@@ -147,7 +146,7 @@ static void write_ipv6(uint8_t *l3, const struct pkt *about, uint16_t ip_bytes)
 {
 	store_be32(l3, 6u << 28);
 	store_be16(l3 + 4, (uint16_t)(ip_bytes - PKT_IPV6_BYTES));
-	l3[6] = PROTOCOL_ICMPV6;
+	l3[6] = PKT_PROTOCOL_ICMPV6;
 	l3[7] = PKT_TTL_DEFAULT;
 	memcpy(l3 + 8, about->l3 + 24, IPV6_BYTES);
 	memcpy(l3 + 24, about->l3 + 8, IPV6_BYTES);

@@ -5,6 +5,8 @@
 
 #include "pkt.h"
 
+#define PKT_PROTOCOL_ICMPV6 58
+
 // The ICMP or ICMPv6 message, checksum right, of a packet that pkt_parse() calls PKT_FOREIGN, where
 // no extension header stands before it; else NULL.
 const uint8_t *pkt_icmp_find(const struct pkt *p, size_t frame_bytes, size_t *n_bytes);

@@ -16,7 +16,6 @@
 #define ADVERTISEMENT 136
 #define ND_BYTES 24 // without options
 #define ND_TARGET 8
-#define PROTOCOL_ICMPV6 58
 #define ND_HOP_LIMIT 255 // it has not been forwarded
 #define ND_SOLICITED 0x40000000u
 #define ND_OVERRIDE 0x20000000u
@@ -214,7 +213,7 @@ static size_t write_solicitation(uint8_t *frame, const struct pkt_question *ques
 	memset(l3, 0, PKT_IPV6_BYTES + ND_BYTES);
 	l3[0] = 6 << 4;
 	store_be16(l3 + 4, n_bytes);
-	l3[6] = PROTOCOL_ICMPV6;
+	l3[6] = PKT_PROTOCOL_ICMPV6;
 	l3[7] = ND_HOP_LIMIT;
 	memcpy(l3 + 8, question->source_ip, IPV6_BYTES);
 	memcpy(l3 + 24, solicited_node, sizeof(solicited_node));

@@ -18,8 +18,8 @@ struct pkt_question {
 // and thus no group's, and not asked for by himself, which would be an announcement (RFC 5227 §3).
 bool pkt_question_parse(struct pkt_question *out, const struct pkt *p, size_t frame_bytes);
 
-// What is written at most, from the start of the frame on.
-#define PKT_ANSWER_FRAME_BYTES_MAX (PKT_L2_BYTES_MAX + PKT_IPV6_BYTES + 32)
+// What a question or an answer takes at most, from the start of the frame on.
+#define PKT_NEIGHBOUR_BYTES_MAX (PKT_L2_BYTES_MAX + PKT_IPV6_BYTES + 32)
 
 // The frame becomes its answer, in place: the address that was asked for is at `mac`.
 void pkt_question_answer(

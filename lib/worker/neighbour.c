@@ -53,7 +53,7 @@ static void answer_item(struct worker *w, const struct burst *b, struct burst_it
 	if (!pkt_question_parse(&question, p, item->mbuf->data_len) ||
 		!has_address(w, b->port_idx, question.family, question.target_ip) ||
 		has_address(w, b->port_idx, question.family, question.source_ip) ||
-		p->frame + PKT_ANSWER_FRAME_BYTES_MAX > end ||
+		p->frame + PKT_NEIGHBOUR_BYTES_MAX > end ||
 		!bucket_take(&w->neighbour_answers, &w->neighbour_rate, w->now_ticks, 1))
 		return;
 	pkt_question_answer(p, &question, w->ports[b->port_idx].config.mac);

@@ -58,7 +58,7 @@ static void answer(struct pkt *p, size_t n)
 	if (!pkt_question_parse(&question, p, n))
 		return;
 	pkt_question_answer(p, &question, mac);
-	expect(pkt_frame_bytes(p) <= PKT_ANSWER_FRAME_BYTES_MAX);
+	expect(pkt_frame_bytes(p) <= PKT_NEIGHBOUR_BYTES_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);

@@ -81,7 +81,8 @@ def test_frames_by_af_packet_play_all_pairs():
         # An address that another host answers for is not ours.
         code, said, _ = load(lab, "run", "-n", 1, "--wire", "af_packet:eth0", "--server",
                              SERVERS[6], "--client", CLIENT6, "--peer", lab.peer_address6)
-        check(code == RESOURCE and "another host" in said, f"exit {code}")
+        check(code == RESOURCE and f"another host has {lab.peer_address6} " in said,
+              f"exit {code}: {said}")
 
 
 @test(limit_s=60)

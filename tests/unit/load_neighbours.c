@@ -152,15 +152,15 @@ Test(load_neighbours, another_host_with_our_address_is_a_conflict)
 		setup();
 		tell(&nobody4, &ipv4[i]);
 		take();
-		cr_expect(ours.conflict, "IPv4 %zu", i);
+		cr_expect_eq(ours.conflict, &ipv4[i], "IPv4 %zu", i);
 		setup();
 		tell(&nobody6, &ipv6[i]);
 		take();
-		cr_expect(ours.conflict, "IPv6 %zu", i);
+		cr_expect_eq(ours.conflict, &ipv6[i], "IPv6 %zu", i);
 		setup();
 		ask(&ipv6[i], &next_hop6);
 		take();
-		cr_expect(ours.conflict, "it asks, %zu", i);
+		cr_expect_eq(ours.conflict, &ipv6[i], "it asks, %zu", i);
 	}
 }
 
@@ -169,7 +169,7 @@ Test(load_neighbours, announcement_of_our_address_gets_no_answer)
 {
 	ask(&ipv4[0], &ipv4[0]);
 	cr_assert_not(take());
-	cr_assert(ours.conflict);
+	cr_assert_eq(ours.conflict, &ipv4[0]);
 }
 
 // RFC 4862 §5.4.3
@@ -183,7 +183,7 @@ Test(load_neighbours, tentative_address_is_silent_and_lost_to_who_wants_it_as_we
 	cr_assert(take());
 	ask(&nobody6, &ipv6[0]);
 	cr_assert_not(take());
-	cr_assert(ours.conflict);
+	cr_assert_eq(ours.conflict, &ipv6[0]);
 }
 
 Test(load_neighbours, own_words_that_come_back_say_nothing)
