@@ -185,21 +185,24 @@ Test(load_wait, it_sleeps_neither_at_first_nor_shortly_before_the_end)
 	static const struct {
 		int64_t since_ns;
 		int64_t left_ns;
-		bool sleeps;
+		int64_t sleep_ns;
 	} rows[] = {
-		{0, NS_IN_S, false},
-		{WAIT_POLL_NS - 1, NS_IN_S, false},
-		{WAIT_POLL_NS, NS_IN_S, true},
-		{WAIT_POLL_NS, WAIT_WAKE_NS, true},
-		{WAIT_POLL_NS, WAIT_WAKE_NS - 1, false},
-		{NS_IN_S, 0, false},
+		{0, NS_IN_S, 0},
+		{WAIT_POLL_NS - 1, NS_IN_S, 0},
+		{WAIT_POLL_NS, NS_IN_S, WAIT_SLEEP_MIN_NS},
+		{NS_IN_MS, NS_IN_S, NS_IN_MS / 16},
+		{NS_IN_MS, WAIT_WAKE_NS + 30000, 30000},
+		{NS_IN_S, NS_IN_S, WAIT_SLEEP_MAX_NS},
+		{WAIT_POLL_NS, WAIT_WAKE_NS, WAIT_SLEEP_MIN_NS},
+		{WAIT_POLL_NS, WAIT_WAKE_NS - 1, 0},
+		{NS_IN_S, 0, 0},
 	};
 	const int64_t now_ns = 5 * (int64_t)NS_IN_S;
 
 	for (size_t i = 0; i < N_ELEMENTS(rows); i++) {
 		const struct wait wait = {now_ns - rows[i].since_ns, now_ns + rows[i].left_ns};
 
-		cr_expect_eq(wait_may_sleep(&wait, now_ns), rows[i].sleeps, "%zu", i);
+		cr_expect_eq(wait_sleep_ns(&wait, now_ns), rows[i].sleep_ns, "%zu", i);
 	}
 }
 
@@ -213,4 +216,23 @@ Test(load_wait, it_lasts_as_long_as_it_was_told)
 	while (wait_more(&wait))
 		;
 	cr_assert_geq(clock_ns() - begin_ns, 300000);
+}
+
+static int64_t own_cpu_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return now.tv_sec * (int64_t)NS_IN_S + now.tv_nsec;
+}
+
+Test(load_wait, it_leaves_the_cpu_to_others_where_nothing_is_due)
+{
+	const int64_t wait_ns = 50 * (int64_t)NS_IN_MS;
+	const int64_t begin_ns = own_cpu_ns();
+	const struct wait wait = wait_begin(wait_ns);
+
+	while (wait_more(&wait))
+		;
+	cr_assert_lt(own_cpu_ns() - begin_ns, wait_ns / 2);
 }
