@@ -46,10 +46,10 @@ class Manager:
         wait_until(lambda: any(re.match(pattern, text) for text in self.listen()), timeout_s,
                    f"the manager hears {pattern}")
 
-    def wait_anew(self, pattern):
+    def forget(self):
+        """What was heard up to now, before what is to be heard of begins."""
         self.listen()
         self.heard.clear()
-        self.wait(pattern)
 
 
 def start(lab, manager, config=None):
@@ -93,14 +93,17 @@ def test_the_manager_hears_of_start_state_and_end():
         manager.wait(r"STATUS=.*; port wire is down$")
         manager.wait("WATCHDOG=1$")
         check(manager.heard.count("READY=1") == 1, "it was ready more than once")
+        manager.forget()
         os.kill(relay.process.pid, signal.SIGHUP)
-        manager.wait_anew(r"READY=1$")
+        manager.wait(r"READY=1$")
         check(any(re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", text) for text in manager.heard),
               f"heard of no reload: {manager.heard}")
+        manager.forget()
         lab.run("net", "ip", "link", "set", "relay", "up")
-        manager.wait_anew(r"STATUS=.*; healthy$")
+        manager.wait(r"STATUS=.*; healthy$")
+        manager.forget()
         ctl(relay, "drain", "on")
-        manager.wait_anew(r"STATUS=1 allocations, .*; it is being emptied$")
+        manager.wait(r"STATUS=1 allocations, .*; it is being emptied$")
         relay.stop()
         manager.wait("STOPPING=1\n")
 
@@ -188,7 +191,8 @@ def test_a_stalled_worker_starves_the_watchdog():
                 wait_until(lambda: relay.process.log().count("watchdog.withheld") > n_before + 4, 10,
                            "it goes on seeing that")
                 check("WATCHDOG=1" not in manager.listen(), "the watchdog is fed all the same")
-            manager.wait_anew("WATCHDOG=1$")
+            manager.forget()
+            manager.wait("WATCHDOG=1$")
         told = set(re.findall(r"error watchdog\.withheld worker=(\d)", relay.process.log()))
         check(told == {"0", "1"}, f"workers: {told}")
         check(relay.process.stop() == 0, "it did not end well")
@@ -206,7 +210,8 @@ def test_a_control_core_that_stands_starves_the_watchdog():
             end = time.monotonic() + 2 * WATCHDOG_MS / 1000
             wait_until(lambda: time.monotonic() > end, 10, "time passes")
             check(manager.listen() == [], f"heard: {manager.heard}")
-        manager.wait_anew("WATCHDOG=1$")
+        manager.forget()
+        manager.wait("WATCHDOG=1$")
         relay.stop()
 
 
