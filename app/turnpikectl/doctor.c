@@ -33,14 +33,23 @@ void finding_add(struct doctor *doctor, enum severity severity, const char *subj
 		doctor->worst = severity;
 }
 
-static bool read_line(const char *root, char *out, size_t n_bytes, const char *path)
+#define PATH_BYTES 512
+
+// Below the root.
+static void put_path(
+	const struct doctor *doctor, char out[static PATH_BYTES], const char *format, va_list words)
 {
-	char whole[512];
-	FILE *file;
+	const int n = snprintf(out, PATH_BYTES, "%s", doctor->root);
+
+	if (n < PATH_BYTES)
+		vsnprintf(out + n, (size_t)(PATH_BYTES - n), format, words);
+}
+
+static bool read_line(char *out, size_t n_bytes, const char *path)
+{
+	FILE *file = fopen(path, "re");
 	bool found;
 
-	snprintf(whole, sizeof(whole), "%s%s", root, path);
-	file = fopen(whole, "re");
 	if (!file)
 		return false;
 	found = fgets(out, (int)n_bytes, file);
@@ -53,38 +62,36 @@ static bool read_line(const char *root, char *out, size_t n_bytes, const char *p
 bool finding_read(
 	const struct doctor *doctor, char *out, size_t n_bytes, const char *path_format, ...)
 {
-	char path[256];
-	va_list arguments;
+	char path[PATH_BYTES];
+	va_list words;
 
-	va_start(arguments, path_format);
-	vsnprintf(path, sizeof(path), path_format, arguments);
-	va_end(arguments);
-	return read_line(doctor->root, out, n_bytes, path);
+	va_start(words, path_format);
+	put_path(doctor, path, path_format, words);
+	va_end(words);
+	return read_line(out, n_bytes, path);
 }
 
 long finding_read_number(const struct doctor *doctor, const char *path_format, ...)
 {
-	char path[256];
+	char path[PATH_BYTES];
 	char text[64];
-	va_list arguments;
+	va_list words;
 
-	va_start(arguments, path_format);
-	vsnprintf(path, sizeof(path), path_format, arguments);
-	va_end(arguments);
-	return read_line(doctor->root, text, sizeof(text), path) ? strtol(text, NULL, 10) : -1;
+	va_start(words, path_format);
+	put_path(doctor, path, path_format, words);
+	va_end(words);
+	return read_line(text, sizeof(text), path) ? strtol(text, NULL, 10) : -1;
 }
 
 bool finding_exists(const struct doctor *doctor, const char *path_format, ...)
 {
-	char path[256];
-	char whole[512];
-	va_list arguments;
+	char path[PATH_BYTES];
+	va_list words;
 
-	va_start(arguments, path_format);
-	vsnprintf(path, sizeof(path), path_format, arguments);
-	va_end(arguments);
-	snprintf(whole, sizeof(whole), "%s%s", doctor->root, path);
-	return access(whole, F_OK) == 0;
+	va_start(words, path_format);
+	put_path(doctor, path, path_format, words);
+	va_end(words);
+	return access(path, F_OK) == 0;
 }
 
 static void check_all(struct doctor *doctor, struct ctl *ctl)
