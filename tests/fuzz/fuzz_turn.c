@@ -190,18 +190,6 @@ static const struct turn_rest_secret secrets[] = {{.text = "north"}};
 static const struct ip_range eleven = {{FAMILY_IPV4, {11}}, {FAMILY_IPV4, {11, 255, 255, 255}}};
 
 // What it points at is good until the next one.
-static enum turn_lookup find(void *context, size_t realm_idx, const void *name, size_t n_bytes,
-	bool may_ask, struct turn_keys *out)
-{
-	(void)context;
-	(void)realm_idx;
-	(void)name;
-	(void)n_bytes;
-	(void)may_ask;
-	(void)out;
-	return TURN_UNKNOWN;
-}
-
 static struct turn_config configure(uint8_t changes)
 {
 	static const struct turn_token_key token_key = {.kid = "user", .key_bytes = 32};
@@ -243,7 +231,7 @@ static struct turn_config configure(uint8_t changes)
 	config.discovery.primary = *config.services;
 	config.discovery.alternate = rig_endpoint("192.0.2.16:3479");
 	config.realm.uses_source = true;
-	config.source.find = find;
+	config.source.find = rig_find_nobody;
 	config.realm.rest_secrets = secrets;
 	config.realm.n_rest_secrets = 1;
 	return config;

@@ -1,5 +1,6 @@
 #include "instance.h"
 
+#include "turn_rig.h"
 #include "users.h"
 
 #include <criterion/criterion.h>
@@ -79,19 +80,6 @@ static size_t open_relays(struct lists *lists, const struct model_rules *rules)
 	return n;
 }
 
-// The source has settings for realms, and no users.
-static enum turn_lookup find(void *context, size_t realm_idx, const void *name, size_t n_bytes,
-	bool may_ask, struct turn_keys *out)
-{
-	(void)context;
-	(void)realm_idx;
-	(void)name;
-	(void)n_bytes;
-	(void)may_ask;
-	(void)out;
-	return TURN_UNKNOWN;
-}
-
 // What it points at is good until the next one.
 static struct turn_config config_of(const struct model_rules *rules, uint64_t seed)
 {
@@ -114,7 +102,7 @@ static struct turn_config config_of(const struct model_rules *rules, uint64_t se
 		.n_relays = open_relays(&lists, rules),
 		.services = rules->services,
 		.n_services = N_ELEMENTS(rules->services),
-		.source = {.find = find},
+		.source = {.find = rig_find_nobody},
 		.alternates = {rules->alternate},
 		.allows_mobility = rules->allows_mobility,
 		.tokens = tokens_config(&lists, rules->takes_tokens ? USERS_ISSUERS : 0),

@@ -54,18 +54,6 @@ static const struct ip_range range = {{FAMILY_IPV4, {10}}, {FAMILY_IPV4, {10, 25
 static struct turn_config config;
 static struct turn_realm_config blue;
 
-static enum turn_lookup find(void *context, size_t realm_idx, const void *name, size_t n_bytes,
-	bool may_ask, struct turn_keys *out)
-{
-	(void)context;
-	(void)realm_idx;
-	(void)name;
-	(void)n_bytes;
-	(void)may_ask;
-	(void)out;
-	return TURN_UNKNOWN;
-}
-
 // Something of everything.
 static void configure(void)
 {
@@ -78,7 +66,7 @@ static void configure(void)
 	blue.services = &config.services[1];
 	blue.n_services = 1;
 	config.realm.uses_source = true;
-	config.source.find = find;
+	config.source.find = rig_find_nobody;
 	config.realm.rest_secrets = secrets;
 	config.realm.n_rest_secrets = 2;
 	config.more_realms = &blue;

@@ -32,18 +32,6 @@ Test(turn_never, what_stands_for_a_new_one_ends_and_may_come_again_when_it_has_g
 	cr_expect_eq(rig_permit(&rig, "11.0.0.3"), 0);
 }
 
-static enum turn_lookup find_nobody(void *context, size_t realm_idx, const void *name,
-	size_t n_bytes, bool may_ask, struct turn_keys *out)
-{
-	(void)context;
-	(void)realm_idx;
-	(void)name;
-	(void)n_bytes;
-	(void)may_ask;
-	(void)out;
-	return TURN_UNKNOWN;
-}
-
 // Of one list in the place of a longer and a shorter one.
 Test(turn_never, what_else_is_ruled_stays_and_counts_on)
 {
@@ -56,7 +44,7 @@ Test(turn_never, what_else_is_ruled_stays_and_counts_on)
 	config.realm.peers = (struct turn_peer_policy){
 		.never = own, .n_never = 1, .allow = &allow, .n_allow = 1};
 	config.realm.uses_source = true;
-	config.source.find = find_nobody;
+	config.source.find = rig_find_nobody;
 	reopen();
 	cr_assert_eq(turn_realm_update(rig.turn, 0, &update), 0);
 	cr_assert_eq(rig_allocate(&rig), 0);

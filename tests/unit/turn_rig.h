@@ -63,6 +63,9 @@ struct rig {
 struct turn_user rig_turn_user(const struct rig_user *from);
 // A relay of 16 ports, both users, 600 s of lifetime and 3,600 at most.
 struct turn_config rig_config(void);
+// Of a source that has settings for realms, and no users.
+enum turn_lookup rig_find_nobody(void *context, size_t realm_idx, const void *name, size_t n_bytes,
+	bool may_ask, struct turn_keys *out);
 // The listeners of `config`, up to 8: "IP:port" each, NULL after the last. They are good until the
 // next call.
 void rig_listen(struct turn_config *config, const char *const *listeners);
