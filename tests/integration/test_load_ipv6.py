@@ -68,13 +68,17 @@ def test_another_server_relays_all_pairs():
             play_frames(lab, pair, "af_packet:eth0")
 
 
+def play_all_frames(lab, wire):
+    start_relay(lab)
+    lab.run("client", "ip", "addr", "flush", "dev", "eth0")
+    for pair in PAIRS:
+        play_frames(lab, pair, wire)
+
+
 @test(limit_s=60)
 def test_frames_by_af_packet_play_all_pairs():
     with Lab(ipv6=True) as lab:
-        start_relay(lab)
-        lab.run("client", "ip", "addr", "flush", "dev", "eth0")
-        for pair in PAIRS:
-            play_frames(lab, pair, "af_packet:eth0")
+        play_all_frames(lab, "af_packet:eth0")
         # The longest media fits an MTU of 1500 as an indication between addresses of IPv6.
         play_frames(lab, (6, 6), "af_packet:eth0", "--via", "send", "--profile", "flood",
                     "--size", 1400, "--rate", 1000)
@@ -88,10 +92,7 @@ def test_frames_by_af_packet_play_all_pairs():
 @test(limit_s=60)
 def test_frames_by_af_xdp_play_all_pairs():
     with Lab(ipv6=True) as lab:
-        start_relay(lab)
-        lab.run("client", "ip", "addr", "flush", "dev", "eth0")
-        for pair in PAIRS:
-            play_frames(lab, pair, "af_xdp:eth0")
+        play_all_frames(lab, "af_xdp:eth0")
 
 
 def play_over_socket(kind, relay_kind):
