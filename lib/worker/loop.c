@@ -56,6 +56,8 @@ static unsigned poll_loop(struct worker *w)
 	unsigned n_done = 0;
 	const unsigned n_due = w->n_loop;
 
+	if (n_due == 0)
+		return 0;
 	while (n_done < n_due) {
 		b->port_idx = w->loop_port[n_done];
 		b->looped = true;
