@@ -312,6 +312,8 @@ static void control_rest(struct loop *loop)
 	doorbell_awake(&box->doorbell);
 }
 
+// What happens at descriptors is looked at once in a while, and once only: libevent alone would stay
+// for as long as one of them is ready, which a bell that was rung late is until the next sleep.
 static void control_main(struct loop *loop)
 {
 	const bool adaptive = loop->box->conf->poll == CONF_POLL_ADAPTIVE;
@@ -326,7 +328,7 @@ static void control_main(struct loop *loop)
 		if (n == 0 && adaptive)
 			control_rest(loop);
 		else if (n == 0 || ++n_rounds % POLLS_PER_EVENTS == 0)
-			event_base_loop(loop->base, EVLOOP_NONBLOCK);
+			event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	}
 }
 

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import ctypes
 import errno
 import hmac
 import ipaddress
@@ -20,6 +21,7 @@ from stunlib import (ALLOCATE, BINDING, CREATE_PERMISSION, LIFETIME, REFRESH, SU
 
 ECHO_PORT = 9999
 PAGE = 4096
+PIDFD_GETFD = 438  # of every architecture
 N_FLOOD = 20000  # frames: more than a worker may be behind
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
 ECHO = """
@@ -247,6 +249,33 @@ def test_a_worker_that_stands_is_named_and_the_other_works_on():
         relay.process.wait_log(r"health\.good sign=workers")
         open_channel(lab, client, ECHO_PORT)
         Call(lab).talk(0.5)
+        relay.stop()
+
+
+def ring_all(pid):
+    """Write to every eventfd of a process, as one of its threads does that is late."""
+    pidfd = os.pidfd_open(pid)
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        if os.readlink(f"/proc/{pid}/fd/{fd}") == "anon_inode:[eventfd]":
+            bell = ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, pidfd, int(fd), 0)
+            check(bell >= 0, f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
+            os.eventfd_write(bell, 1)
+            os.close(bell)
+    os.close(pidfd)
+
+
+@test()
+def test_a_bell_that_is_rung_late_holds_nobody_up():
+    """A worker that is preempted before it rings does so when the control core is awake already."""
+    with Lab() as lab:
+        config = configuration(lab)
+        config["workers"]["poll"] = "busy"
+        relay = start_relay(lab, config)
+        start_echo(lab)
+        call = Call(lab)
+        ring_all(relay.process.pid)
+        check(call.refresh() == 0, "no Refresh after the bell")
+        Call(lab).talk(0.1)
         relay.stop()
 
 
