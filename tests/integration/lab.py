@@ -99,6 +99,7 @@ class Process:
     def __init__(self, argv, name, log_path, pipes, keep_fds):
         self.name = name
         self.log_path = log_path
+        self.start_s = time.monotonic()
         with open(log_path, "wb") as log:
             self.popen = subprocess.Popen(
                 ("setpriv", "--pdeathsig", "KILL", *argv),
@@ -130,7 +131,9 @@ class Process:
         try:
             return self.popen.wait(timeout_s)
         except subprocess.TimeoutExpired:
-            raise LabError(f"{self.name} still runs after {timeout_s} s") from None
+            seconds = time.monotonic() - self.start_s
+            raise LabError(f"{self.name} still runs after {seconds:.0f} s: "
+                           f"{self.last_line()}") from None
 
     def stop(self, sign=signal.SIGTERM, timeout_s=10):
         """End it by a signal; the exit code."""
@@ -251,13 +254,15 @@ class Lab:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _tell_logs(self):
-        """The end of every log; the relay's, started first, comes last."""
-        for process in reversed(self.processes):
+        """The end of every log, of those that ended well first; the relay's, started first, comes
+        last, with its last statistics."""
+        for process in sorted(reversed(self.processes), key=lambda one: one.popen.poll() != 0):
             lines = process.log().splitlines()
-            lines = [line for line in lines[:-1] if " info stats" not in line] + lines[-1:]
+            stats = [line for line in lines if " info stats" in line][-4:]
+            lines = [line for line in lines if " info stats" not in line][-12:] + stats
             if lines:
                 print(f"--- {process.name} (exit {process.popen.poll()})")
-                print("\n".join(lines[-12:]))
+                print("\n".join(lines))
 
 
 def test(limit_s=60, alone=False):
