@@ -26,6 +26,7 @@
 #define POLLS_PER_EVENTS 16 // busy rounds of the control core between two looks at its descriptors
 #define TIMER_SLACK_NS 1000
 #define STOP_MS 5000 // for the records of what lives at the end, at most
+#define STOP_PACE_MS 4000 // of them, for ends to come no faster than Redis takes their records
 
 static void rest(struct idle *idle, uint64_t ticks_per_us)
 {
@@ -388,6 +389,19 @@ static void empty_outbox(struct loop *loop, uint64_t until_ms)
 	}
 }
 
+// A share of ends is some 1,300 commands at most: with half of Redis's outbox there is room for one
+// where all ports of the shares before have cooled, and so nothing is to be told of those any more.
+static bool redis_keeps_up(const struct box *box)
+{
+	struct redis_stats stats;
+
+	if (!box->redis)
+		return true;
+	redis_stats_get(box->redis, &stats);
+	return !stats.is_up ||
+		(stats.n_untold < REDIS_OUTBOX_MAX / 2 && control_n_cooling(box->control) == 0);
+}
+
 // Every allocation that still lives ends with a record of its own. The workers' threads have ended:
 // their part is done here.
 static void end_allocations(struct loop *loop)
@@ -396,14 +410,19 @@ static void end_allocations(struct loop *loop)
 	const struct box *box = loop->box;
 	struct turn_time now = loop_time();
 	const uint64_t until_ms = now.now_ms + STOP_MS;
+	const uint64_t pace_until_ms = now.now_ms + STOP_PACE_MS;
 	bool more = true;
 
+	if (!loop->drain.on)
+		turn_drain(box->turn, STUN_INSUFFICIENT_CAPACITY); // who comes now would be missed
 	while (box->records && (more || control_n_cooling(box->control) > 0) &&
 		now.now_ms < until_ms) {
-		more = control_user_end(box->control, &now, &all);
+		if (more && (redis_keeps_up(box) || now.now_ms >= pace_until_ms))
+			more = control_user_end(box->control, &now, &all);
 		control_poll(box->control, &now);
 		for (size_t i = 0; i < box->n_workers; i++)
 			worker_poll(box->workers[i].worker);
+		event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		now = loop_time();
 	}
 	empty_outbox(loop, until_ms);

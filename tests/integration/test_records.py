@@ -13,9 +13,11 @@ from echo import CHANNEL, open_channel
 from lab import CLIENT, SERVICE, Lab, check, test, wait_until
 from redis_server import RedisServer
 from relay import PASSWORD, REALM, USER, configuration, start_relay
-from stunlib import LIFETIME, REFRESH, Client, channel_data
+from stunlib import ALLOCATE, LIFETIME, REFRESH, UDP_TRANSPORT, Client, channel_data
+from test_load import LOAD
 
 N = 50
+N_HELD = 1000  # more than Redis's outbox has room for, with five commands of each
 STAMP = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
@@ -197,3 +199,27 @@ def test_redis_has_records_and_coturns_status():
         check(records[1]["client"] == address, "the one that was alive")
         check(redis.cli("KEYS", "turn/*") == "", "keys of allocations that have ended")
         check(told in heard.log(), "it was published")
+
+
+@test()
+def test_the_stop_tells_redis_of_every_call_that_lives():
+    """Even where Redis is slow at first: ends wait for it, and nobody new comes meanwhile."""
+    with Lab() as lab:
+        redis = RedisServer(lab).start()
+        config = with_records(lab, redis="calls", **{"coturn-status": "on"})
+        config["redis"] = {**redis.where(), "timeout-ms": 20000}
+        relay = start_relay(lab, config)
+        relay.process.wait_log("redis.up")
+        lab.start("client", LOAD, "hold", "--server", f"{SERVICE}:3478", "-u", USER, "-w", PASSWORD,
+                  "-n", N_HELD, "-d", 60)
+        wait_until(lambda: redis.cli("DBSIZE") == str(N_HELD), 30, "all live, as Redis knows")
+        redis.stall()
+        relay.process.popen.send_signal(signal.SIGTERM)
+        relay.process.wait_log("info stopping")
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            answer = client.request(ALLOCATE, UDP_TRANSPORT)
+        redis.go_on()
+        check(answer and answer.error == 508, f"a call that begins at the end: {answer}")
+        check(relay.process.wait(10) == 0, "no orderly end")
+        check(redis.cli("LLEN", "calls") == str(N_HELD), f"records: {redis.cli('LLEN', 'calls')}")
+        check(redis.cli("KEYS", "turn/*") == "", "keys of allocations that have ended")
