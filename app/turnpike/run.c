@@ -314,7 +314,8 @@ static void control_rest(struct loop *loop)
 }
 
 // What happens at descriptors is looked at once in a while, and once only: libevent alone would
-// stay for as long as one of them is ready, which a bell that was rung late is until the next sleep.
+// stay for as long as one of them is ready, which a bell that was rung late is until the next
+// sleep.
 static void control_main(struct loop *loop)
 {
 	const bool adaptive = loop->box->conf->poll == CONF_POLL_ADAPTIVE;
