@@ -8,6 +8,7 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct admin_call {
 	json_t *request;
 	void *state;
 	uint64_t cursor;
+	bool has_said; // something
 	bool ended;
 	bool streams;
 	bool waits; // for its timer
@@ -217,12 +219,26 @@ static void go_on(struct client *client)
 		admin_wait(&client->call, 0);
 }
 
+// Where nothing is written and nothing more is read, as of one who has said all, libevent does not
+// see him go. He may still listen: what tells is that his end is closed altogether. A call that has
+// said nothing yet goes on, for what was asked of it is to be done.
+static bool has_gone(const struct client *client)
+{
+	struct pollfd end = {.fd = bufferevent_getfd(client->bev)};
+
+	return client->call.has_said && poll(&end, 1, 0) > 0;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *argument)
 {
 	struct client *client = argument;
 
 	(void)fd;
 	(void)what;
+	if (has_gone(client)) {
+		client_close(client);
+		return;
+	}
 	client->call.waits = false;
 	go_on(client);
 }
@@ -360,6 +376,7 @@ void admin_say(struct admin_call *call, json_t *data)
 {
 	json_t *line = data ? json_pack("{s:o}", "data", data) : NULL;
 
+	call->has_said = true;
 	if (line)
 		say_line(call->client->bev, line);
 	else
@@ -411,6 +428,7 @@ void admin_wait(struct admin_call *call, unsigned ms)
 void admin_begin_stream(struct admin_call *call, const char *kind)
 {
 	say_line(call->client->bev, json_pack("{s:s}", "stream", kind));
+	call->has_said = true;
 	call->streams = true;
 }
 
