@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define BACKLOG 128
+#define PAUSE_MS 250 // of the listener
 #define STREAM_BYTES_MAX (1U << 20) // that wait for the reader
 #define STATUS_USAGE 64
 
@@ -41,6 +42,7 @@ struct client {
 
 struct admin {
 	struct evconnlistener *listener;
+	struct event *pause; // pending while nobody is let in
 	struct event_base *base;
 	const struct admin_verb *verbs;
 	size_t n_verbs;
@@ -272,6 +274,31 @@ static void on_end(struct bufferevent *bev, short what, void *argument)
 	go_on(client);
 }
 
+static void pause_listening(struct admin *admin)
+{
+	const struct timeval pause = {0, PAUSE_MS * 1000L};
+
+	evconnlistener_disable(admin->listener);
+	event_add(admin->pause, &pause);
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *argument)
+{
+	struct admin *admin = argument;
+
+	(void)fd;
+	(void)what;
+	evconnlistener_enable(admin->listener);
+}
+
+// Without descriptors the listener would be ready over and over.
+static void on_accept_error(struct evconnlistener *listener, void *argument)
+{
+	(void)listener;
+	log_event(LOG_WARNING, "admin.accept", "reason=\"%s\"", strerror(errno));
+	pause_listening(argument);
+}
+
 static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	struct sockaddr *address, int address_bytes, void *argument)
 {
@@ -309,6 +336,21 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	bufferevent_enable(client->bev, EV_READ | EV_WRITE);
 }
 
+static int listen_at(struct admin *admin, int fd)
+{
+	admin->pause = evtimer_new(admin->base, on_pause_over, admin);
+	if (!admin->pause)
+		return -ENOMEM;
+	admin->listener = evconnlistener_new(
+		admin->base, on_connection, admin, LEV_OPT_CLOSE_ON_FREE, BACKLOG, fd);
+	if (!admin->listener) {
+		event_free(admin->pause);
+		return -ENOMEM;
+	}
+	evconnlistener_set_error_cb(admin->listener, on_accept_error);
+	return 0;
+}
+
 int admin_open(struct admin **out, struct event_base *base, const struct admin_config *config,
 	char error[static ADMIN_ERROR_BYTES])
 {
@@ -328,9 +370,7 @@ int admin_open(struct admin **out, struct event_base *base, const struct admin_c
 	admin->verbs = config->verbs;
 	admin->n_verbs = config->n_verbs;
 	admin->context = config->context;
-	admin->listener =
-		evconnlistener_new(base, on_connection, admin, LEV_OPT_CLOSE_ON_FREE, BACKLOG, fd);
-	if (!admin->listener) {
+	if (listen_at(admin, fd)) {
 		close(fd);
 		door_remove(&admin->door);
 		free(admin);
@@ -345,6 +385,7 @@ void admin_close(struct admin *admin)
 	if (!admin)
 		return;
 	evconnlistener_free(admin->listener);
+	event_free(admin->pause);
 	for (size_t i = 0; i < ADMIN_CLIENTS_MAX; i++)
 		if (admin->clients[i].admin)
 			client_close(&admin->clients[i]);

@@ -1,17 +1,36 @@
 """Who holds on to the operator's door, or comes too often, keeps nobody else from it."""
 
+import itertools
 import json
+import os
+import re
+import resource
 import socket
 import subprocess
+import time
 
 from lab import SERVICE, Lab, check, test, wait_until
 from relay import PASSWORD, USER, start_relay
 from stunlib import Client
 from test_ctl import attempt, lines, raw
+from test_logs import LINE
 from test_trace import FORBIDDEN, command, permit
 
 N_CLIENTS = 32  # that there is room for
 SILENT = "203.0.113.7"  # who is never seen
+
+
+def control_cpu_s(relay):
+    """What the control core has used of its CPU."""
+    pid = relay.process.pid
+    with open(f"/proc/{pid}/task/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def first_free_descriptor(pid):
+    taken = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+    return next(fd for fd in itertools.count() if fd not in taken)
 
 
 def until_answered(relay):
@@ -46,3 +65,25 @@ def test_who_has_said_all_still_listens():
                 check(permit(client, FORBIDDEN).error == 403, "a forbidden peer was taken")
                 check([line["data"]["event"] for line in lines(door, 1)] == ["request.refused"], "he was left")
         relay.stop()
+
+
+@test()
+def test_a_door_without_descriptors_rests_and_says_so():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        pid = relay.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (first_free_descriptor(pid), before[1]))
+        begun_s, used_s = time.monotonic(), control_cpu_s(relay)
+        said = r' warning admin\.accept reason="Too many open files"$'
+        with raw(relay) as door:
+            door.sendall(b'{"verb":"log"}\n')
+            wait_until(lambda: len(re.findall(said, relay.process.log(), re.M)) >= 5, 10, "five complaints")
+            passed_s, used_s = time.monotonic() - begun_s, control_cpu_s(relay) - used_s
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            check("data" in lines(door, 1)[0], "no answer once there are descriptors")
+        check(passed_s > 0.9, f"a complaint each {passed_s / 4:.3f} s")
+        check(used_s < 0.2 * passed_s, f"{used_s:.2f} s of the CPU in {passed_s:.2f} s")
+        foreign = [line for line in relay.process.log().splitlines() if not LINE.fullmatch(line)]
+        check(not foreign, f"not as every line: {foreign[:3]}")
+        check(relay.process.stop() == 0, "it did not end in order")  # it may lack others as well
