@@ -435,11 +435,24 @@ static enum exit_status fail(const char *what, int rc)
 	return EXIT_RESOURCE;
 }
 
+// Left alone, libevent writes to standard error, in no form of ours, and waits for its reader.
+static void on_libevent(int severity, const char *text)
+{
+	const enum log_level level = severity == EVENT_LOG_ERR ? LOG_ERROR
+		: severity == EVENT_LOG_WARN                   ? LOG_WARNING
+							       : LOG_DEBUG;
+	char escaped[256];
+
+	log_event(level, "libevent", "text=\"%s\"",
+		log_escape(escaped, sizeof(escaped), text, strlen(text)));
+}
+
 // What does not call fail() has told of it itself.
 static int start(struct loop *loop)
 {
 	int rc;
 
+	event_set_log_callback(on_libevent);
 	loop->base = event_base_new();
 	if (!loop->base)
 		return fail("event loop", -ENOMEM);

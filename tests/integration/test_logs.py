@@ -284,6 +284,16 @@ def serves(lab):
 
 
 @test()
+def test_what_libevent_says_is_a_line_like_any_other():
+    with Lab() as lab:
+        relay = start(lab, configured(lab, format="json", level="debug"), '"event":"ready"',
+                      ("env", "EVENT_SHOW_METHOD=1", BINARY))
+        said = [(line["level"], line["text"]) for line in events(relay, "libevent")]
+        check(said == [("debug", r"libevent\x20using:\x20epoll")], f"{said}")
+        check(relay.process.stop() == 0, "it did not end in order")
+
+
+@test()
 def test_what_is_held_back_is_told_when_nothing_more_comes():
     with Lab() as lab:
         relay = start(lab, configured(lab, level="debug", format="json"))
