@@ -26,7 +26,7 @@ struct records {
 	struct waiting *first;
 	struct waiting **end;
 	uint64_t n_waiting;
-	uint64_t n_lost; // for want of memory
+	uint64_t n_lost; // for want of memory, or at the end of time
 	uint64_t n_told_lost; // already in the log, as is:
 	int told_open_error;
 };
@@ -195,7 +195,11 @@ void records_close(struct records *records)
 		next = waiting->next;
 		record_free(waiting->record);
 		free(waiting);
+		records->n_lost++;
 	}
+	if (records->spool)
+		spool_finish(records->spool);
+	records_tick(records);
 	spool_close(records->spool);
 	free(records->redis_key);
 	free(records);

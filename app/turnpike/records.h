@@ -29,7 +29,8 @@ int records_open(struct records **out, const struct conf *conf, struct redis *re
 int records_start(struct records *records);
 // Where the file was moved away, open it again now and let go of the old one. NULL is fine.
 void records_reopen(struct records *records);
-void records_close(struct records *records); // NULL is fine
+// What still waits is lost; the log has all that was lost and not said yet. NULL is fine.
+void records_close(struct records *records);
 // Tells `next` too. NULL records: that alone.
 struct turn_watcher records_watcher(struct records *records, struct turn_watcher next);
 struct control_tally_taker records_taker(struct records *records); // of NULL: none

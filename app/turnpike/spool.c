@@ -178,15 +178,22 @@ int spool_open(struct spool *spool)
 	return spool->fd < 0 ? spool->fd : 0;
 }
 
-void spool_close(struct spool *spool)
+void spool_finish(struct spool *spool)
 {
-	if (!spool)
+	if (spool->stop)
 		return;
 	pthread_mutex_lock(&spool->mutex);
 	spool->stop = true;
 	pthread_cond_signal(&spool->wake);
 	pthread_mutex_unlock(&spool->mutex);
 	pthread_join(spool->thread, NULL);
+}
+
+void spool_close(struct spool *spool)
+{
+	if (!spool)
+		return;
+	spool_finish(spool);
 	free_all(spool);
 }
 

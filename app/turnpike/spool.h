@@ -26,7 +26,9 @@ int spool_create(struct spool **out, const char *path);
 int spool_open(struct spool *spool);
 // Where it was moved away, open it again now and let go of the old one.
 void spool_reopen(struct spool *spool);
-// Writes what waits, as far as the disk takes it. NULL is fine.
+// Writes what waits, as far as the disk takes it. No line may come after; the stats are the last.
+void spool_finish(struct spool *spool);
+// Finishes what is not finished. NULL is fine.
 void spool_close(struct spool *spool);
 // One line; the newline is put behind it.
 void spool_put(struct spool *spool, const char *line, size_t n_bytes);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -219,6 +220,13 @@ int redis_start(struct redis *redis, struct event_base *base, const struct redis
 	return link_start(&redis->link, base);
 }
 
+static void say_untold(const struct outbox *outbox)
+{
+	if (outbox->n_lost || outbox->n)
+		log_event(LOG_WARNING, "redis.untold", "lost=%" PRIu64 " left=%zu", outbox->n_lost,
+			outbox->n);
+}
+
 void redis_close(struct redis *redis)
 {
 	if (!redis)
@@ -227,6 +235,7 @@ void redis_close(struct redis *redis)
 	if (redis->refresh)
 		event_free(redis->refresh);
 	link_fini(&redis->link);
+	say_untold(&redis->outbox);
 	outbox_fini(&redis->outbox);
 	for (size_t i = 0; i < redis->n_realms; i++)
 		settings_fini(&redis->settings[i]);

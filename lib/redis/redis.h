@@ -81,7 +81,7 @@ int redis_open(struct redis **out, const struct redis_config *config);
 // Make links from now on. `base` and what the callbacks use must outlive it. The process ignores
 // SIGPIPE from then on, for hiredis writes to whom may be gone. Returns 0; -ENOMEM.
 int redis_start(struct redis *redis, struct event_base *base, const struct redis_callbacks *to);
-// No callback comes after it. NULL is fine.
+// No callback comes after it. What Redis was never told is said in the log. NULL is fine.
 void redis_close(struct redis *redis);
 struct turn_source redis_source(struct redis *redis);
 // Tell Redis something: a command of up to REDIS_WORDS_MAX words, copied. It never waits. Commands

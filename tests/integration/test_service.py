@@ -150,6 +150,7 @@ def test_nothing_is_begun_while_it_ends():
         check(manager.listen()[-1] == STOPPING, f"heard: {manager.heard}")
         log = relay.process.log()
         check(not re.search(r"reload|watchdog\.withheld|health\.bad", log), log)
+        check("warning redis.untold lost=0 left=1\n" in log, log)
 
 
 @test()

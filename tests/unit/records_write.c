@@ -156,6 +156,28 @@ Test(records, each_end_waits_for_what_it_carried)
 	unlink(path);
 }
 
+Test(records, what_waits_at_the_end_is_lost_and_said)
+{
+	const struct conf conf = {.records.redis = "calls"};
+	struct turn_event event = an_end(1);
+	struct records *records;
+	struct turn_watcher watcher;
+	char line[256] = {0};
+	FILE *log = tmpfile();
+
+	cr_assert_eq(records_open(&records, &conf, NULL), 0);
+	watcher = records_watcher(records, (struct turn_watcher){0});
+	watcher.notify(watcher.context, &event);
+	watcher.notify(watcher.context, &event);
+	dup2(fileno(log), STDERR_FILENO);
+	log_reopen();
+	records_close(records);
+	rewind(log);
+	cr_assert_not_null(fgets(line, sizeof(line), log));
+	cr_expect_not_null(strstr(line, "warning records.lost n=2 written=0"), "%s", line);
+	fclose(log);
+}
+
 Test(records, none_are_wanted)
 {
 	const struct conf conf = {0};
