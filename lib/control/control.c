@@ -165,18 +165,26 @@ static void expire(struct control *c, const struct turn_time *time)
 		c->expired_ms = time->now_ms;
 }
 
-// Routes moved: every entry is sent again with the hop it has now, a bounded share at a time.
+void walk_begin(struct control *c)
+{
+	c->walking = true;
+	c->walks_again = false;
+	c->walk_cursor = 0;
+}
+
+// Routes moved: every entry is sent again with the hop it has now, a bounded share at a time. What
+// moves meanwhile waits for the end: where routes never rest, the last entries have their turn too,
+// and hops are forgotten.
 static void walk(struct control *c, const struct turn_time *time)
 {
 	const uint32_t n_entries = c->n_entries;
 
 	hops_mark(c, time);
-	if (route_take_moved(c->route)) {
-		c->walking = true;
-		c->walk_cursor = 0;
-	}
 	if (!c->walking && c->marking)
 		hops_forget(c);
+	c->walks_again |= route_take_moved(c->route);
+	if (!c->walking && !c->marking && c->walks_again)
+		walk_begin(c);
 	if (!c->walking)
 		return;
 	effects_begin(c);
@@ -204,7 +212,8 @@ unsigned control_poll(struct control *control, const struct turn_time *time)
 	sweep(control);
 	outbox_send(control);
 	cooling_release(control);
-	return n + control->walking + control->marking + control->expiring + control->sweeping;
+	return n + control->walking + control->walks_again + control->marking + control->expiring +
+		control->sweeping;
 }
 
 bool control_waiting(const struct control *control)
@@ -214,8 +223,8 @@ bool control_waiting(const struct control *control)
 			msg_waiting(control->workers[i].others) ||
 			(control->workers[i].counts && msg_waiting(control->workers[i].counts)))
 			return true;
-	return control->walking || control->marking || control->expiring || control->sweeping ||
-		control->users_answered;
+	return control->walking || control->walks_again || control->marking || control->expiring ||
+		control->sweeping || control->users_answered;
 }
 
 void control_users_answered(struct control *control)

@@ -108,8 +108,7 @@ void hops_mark(struct control *c, const struct turn_time *time)
 	route_mark(c->route);
 	c->marking = true;
 	c->marked_ms = time->now_ms;
-	c->walking = true;
-	c->walk_cursor = 0;
+	walk_begin(c);
 }
 
 // What comes back at the index of a forgotten hop is sent with its first entry, as all are.

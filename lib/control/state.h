@@ -154,6 +154,7 @@ struct control {
 	uint64_t checked_ms;
 	bool expiring; // it has more to do
 	bool walking; // entries are being sent again: routes moved, or hops are short
+	bool walks_again; // and once more after that: routes moved behind it
 	uint32_t walk_cursor;
 	bool marking; // that walk, and the end of the hops that are not
 	uint64_t marked_ms; // when it began
@@ -199,6 +200,9 @@ void effects_apply(struct control *c);
 void effects_ask(struct control *c, uint32_t tally_idx);
 // Make room in c->effects for what the workers can take now.
 void effects_begin(struct control *c);
+
+// Send every entry again, from the first on.
+void walk_begin(struct control *c);
 
 uint16_t hop_towards(struct control *c, const struct ip_addr *target, const struct ip_addr *source);
 void hops_publish_loops(struct control *c);

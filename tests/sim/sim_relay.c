@@ -179,6 +179,88 @@ Test(sim, what_expires_together_goes_without_a_pause)
 	world_close(&world);
 }
 
+// Calls with more entries than one round of the control core sends again.
+static void open_walk(struct world *world, struct actors *actors)
+{
+	world_open(world, 1);
+	actors_open(actors, world);
+	for (unsigned i = 0; i < N_CLIENTS; i++) {
+		actors_call(world, i);
+		actors_permit_many(world, i, 25);
+		world_settle(world);
+	}
+	cr_assert_gt(control_n_entries(world->control), TURN_EFFECTS_MAX);
+}
+
+// A round of the control core after which the workers' rings are empty: the allocations whose
+// entries it has sent, as bits; the last of them in `last`, where there is any.
+static uint64_t poll_walk(struct world *world, uint32_t *last)
+{
+	uint64_t told = 0;
+	struct msg msg;
+
+	control_poll(world->control, &world->now);
+	for (size_t i = 0; i < WORLD_WORKERS; i++)
+		while (msg_receive_burst(&world->workers[i].inbox, &msg, 1)) {
+			if (msg.kind != MSG_FLOW4_INSERT)
+				continue;
+			*last = msg.flow4.to.allocation_idx;
+			cr_assert_lt(*last, 64);
+			told |= 1ULL << *last;
+		}
+	return told;
+}
+
+// The allocation that a walk ends with. Each walk takes a few rounds.
+static uint32_t find_last(struct world *world)
+{
+	uint32_t last = 0;
+
+	world_add_host(world, "198.18.0.10");
+	cr_assert_neq(poll_walk(world, &last), 0);
+	cr_assert(control_waiting(world->control), "all of it fits one round");
+	while (control_waiting(world->control))
+		poll_walk(world, &last);
+	return last;
+}
+
+Test(sim, a_walk_comes_to_its_end_while_routes_keep_moving)
+{
+	static struct world world;
+	static struct actors actors;
+	uint64_t told = 0;
+	uint32_t last, any;
+
+	open_walk(&world, &actors);
+	last = find_last(&world);
+	for (int i = 0; i < 8; i++) {
+		world_add_host(&world, "198.18.0.10");
+		told |= poll_walk(&world, &any);
+	}
+	cr_expect(told & 1ULL << last, "the last allocation was never sent again");
+	actors_close(&actors);
+	world_close(&world);
+}
+
+Test(sim, what_moves_behind_a_walk_is_sent_by_another)
+{
+	static struct world world;
+	static struct actors actors;
+	uint64_t first, told = 0;
+	uint32_t any;
+
+	open_walk(&world, &actors);
+	world_add_host(&world, "198.18.0.10");
+	first = poll_walk(&world, &any);
+	cr_assert_neq(first, 0);
+	world_add_host(&world, "198.18.0.10");
+	while (control_waiting(world.control))
+		told |= poll_walk(&world, &any);
+	cr_expect_eq(told & first, first, "sent before the routes moved, and not again");
+	actors_close(&actors);
+	world_close(&world);
+}
+
 Test(sim, random_steps_without_losses)
 {
 	for (uint64_t seed = 100; seed < 104; seed++)
