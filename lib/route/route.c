@@ -21,6 +21,7 @@ struct route {
 	bool offline;
 	bool moved;
 	bool refused; // a hop, for want of room
+	bool recovers_again; // events were still coming when those that were lost were made up for
 	uint16_t forget_idx; // the next to be looked at
 	uint64_t n_readdressed;
 	uint64_t n_taken; // of these, when addresses were last taken
@@ -323,7 +324,7 @@ static void apply_event(void *context, const struct rtnl_event *event)
 // The kernel tells nothing more until its queue is empty: so that comes first.
 static void recover(struct route *route)
 {
-	rtnl_discard_events(&route->rtnl);
+	route->recovers_again = !rtnl_discard_events(&route->rtnl);
 	note_moved(route);
 	route->n_readdressed++;
 	for (uint16_t hop_idx = 1; hop_idx < route->hops.n_hops; hop_idx++) {
@@ -338,6 +339,8 @@ void route_follow(struct route *route)
 
 	if (route->offline)
 		return;
+	if (route->recovers_again)
+		recover(route);
 	for (unsigned int n = 0; n < READS_MAX && rc == 1; n++) {
 		rc = rtnl_read_events(&route->rtnl, apply_event, route);
 		if (rc < 0)

@@ -104,8 +104,8 @@ bool route_take_addresses(
 uint64_t route_n_readdressed(const struct route *route);
 
 int route_fd(const struct route *route); // -1 offline
-// Read what the kernel has told since; never blocks. After lost events (ENOBUFS) it asks for every
-// hop anew and counts as moved.
+// Read what the kernel has told since, a bounded share; never blocks. After lost events (ENOBUFS)
+// it asks for every hop anew and counts as moved.
 void route_follow(struct route *route);
 // The next hop that is new, or whose state or MAC changed, since it was last returned here.
 bool route_next_change(struct route *route, uint16_t *hop_idx);

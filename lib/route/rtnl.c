@@ -10,6 +10,7 @@
 
 #define REQUEST_BYTES 256
 #define EVENT_QUEUE_BYTES (4 << 20)
+#define DISCARDS_MAX 16384 // more than the queue holds
 #define ATTRS_MAX 64
 #define MAC_BYTES 6
 
@@ -471,9 +472,12 @@ int rtnl_read_events(struct rtnl *rtnl,
 	return 1;
 }
 
-void rtnl_discard_events(struct rtnl *rtnl)
+bool rtnl_discard_events(struct rtnl *rtnl)
 {
-	while (mnl_socket_recvfrom(rtnl->events, rtnl->event, sizeof(rtnl->event)) >= 0 ||
-		errno == ENOBUFS || errno == ENOSPC)
-		;
+	for (unsigned n = 0; n < DISCARDS_MAX; n++) {
+		if (mnl_socket_recvfrom(rtnl->events, rtnl->event, sizeof(rtnl->event)) < 0 &&
+			errno != ENOBUFS && errno != ENOSPC)
+			return true;
+	}
+	return false;
 }

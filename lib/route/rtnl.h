@@ -67,7 +67,7 @@ int rtnl_get_addresses(struct rtnl *rtnl,
 // where there is none; -ENOBUFS where events were lost.
 int rtnl_read_events(struct rtnl *rtnl,
 	void (*apply)(void *context, const struct rtnl_event *event), void *context);
-// Throw all waiting events away.
-void rtnl_discard_events(struct rtnl *rtnl);
+// Throw waiting events away, a bounded number. Returns true where none is left.
+bool rtnl_discard_events(struct rtnl *rtnl);
 
 #endif
