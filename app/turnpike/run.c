@@ -217,6 +217,7 @@ static void on_second(evutil_socket_t fd, short what, void *argument)
 	log_tick();
 	service_tick(&loop->service);
 	records_tick(loop->box->records);
+	route_ask_again(loop->box->route);
 }
 
 // The loop itself does the work; an event only ends its sleep.

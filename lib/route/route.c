@@ -21,6 +21,7 @@ struct route {
 	bool offline;
 	bool moved;
 	bool refused; // a hop, for want of room
+	bool doubtful; // a question had no verdict
 	bool recovers_again; // events were still coming when those that were lost were made up for
 	uint16_t forget_idx; // the next to be looked at
 	uint64_t n_readdressed;
@@ -147,8 +148,10 @@ static void refresh_hop(struct route *route, uint16_t hop_idx)
 	char text[ADDR_TEXT_BYTES];
 	int rc = rtnl_get_neighbour(&route->rtnl, &neighbour, next_hop);
 
-	if (rc < 0 && rc != -ENOENT && rc != -ENODEV)
+	if (rc < 0 && rc != -ENOENT && rc != -ENODEV) {
+		route->doubtful = true;
 		return;
+	}
 	hops_set(&route->hops, hop_idx, neighbour.resolved ? HOP_RESOLVED : HOP_UNRESOLVED,
 		neighbour.mac);
 	if (neighbour.fixed || neighbour.managed || rc == -ENODEV)
@@ -202,6 +205,7 @@ static uint16_t find(
 	case -EINVAL:
 		break;
 	default: // no verdict, so nothing to remember
+		route->doubtful = true;
 		return HOP_IDX_UNREACHABLE;
 	}
 	remember(route, destination, source, hop_idx);
@@ -321,16 +325,29 @@ static void apply_event(void *context, const struct rtnl_event *event)
 	}
 }
 
-// The kernel tells nothing more until its queue is empty: so that comes first.
-static void recover(struct route *route)
+static void ask_anew(struct route *route)
 {
-	route->recovers_again = !rtnl_discard_events(&route->rtnl);
 	note_moved(route);
-	route->n_readdressed++;
 	for (uint16_t hop_idx = 1; hop_idx < route->hops.n_hops; hop_idx++) {
 		if (route->hops.next_hops[hop_idx].ifindex > 0)
 			refresh_hop(route, hop_idx);
 	}
+}
+
+// The kernel tells nothing more until its queue is empty: so that comes first.
+static void recover(struct route *route)
+{
+	route->recovers_again = !rtnl_discard_events(&route->rtnl);
+	route->n_readdressed++;
+	ask_anew(route);
+}
+
+void route_ask_again(struct route *route)
+{
+	if (!route->doubtful)
+		return;
+	route->doubtful = false;
+	ask_anew(route);
 }
 
 void route_follow(struct route *route)

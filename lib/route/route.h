@@ -9,8 +9,8 @@
 // only.
 //
 // Order of calls: route_open(); route_find() for each destination; whenever route_fd() is readable,
-// route_follow(); then route_next_change() until it returns false, and, where route_take_moved() is
-// true, route_find() again for each live destination.
+// route_follow(), and route_ask_again() each second; then route_next_change() until it returns
+// false, and, where route_take_moved() is true, route_find() again for each live destination.
 //
 // Which addresses the kernel has on the ports is followed, too: route_take_addresses(); and that it
 // has others, on any interface: route_n_readdressed().
@@ -107,6 +107,9 @@ int route_fd(const struct route *route); // -1 offline
 // Read what the kernel has told since, a bounded share; never blocks. After lost events (ENOBUFS)
 // it asks for every hop anew and counts as moved.
 void route_follow(struct route *route);
+// Where the kernel gave no verdict on a question since (without memory, say), it is asked for every
+// hop anew and routes count as moved. No more often than once a second, for that may last.
+void route_ask_again(struct route *route);
 // The next hop that is new, or whose state or MAC changed, since it was last returned here.
 bool route_next_change(struct route *route, uint16_t *hop_idx);
 // True once after routes, rules or addresses changed: destinations may have moved to other hops.

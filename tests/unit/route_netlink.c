@@ -23,6 +23,8 @@ static struct kernel {
 	const uint8_t *mac; // of the gateway
 	bool has_lost; // events, which is told once
 	bool storms; // events never end
+	bool tells_neighbour; // once
+	uint16_t failing_type; // of requests
 	uint16_t asked_type;
 	uint32_t asked_seq;
 } kernel;
@@ -71,20 +73,22 @@ int mnl_socket_close(struct mnl_socket *socket)
 	return 0;
 }
 
+static ssize_t fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
 ssize_t mnl_socket_sendto(const struct mnl_socket *socket, const void *request, size_t n)
 {
 	const struct nlmsghdr *message = request;
 
 	(void)socket;
+	if (message->nlmsg_type == kernel.failing_type)
+		return fail(ENOBUFS);
 	kernel.asked_type = message->nlmsg_type;
 	kernel.asked_seq = message->nlmsg_seq;
 	return (ssize_t)n;
-}
-
-static ssize_t fail(int error)
-{
-	errno = error;
-	return -1;
 }
 
 static ssize_t write_route(struct nlmsghdr *message)
@@ -117,6 +121,10 @@ static ssize_t tell(struct nlmsghdr *message)
 	if (kernel.has_lost) {
 		kernel.has_lost = false;
 		return fail(ENOBUFS);
+	}
+	if (kernel.tells_neighbour) {
+		kernel.tells_neighbour = false;
+		return write_neighbour(message);
 	}
 	return kernel.storms ? write_route(message) : fail(EAGAIN);
 }
@@ -189,4 +197,43 @@ Test(route_netlink, what_a_storm_has_lost_is_made_up_for_when_it_rests)
 	cr_expect(route_take_moved(route));
 	route_follow(route);
 	cr_expect_not(route_take_moved(route), "once is enough");
+}
+
+Test(route_netlink, a_route_without_a_verdict_is_asked_for_again)
+{
+	kernel.failing_type = RTM_GETROUTE;
+	cr_assert_eq(find(), HOP_IDX_UNREACHABLE);
+	cr_expect_not(route_take_moved(route), "not at once: it may go on failing");
+	route_ask_again(route);
+	cr_expect(route_take_moved(route));
+	cr_assert_eq(find(), HOP_IDX_UNREACHABLE);
+	kernel.failing_type = 0;
+	route_ask_again(route);
+	cr_expect(route_take_moved(route));
+	expect_mac(find(), mac_a);
+	route_ask_again(route);
+	cr_expect_not(route_take_moved(route), "there is no doubt any more");
+}
+
+Test(route_netlink, a_new_neighbour_without_a_verdict_is_asked_for_again)
+{
+	kernel.failing_type = RTM_GETNEIGH;
+	cr_assert_eq(route_hop(route, find())->state, HOP_UNRESOLVED);
+	kernel.failing_type = 0;
+	route_ask_again(route);
+	expect_mac(find(), mac_a);
+}
+
+Test(route_netlink, a_changed_neighbour_without_a_verdict_is_asked_for_again)
+{
+	const uint16_t hop_idx = find();
+
+	kernel.mac = mac_b;
+	kernel.tells_neighbour = true;
+	kernel.failing_type = RTM_GETNEIGH;
+	route_follow(route);
+	expect_mac(hop_idx, mac_a);
+	kernel.failing_type = 0;
+	route_ask_again(route);
+	expect_mac(hop_idx, mac_b);
 }
