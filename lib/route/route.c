@@ -239,7 +239,20 @@ void route_mark(struct route *route)
 	route->forget_idx = HOP_IDX_UNREACHABLE + 1;
 }
 
-// Pinned ones stay. What others have the kernel keep is not ours to drop.
+// What others have the kernel keep is not ours to drop. The last of a neighbour's hops drops it.
+static void let_neighbour_go(struct route *route, const struct next_hop *next_hop)
+{
+	const uint8_t other = next_hop->family == FAMILY_IPV4 ? FAMILY_IPV6 : FAMILY_IPV4;
+	const struct next_hop sibling = {next_hop->ifindex, next_hop->ip, other};
+	const uint16_t sibling_idx = hops_find(&route->hops, &sibling);
+
+	if (sibling_idx != HOP_IDX_UNREACHABLE)
+		route->hops.is_kept[sibling_idx] = true;
+	else
+		rtnl_drop_neighbour(&route->rtnl, next_hop);
+}
+
+// Pinned ones stay.
 static void forget_hop(struct route *route, uint16_t hop_idx)
 {
 	const struct next_hop *next_hop = &route->hops.next_hops[hop_idx];
@@ -247,7 +260,7 @@ static void forget_hop(struct route *route, uint16_t hop_idx)
 	if (route->hops.is_asked[hop_idx] || next_hop->ifindex <= 0)
 		return;
 	if (route->hops.is_kept[hop_idx])
-		rtnl_drop_neighbour(&route->rtnl, next_hop);
+		let_neighbour_go(route, next_hop);
 	hops_remove(&route->hops, hop_idx);
 }
 

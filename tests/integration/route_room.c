@@ -124,3 +124,20 @@ Test(route_room, what_was_forgotten_comes_back)
 		cr_expect_eq(find_numbered(n), find_numbered(n));
 	cr_expect_neq(find_numbered(1), find_numbered(2));
 }
+
+Test(route_room, a_neighbour_of_both_families_stays_while_one_of_them_goes_by_it)
+{
+	run("ip route add 198.51.100.0/24 via inet6 2001:db8::2 dev rt-a");
+	find("198.51.100.7"); // the first, which has it kept
+	find("2001:db8:1::7");
+	cr_expect_eq(count_hops(), 2);
+	route_mark(route);
+	find("2001:db8:1::7");
+	forget();
+	cr_expect_eq(count_hops(), 1);
+	run("ip -6 neigh show 2001:db8::2 | grep -q managed");
+	route_mark(route);
+	forget();
+	cr_expect_eq(count_hops(), 0);
+	run("! ip -6 neigh show 2001:db8::2 | grep -q managed");
+}
