@@ -315,6 +315,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 	if (!client) {
 		(void)!write(fd, full, sizeof(full) - 1);
 		close(fd);
+		pause_listening(admin); // else who comes over and over is all that is heard
 		return;
 	}
 	client->bev = bufferevent_socket_new(admin->base, fd, BEV_OPT_CLOSE_ON_FREE);

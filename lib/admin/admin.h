@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ADMIN_CLIENTS_MAX 32 // more are told so and closed
+#define ADMIN_CLIENTS_MAX 32 // more are told so and closed, four a second
 #define ADMIN_REQUEST_BYTES_MAX 65536
 #define ADMIN_ERROR_BYTES 256
 #define ADMIN_ARGUMENTS_MAX 4 // of a verb

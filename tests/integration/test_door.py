@@ -1,5 +1,6 @@
 """Who holds on to the operator's door, or comes too often, keeps nobody else from it."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -7,17 +8,26 @@ import re
 import resource
 import socket
 import subprocess
+import sys
 import time
 
 from lab import SERVICE, Lab, check, test, wait_until
 from relay import PASSWORD, USER, start_relay
-from stunlib import Client
+from stunlib import REFRESH, SUCCESS, Client
 from test_ctl import attempt, lines, raw
 from test_logs import LINE
 from test_trace import FORBIDDEN, command, permit
 
 N_CLIENTS = 32  # that there is room for
 SILENT = "203.0.113.7"  # who is never seen
+KNOCK = """
+import socket, sys
+while True:
+    with socket.socket(socket.AF_UNIX) as door:
+        door.connect(sys.argv[1])
+        print("there", flush=True)
+"""
+N_QUEUED = 129  # that the kernel lets in before they are
 
 
 def control_cpu_s(relay):
@@ -87,3 +97,35 @@ def test_a_door_without_descriptors_rests_and_says_so():
         foreign = [line for line in relay.process.log().splitlines() if not LINE.fullmatch(line)]
         check(not foreign, f"not as every line: {foreign[:3]}")
         check(relay.process.stop() == 0, "it did not end in order")  # it may lack others as well
+
+
+@test()
+def test_who_knocks_without_end_at_a_full_door_holds_up_nobody():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client, \
+                contextlib.ExitStack() as stack:
+            client.allocate()
+            for _ in range(N_CLIENTS):
+                door = stack.enter_context(raw(relay))
+                door.sendall(b'{"verb":"log"}\n')
+                check("data" in lines(door, 1)[0], "no place")
+            knocking = [lab.start("relay", sys.executable, "-c", KNOCK, relay.config["admin"]["socket"],
+                                  name="knock") for _ in range(3)]
+
+            def n_refused():
+                return sum(process.log().count("there") for process in knocking) - N_QUEUED
+
+            wait_until(lambda: n_refused() > 0, 10, "more than there is room for")
+            begun_s, slowest_s = time.monotonic(), 0
+            while time.monotonic() < begun_s + 2:
+                asked_s = time.monotonic()
+                check(client.request(REFRESH).kind == SUCCESS, "no refresh")
+                slowest_s = max(slowest_s, time.monotonic() - asked_s)
+                time.sleep(0.01)
+            for process in knocking:
+                process.kill()
+            check(n_refused() < 40, f"{n_refused()} were refused")
+            check(slowest_s < 1, f"a refresh took {slowest_s:.3f} s")
+        until_answered(relay)
+        relay.stop()
