@@ -126,6 +126,7 @@ static void begin(struct admin_call *call, struct loop *loop, struct job *job)
 		admin_stream(call, job->block,
 			pcapng_put_port(
 				job->block, loop->box->conf->ports[i].name, job->snap_bytes));
+	admin_wait(call, 0); // it ends in time, whether or not anybody reads
 }
 
 // Where the reader is slow the rings fill, and what finds no room there is lost and counted.

@@ -198,10 +198,13 @@ static bool take_request(struct client *client)
 	return true;
 }
 
-// At most one request or one step at a time: the loop has others to serve.
+// At most one request or one step at a time: the loop has others to serve. A stream minds its room
+// itself: its end may come while its reader stands still.
 static void go_on(struct client *client)
 {
-	if (evbuffer_get_length(bufferevent_get_output(client->bev)) > 0)
+	const bool flows = client->call.streams && client->call.verb;
+
+	if (!flows && evbuffer_get_length(bufferevent_get_output(client->bev)) > 0)
 		return;
 	if (client->call.streams && !client->call.verb) {
 		client_close(client);

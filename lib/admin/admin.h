@@ -10,7 +10,8 @@
 //
 // It only carries. A verb writes its answer in steps, each a bounded piece of work; the next one
 // comes when what was said has left, so that a slow reader costs no memory and a long answer no
-// time. All of it runs in the caller's event loop, in one thread.
+// time. Those of a stream come also while bytes wait, and give no more than it has room for. All of
+// it runs in the caller's event loop, in one thread.
 //
 // Order of calls: admin_open(); admin_close() before the loop goes. SIGPIPE must be ignored.
 #ifndef ADMIN_H
@@ -79,7 +80,7 @@ void admin_done(struct admin_call *call);
 // The answer ends with one line for people and an exit status for the tool (app/turnpikectl).
 void admin_fail(struct admin_call *call, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-// The next step comes in `ms`, not when the socket has room.
+// The next step comes in `ms`, and of lines not before they have left.
 void admin_wait(struct admin_call *call, unsigned ms);
 
 // From here on the answer is bytes of that kind, and ends with admin_done(), which closes.

@@ -6,19 +6,23 @@ import json
 import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
 import time
 
+import uclient
+from echo import CHANNEL, open_channel
 from lab import SERVICE, Lab, check, test, wait_until
 from relay import PASSWORD, USER, start_relay
-from stunlib import REFRESH, SUCCESS, Client
-from test_ctl import attempt, lines, raw
+from stunlib import REFRESH, SUCCESS, Client, channel_data
+from test_ctl import attempt, frames_of, lines, raw, start_capture
 from test_logs import LINE
 from test_trace import FORBIDDEN, command, permit
 
 N_CLIENTS = 32  # that there is room for
+N_MESSAGES = 150  # more frames than a socket holds, and no more than wait for their reader
 SILENT = "203.0.113.7"  # who is never seen
 KNOCK = """
 import socket, sys
@@ -128,4 +132,31 @@ def test_who_knocks_without_end_at_a_full_door_holds_up_nobody():
             check(n_refused() < 40, f"{n_refused()} were refused")
             check(slowest_s < 1, f"a refresh took {slowest_s:.3f} s")
         until_answered(relay)
+        relay.stop()
+
+
+def ask_for_capture(relay, *arguments):
+    return attempt(relay, "capture", "-w", "/dev/null", "--seconds", "1", *arguments)
+
+
+@test()
+def test_a_capture_ends_in_time_though_its_reader_stands_still():
+    with Lab() as lab:
+        uclient.start_peer(lab)
+        relay = start_relay(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
+            client.allocate()
+            open_channel(lab, client)
+            path = lab.path("slow.pcapng")
+            slow = start_capture(relay, path, "--seconds", "3", "--snap", "1500")
+            slow.send_signal(signal.SIGSTOP)
+            for _ in range(N_MESSAGES):
+                client.send(channel_data(CHANNEL, bytes(1200)))
+                check(client.receive(), "no echo")
+            check("another capture runs" in ask_for_capture(relay).stderr, "that was too slow to judge")
+            wait_until(lambda: ask_for_capture(relay).returncode == 0, 10, "another one, behind its end")
+            # What had found room is not lost to him.
+            slow.send_signal(signal.SIGCONT)
+            check(slow.wait(10) == 0, f"the capture ended with {slow.returncode}")
+            check(len(frames_of(path)) == 4 * N_MESSAGES, f"{len(frames_of(path))} frames")
         relay.stop()
