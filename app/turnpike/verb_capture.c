@@ -9,6 +9,7 @@
 
 #define RECORDS_PER_STEP 64
 #define LOOK_MS 5 // between two looks at rings that were empty
+#define BUSY_WAIT_MS 5000
 #define SNAP_BYTES 128
 #define SECONDS_MAX 86400
 #define PACKETS_MAX 1000000000
@@ -98,15 +99,29 @@ static struct job *job_make(struct admin_call *call)
 	return job;
 }
 
+// Have the workers given back what the last one had? One that stands still is given up on.
+static bool is_settled(struct admin_call *call, struct loop *loop)
+{
+	uint64_t *since_ms = admin_cursor(call);
+
+	capturing_settle(&loop->capturing, loop->box);
+	if (!loop->capturing.ends)
+		return true;
+	if (*since_ms == 0)
+		*since_ms = loop_now_ms();
+	if (loop_now_ms() < *since_ms + BUSY_WAIT_MS)
+		admin_wait(call, LOOK_MS);
+	else
+		admin_fail(call, EXIT_RESOURCE, "a worker still has the last capture");
+	return false;
+}
+
 static void begin(struct admin_call *call, struct loop *loop, struct job *job)
 {
 	int rc;
 
-	capturing_settle(&loop->capturing, loop->box);
-	if (loop->capturing.ends) { // the last one, which workers have not given back
-		admin_wait(call, LOOK_MS);
+	if (!is_settled(call, loop))
 		return;
-	}
 	rc = capturing_begin(&loop->capturing, loop->box, job->filter, job->snap_bytes);
 	if (rc) {
 		admin_fail(call, EXIT_RESOURCE, "%s",

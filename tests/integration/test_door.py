@@ -14,11 +14,13 @@ import time
 
 import uclient
 from echo import CHANNEL, open_channel
+from freeze import frozen
 from lab import SERVICE, Lab, check, test, wait_until
 from relay import PASSWORD, USER, start_relay
 from stunlib import REFRESH, SUCCESS, Client, channel_data
-from test_ctl import attempt, frames_of, lines, raw, start_capture
+from test_ctl import attempt, end_capture, frames_of, lines, raw, start_capture
 from test_logs import LINE
+from test_robust import worker_thread
 from test_trace import FORBIDDEN, command, permit
 
 N_CLIENTS = 32  # that there is room for
@@ -159,4 +161,16 @@ def test_a_capture_ends_in_time_though_its_reader_stands_still():
             slow.send_signal(signal.SIGCONT)
             check(slow.wait(10) == 0, f"the capture ended with {slow.returncode}")
             check(len(frames_of(path)) == 4 * N_MESSAGES, f"{len(frames_of(path))} frames")
+        relay.stop()
+
+
+@test()
+def test_a_worker_that_stands_still_keeps_a_capture_for_so_long_only():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        capture = start_capture(relay, lab.path("last.pcapng"))
+        with frozen(worker_thread(relay, 0)):
+            end_capture(capture)
+            wait_until(lambda: "still has the last capture" in ask_for_capture(relay).stderr, 15, "a word of it")
+        check(ask_for_capture(relay).returncode == 0, "none though the worker goes on")
         relay.stop()
