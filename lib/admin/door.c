@@ -41,12 +41,13 @@ static bool make_directory(const struct door *door)
 	return find_directory(directory, door) && mkdir(directory, 0755) == 0;
 }
 
-// True where a process listens there.
+// True where a process listens there, also one that takes up nothing any more: its queue is full.
 static bool is_served(const struct sockaddr_un *address)
 {
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const bool served =
-		fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0;
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const bool served = fd >= 0 &&
+		(connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
+			errno == EAGAIN);
 
 	if (fd >= 0)
 		close(fd);
