@@ -26,6 +26,7 @@ struct worker_thread {
 	struct worker *worker;
 	atomic_bool *stop;
 	bool adaptive;
+	bool stands; // at the end: it has not come back
 };
 
 struct loop {

@@ -20,11 +20,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TICK_MS 100
 #define HEALTH_MS 500 // between two judgements
 #define POLLS_PER_EVENTS 16 // busy rounds of the control core between two looks at its descriptors
 #define TIMER_SLACK_NS 1000
+#define JOIN_MS 5000 // for the workers to come back at the end
 #define STOP_MS 5000 // for the records of what lives at the end, at most
 #define STOP_PACE_MS 4000 // of them, for ends to come no faster than Redis takes their records
 
@@ -352,6 +354,35 @@ static int launch_workers(struct loop *loop)
 	return 0;
 }
 
+static void join_worker(struct loop *loop, size_t i, uint64_t until_ms)
+{
+	const struct timespec pause = {.tv_nsec = NS_IN_MS};
+	const unsigned lcore = EAL_WORKER_LCORE_FIRST + (unsigned)i;
+
+	while (rte_eal_get_lcore_state(lcore) != WAIT && loop_now_ms() < until_ms)
+		nanosleep(&pause, NULL);
+	if (rte_eal_get_lcore_state(lcore) == WAIT) {
+		rte_eal_wait_lcore(lcore);
+		return;
+	}
+	log_event(LOG_ERROR, "worker.stands", "worker=%zu", i);
+	loop->threads[i].stands = true;
+	control_leave_out(loop->box->control, i);
+}
+
+// False where one stands, and nothing of a worker may be taken away.
+static bool join_workers(struct loop *loop)
+{
+	const uint64_t until_ms = loop_now_ms() + JOIN_MS;
+	bool all = true;
+
+	for (size_t i = 0; i < loop->box->n_workers; i++) {
+		join_worker(loop, i, until_ms);
+		all &= !loop->threads[i].stands;
+	}
+	return all;
+}
+
 static int drop_privileges(struct box *box)
 {
 	int rc;
@@ -423,7 +454,8 @@ static void end_allocations(struct loop *loop)
 			more = control_user_end(box->control, &now, &all);
 		control_poll(box->control, &now);
 		for (size_t i = 0; i < box->n_workers; i++)
-			worker_poll(box->workers[i].worker);
+			if (!loop->threads[i].stands)
+				worker_poll(box->workers[i].worker);
 		event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		now = loop_time();
 	}
@@ -486,9 +518,20 @@ static void close_doors(struct loop *loop)
 	loop->admin = NULL;
 }
 
+// A worker that stands may move again, so devices, buffers and tables are left to it: the guard
+// gives the interfaces back, as after a crash.
+static _Noreturn void leave(const struct box *box)
+{
+	redis_close(box->redis);
+	records_close(box->records);
+	log_flush();
+	_exit(EXIT_FAULT);
+}
+
 int run(struct box *box)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
+	bool all_ended;
 	int status;
 
 	if (!loop)
@@ -505,12 +548,14 @@ int run(struct box *box)
 		service_stopping(&loop->service);
 	}
 	loop_stop(loop);
-	rte_eal_mp_wait_lcore();
+	all_ended = join_workers(loop);
 	close_doors(loop);
 	if (status == EXIT_OK) {
 		end_allocations(loop);
 		report_log(&loop->report, box, &loop->clock, true);
 	}
+	if (!all_ended)
+		leave(box);
 	redis_close(box->redis); // its events are in the loop
 	box->redis = NULL;
 	capturing_close(&loop->capturing);

@@ -2,6 +2,7 @@
 
 import contextlib
 import grp
+import json
 import os
 import pwd
 import re
@@ -23,6 +24,7 @@ UNIT = os.path.join(TOP, "config/systemd/turnpike.service")
 AF_XDP = os.path.join(TOP, "config/systemd/af_xdp.conf")
 HARDENED = os.path.join(TOP, "tests/integration/hardened.py")
 EXPOSURE_MAX = 3.4  # of systemd-analyze: 0 is best, 10 worst
+FAULT = 70  # of the process, its exit status
 WATCHDOG_MS = 600
 
 
@@ -73,6 +75,12 @@ def credentials_of(pid):
 def live(lab):
     with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client:
         client.allocate()
+
+
+def is_over(pid):
+    """But for threads that somebody traces."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return "\nState:\tZ" in file.read()
 
 
 def worker_tids(pid):
@@ -197,6 +205,25 @@ def test_a_stalled_worker_starves_the_watchdog():
         told = set(re.findall(r"error watchdog\.withheld worker=(\d)", relay.process.log()))
         check(told == {"0", "1"}, f"workers: {told}")
         check(relay.process.stop() == 0, "it did not end well")
+
+
+@test()
+def test_a_worker_that_stands_does_not_keep_it_from_ending():
+    with Lab() as lab:
+        before = host_state(lab)
+        config = {**configuration(lab, workers=2), "records": {"file": lab.path("records")}}
+        relay = start_relay(lab, config)
+        live(lab)
+        pid = relay.process.pid
+        with frozen(worker_tids(pid)[0]):
+            os.kill(pid, signal.SIGTERM)
+            relay.process.wait_log(r"error worker\.stands worker=[01]$")
+            wait_until(lambda: is_over(pid), 15, "it ends")
+        check(relay.process.wait(10) == FAULT, "it complains of nothing")
+        with open(lab.path("records"), encoding="utf-8") as file:
+            records = [json.loads(line) for line in file]
+        check([record["reason"] for record in records] == ["stopped"], f"records: {records}")
+        check_unchanged(lab, before)
 
 
 @test()

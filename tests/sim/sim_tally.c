@@ -162,6 +162,35 @@ Test(tally, waits_for_the_slowest_worker)
 	expect_sum(&tallies[0], 40, 0);
 }
 
+Test(tally, does_not_wait_for_a_worker_that_is_left_out)
+{
+	bind_peer(0);
+	send_channel_data(0, 40);
+	change_callers();
+	caller_open(&caller, CLIENT_IP, 1001);
+	cr_assert_eq(allocate(), 401);
+	cr_assert_eq(allocate(), 0);
+	cr_assert_eq(control_allocation_end(world.control, &world.now, 1), 0);
+	world_poll(&world, WORLD_WORKERS);
+	world_poll(&world, 0);
+	control_leave_out(world.control, 1);
+	world_poll(&world, WORLD_WORKERS);
+	cr_assert_eq(n_tallies, 1);
+	cr_expect_lt(tallies[0].sum.n_packets[CONTROL_UP], 40, "its part is missing");
+	// It moves again while the same place counts for another.
+	cr_assert_eq(control_allocation_end(world.control, &world.now, 2), 0);
+	world_poll(&world, 1);
+	world_poll(&world, 0);
+	world_poll(&world, WORLD_WORKERS);
+	world_poll(&world, 1);
+	world_poll(&world, 0);
+	world_poll(&world, WORLD_WORKERS);
+	cr_assert_eq(n_tallies, 2);
+	expect_sum(&tallies[1], 0, 0);
+	caller_close(&caller);
+	change_callers();
+}
+
 // The permission ends after five minutes, the channel after ten.
 Test(tally, keeps_what_ended_before)
 {
