@@ -68,7 +68,7 @@ void service_close(struct service *service)
 
 void service_ready(struct service *service)
 {
-	notify_send(&service->notify, "READY=1");
+	service->owes_ready = !notify_send(&service->notify, "READY=1");
 }
 
 // The time is what Type=notify-reload asks for.
@@ -105,11 +105,11 @@ void service_tick(struct service *service)
 
 	if (service->notify.fd < 0)
 		return;
+	if (service->owes_ready)
+		service_ready(service);
 	turn_stats_get(box->turn, &turn);
 	snprintf(status, sizeof(status), "%u allocations, %u relay ports free, %zu workers; %s",
 		turn.n_allocations, turn.n_ports_free, box->n_workers, first_reason(service->loop));
-	if (strcmp(status, service->status) == 0)
-		return;
-	memcpy(service->status, status, sizeof(status));
-	notify_send(&service->notify, "STATUS=%s", status);
+	if (strcmp(status, service->status) && notify_send(&service->notify, "STATUS=%s", status))
+		memcpy(service->status, status, sizeof(status));
 }

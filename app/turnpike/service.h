@@ -23,6 +23,7 @@ struct service {
 	struct event *feed; // NULL: no watchdog
 	uint64_t n_polls[CONF_WORKERS_MAX]; // when it was last looked at
 	char status[SERVICE_STATUS_BYTES]; // that was told last
+	bool owes_ready; // the manager had no room for it
 };
 
 // With a timer in the loop where the manager wants a watchdog. Returns 0; -ENOMEM; -EINVAL for a
@@ -34,7 +35,7 @@ void service_ready(struct service *service);
 void service_reloading(struct service *service);
 // The last word: the manager waits for no watchdog from then on.
 void service_stopping(struct service *service);
-// Tell what `systemctl status` shows, where that has changed.
+// Tell what `systemctl status` shows, where that has changed; and what found no room before.
 void service_tick(struct service *service);
 
 #endif

@@ -38,6 +38,13 @@ class Manager:
         os.chmod(self.path, 0o777)
         self.heard = []
 
+    def fill(self):
+        """It does not listen for so long that there is no room for more."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other, \
+                contextlib.suppress(BlockingIOError):
+            while True:
+                other.sendto(b"OTHER=1", socket.MSG_DONTWAIT, self.path)
+
     def listen(self):
         with contextlib.suppress(BlockingIOError):
             while True:
@@ -114,6 +121,18 @@ def test_the_manager_hears_of_start_state_and_end():
         manager.wait(r"STATUS=1 allocations, .*; it is being emptied$")
         relay.stop()
         manager.wait("STOPPING=1\n")
+
+
+@test()
+def test_a_manager_that_has_no_room_hears_it_later():
+    with Lab() as lab:
+        manager = Manager(lab)
+        manager.fill()
+        relay = start(lab, manager)
+        wait_until(lambda: relay.process.log().count("info stats ") == 2, 10, "it had time to say all")
+        manager.wait("READY=1$")
+        manager.wait("STATUS=0 allocations, ")
+        relay.stop()
 
 
 STOPPING = "STOPPING=1\nSTATUS=stopping"
