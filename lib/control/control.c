@@ -96,11 +96,14 @@ void control_destroy(struct control *control)
 	free(control);
 }
 
-// A client sends from where it has moved to (RFC 8016 §3.2.2).
-static void moved(struct control *c, uint32_t allocation_idx)
+// A client sends from where it has moved to (RFC 8016 §3.2.2). A worker that did not know of the
+// last hand-over yet may mean the one before, even of another client; the next packet repeats it.
+static void moved(struct control *c, const struct msg *msg)
 {
+	if (msg->seq < c->moving_seq)
+		return;
 	effects_begin(c);
-	turn_moved(c->turn, allocation_idx, &c->effects);
+	turn_moved(c->turn, msg->allocation_idx, &c->effects);
 	effects_apply(c);
 }
 
@@ -112,7 +115,7 @@ static unsigned take_punts(struct control *c, const struct turn_time *time, size
 
 	for (unsigned i = 0; i < n; i++) {
 		if (messages[i].kind == MSG_MOVED)
-			moved(c, messages[i].allocation_idx);
+			moved(c, &messages[i]);
 		else
 			transact(c, time, worker_idx, &messages[i]);
 	}
@@ -178,6 +181,7 @@ void walk_begin(struct control *c)
 static void walk(struct control *c, const struct turn_time *time)
 {
 	const uint32_t n_entries = c->n_entries;
+	const uint64_t moving_seq = c->moving_seq;
 
 	hops_mark(c, time);
 	if (!c->walking && c->marking)
@@ -191,6 +195,7 @@ static void walk(struct control *c, const struct turn_time *time)
 	c->walking = turn_walk(c->turn, &c->walk_cursor, &c->effects);
 	effects_apply(c);
 	c->n_entries = n_entries; // replaced, not added
+	c->moving_seq = moving_seq;
 }
 
 unsigned control_poll(struct control *control, const struct turn_time *time)

@@ -159,6 +159,8 @@ static void apply(struct control *c, const struct turn_effect *e)
 		msg = msg_flow_insert(&spec);
 	}
 	broadcast(c, &msg);
+	if (e->moving && !is_removal(e->kind))
+		c->moving_seq = msg.seq;
 	if (e->replaces)
 		forget_other_table(c, e, spec);
 }

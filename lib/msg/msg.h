@@ -25,7 +25,9 @@ enum msg_kind {
 	// worker to control
 	MSG_PUNT = 1, // mbuf, punted_ticks: a STUN request to a service address
 	MSG_MIRROR, // mbuf: a frame for the kernel
-	MSG_MOVED, // allocation_idx: its client has sent from its new 5-tuple (RFC 8016)
+	// allocation_idx: its client has sent from its new 5-tuple (RFC 8016); `seq` is that of the
+	// last message applied before
+	MSG_MOVED,
 	MSG_KERNEL, // mbuf: a relayed packet whose neighbour is unknown yet
 	MSG_SEEN, // allocation_idx, seen; `seq` is that of the last message applied before
 	MSG_COUNTED, // tally_idx, count; `seq` is that of the message that asked

@@ -176,7 +176,11 @@ static void send_punts(struct worker *w, struct outbox *out)
 static void send_moved(struct worker *w, const struct outbox *out)
 {
 	for (unsigned i = 0; i < out->n_moved; i++) {
-		const struct msg msg = {.kind = MSG_MOVED, .allocation_idx = out->moved[i]};
+		const struct msg msg = {
+			.seq = atomic_load_explicit(&w->pub.applied_seq, memory_order_relaxed),
+			.kind = MSG_MOVED,
+			.allocation_idx = out->moved[i],
+		};
 
 		if (i > 0 && out->moved[i] == out->moved[i - 1])
 			continue;

@@ -171,6 +171,48 @@ Test(extensions, media_goes_on_over_a_hand_over)
 	caller_close(&mover);
 }
 
+// Into the first worker at once; the control core does nothing meanwhile.
+static void to_worker(const struct datagram *d)
+{
+	world_send(&world, d);
+	world_advance(&world, 0);
+	world_poll(&world, 0);
+}
+
+// RFC 8016 §3.2.2: two bursts of media from one place, and between them a Refresh from the next,
+// where nothing was sent from yet.
+Test(extensions, what_was_said_before_a_hand_over_does_not_end_it)
+{
+	struct datagram media_up = {.from = at(AWAY_IP ":5001"), .n = 8};
+	struct turn_allocation_view view;
+	struct datagram refresh;
+	uint32_t cursor = 0;
+
+	open_mover();
+	move_to(AWAY_IP ":5001");
+	mover.address = at(AWAY_IP ":5002");
+	cr_assert_eq(mover_refresh(), 438, "a nonce is for one address");
+	caller_refresh(&mover, &world, &refresh);
+	media_up.to = world.service;
+	memcpy(media_up.payload, "\x40\x01\x00\x02up\0\0", 8);
+	world.delay_max_ms = 0;
+	world.one_queue = true;
+	to_worker(&media_up);
+	to_worker(&refresh);
+	to_worker(&media_up);
+	world_settle(&world);
+	while (turn_allocation_next(world.turn, &cursor, &view) == TURN_STEP_MORE)
+		;
+	cr_expect_eq(view.n_moves, 1);
+	cr_expect(endpoint_equal(&view.client, &media_up.from));
+	cr_expect(endpoint_equal(&view.pending_client, &mover.address));
+	expect_down(AWAY_IP ":5001");
+	expect_up(AWAY_IP ":5002");
+	expect_down(AWAY_IP ":5002");
+	world_check(&world);
+	caller_close(&mover);
+}
+
 // Of all workers' tables nothing is left of where the client was.
 Test(extensions, the_old_5_tuple_is_forgotten_after_a_hand_over)
 {
