@@ -43,7 +43,8 @@ static inline uint64_t bucket_owed(
 {
 	const uint64_t owed = bucket->full_at - now_ticks * BUCKET_TICK_PARTS;
 
-	return owed > rate->depth ? 0 : owed;
+	// One that was never used lies inside its depth shortly before time wraps.
+	return owed > rate->depth || bucket->full_at == 0 ? 0 : owed;
 }
 
 // Take tokens, or none where there are too few. The rate must have a limit.

@@ -77,6 +77,18 @@ Test(base_bucket, time_wraps)
 	cr_expect_eq(take_all(&bucket, &rate, last + 151, 100), 1);
 }
 
+// 2^54 ticks of a CPU's counter are two months.
+Test(base_bucket, one_that_was_never_used_is_full_before_time_wraps)
+{
+	const struct bucket_rate rate = bucket_rate_of(10, 1000, TICKS_PER_S);
+	struct bucket bucket = {0};
+
+	cr_expect_eq(take_all(&bucket, &rate, (1ULL << 54) - 999, 100), 10);
+	bucket = (struct bucket){0};
+	cr_expect_eq(take_all(&bucket, &rate, (1ULL << 54) - 1, 100), 10);
+	cr_expect_eq(take_all(&bucket, &rate, (1ULL << 54) + 99, 100), 1);
+}
+
 static struct budget open_budget(uint32_t per_source, uint32_t total)
 {
 	const struct budget_config config = {.per_source = per_source,
