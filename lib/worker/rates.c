@@ -109,8 +109,7 @@ static bool is_fair(const struct rates *rates, const struct all_use *all,
 
 	if (owed->bytes <= rate->bytes.depth / 2 && owed->packets <= rate->packets.depth / 2)
 		return true;
-	return ((uint64_t)user->n_bytes + n_bytes) * n_users <= rates->epoch_bytes ||
-		rates->epoch_bytes == 0;
+	return (user->n_bytes + n_bytes) * n_users <= rates->epoch_bytes || rates->epoch_bytes == 0;
 }
 
 enum drop rates_take(struct rates *rates, const struct flow_rewrite *to, unsigned up,

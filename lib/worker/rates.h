@@ -18,8 +18,7 @@ struct use {
 struct user_use {
 	struct use use;
 	uint32_t epoch; // in which `n_bytes` passed
-	uint32_t n_bytes;
-	uint64_t spare;
+	uint64_t n_bytes;
 };
 static_assert(sizeof(struct user_use) == 32, "both ways on one line");
 
