@@ -172,7 +172,8 @@ static void send_punts(struct worker *w, struct outbox *out)
 	}
 }
 
-// Until control has heard of it: where its ring is full, the next packet says so again.
+// Until control has heard of it: where its ring has no room but for Refreshes, the next packet says
+// so again.
 static void send_moved(struct worker *w, const struct outbox *out)
 {
 	for (unsigned i = 0; i < out->n_moved; i++) {
@@ -184,7 +185,8 @@ static void send_moved(struct worker *w, const struct outbox *out)
 
 		if (i > 0 && out->moved[i] == out->moved[i - 1])
 			continue;
-		w->bell |= msg_send(w->punts, &msg);
+		w->bell |= msg_room(w->punts) > reserved(w, URGENCY_PERMISSION) &&
+			msg_send(w->punts, &msg);
 	}
 }
 

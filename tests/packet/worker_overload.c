@@ -116,6 +116,45 @@ Test(worker_overload, a_client_that_floods_leaves_room_for_others)
 	cr_expect_eq(FILL(CLIENT6, REFRESH), RING / 4);
 }
 
+static void begin_move(const char *client, uint32_t allocation_idx)
+{
+	const struct flow_spec up = {
+		.kind = FLOW_UP_MOVING,
+		.local = rig_endpoint(SERVICE),
+		.remote = rig_endpoint(client),
+		.channel = CHANNEL,
+		.source = rig_endpoint(RELAYED),
+		.target = rig_endpoint(PEER),
+		.hop_idx = 1,
+		.allocation_idx = allocation_idx,
+	};
+
+	rig_flow(&rig, &up);
+}
+
+// RFC 8016: each burst tells of both again while control stands still.
+Test(worker_overload, clients_on_the_move_leave_room_for_refreshes)
+{
+	static const char hello[] = HELLO;
+	struct frame out;
+	unsigned n_relayed = 0;
+
+	begin_move(CLIENT, 1);
+	begin_move(CLIENT_B, 2);
+	worker_poll(rig.worker);
+	for (unsigned i = 0; i < RING; i++) {
+		receive(CLIENT, hello, sizeof(hello) - 1);
+		receive(CLIENT_B, hello, sizeof(hello) - 1);
+		worker_poll(rig.worker);
+		while (rig_sent(&rig, &out))
+			n_relayed++;
+	}
+	cr_expect_eq(n_relayed, 2 * RING);
+	cr_expect_eq(FILL(CLIENT6, CREATE_PERMISSION), 0);
+	cr_expect_eq(FILL(CLIENT6, REFRESH), RING / 4);
+	rig_expect_balance(&rig);
+}
+
 Test(worker_overload, an_unsigned_refresh_is_not_urgent)
 {
 	FILL(STRANGER, ALLOCATE_UNSIGNED);
