@@ -151,6 +151,15 @@ static unsigned reserved(const struct worker *w, enum urgency urgency)
 	return w->n_punts_max / URGENCIES * (URGENCY_REFRESH - urgency);
 }
 
+// What came in fragments lies in a buffer that others are put together in: half of those are not
+// for control to hold.
+static bool may_wait(const struct worker *w, const struct rte_mbuf *mbuf)
+{
+	const struct rte_mempool *pool = w->jumbo_pool;
+
+	return mbuf->pool != pool || rte_mempool_avail_count(pool) > pool->size / 2;
+}
+
 static void send_punts(struct worker *w, struct outbox *out)
 {
 	unsigned room = out->n_punts ? msg_room(w->punts) : 0;
@@ -159,7 +168,8 @@ static void send_punts(struct worker *w, struct outbox *out)
 		const enum urgency urgency = (enum urgency)out->urgencies[i];
 		const struct msg *msg = &out->punts[i];
 
-		if (room > reserved(w, urgency) && msg_send(w->punts, msg)) {
+		if (room > reserved(w, urgency) && may_wait(w, msg->mbuf) &&
+			msg_send(w->punts, msg)) {
 			room--;
 			w->pub.stats.n_punted++;
 			w->bell = true;
@@ -200,7 +210,8 @@ static void send_others(struct worker *w, struct outbox *out)
 		const struct msg *msg = &out->others[i];
 		const bool mirror = msg->kind == MSG_MIRROR;
 
-		if ((mirror || room > w->n_others_max / 2) && msg_send(w->others, msg)) {
+		if ((mirror || room > w->n_others_max / 2) && may_wait(w, msg->mbuf) &&
+			msg_send(w->others, msg)) {
 			room -= room > 0;
 			w->pub.stats.n_mirrored += mirror;
 			w->pub.stats.n_kernel += !mirror;

@@ -425,3 +425,33 @@ Test(fragments, for_the_kernel_are_put_together)
 	cr_expect_eq(msg.mbuf->data_len, whole.n);
 	rte_pktmbuf_free(msg.mbuf);
 }
+
+// Requests and what is the kernel's, while control stands still: of the buffers that datagrams are
+// put together in, media still has half.
+Test(fragments, what_waits_for_control_leaves_buffers_for_media)
+{
+	static const char allocate[] = "\x00\x03\x00\x18" STUN_COOKIE TRANSACTION "\x00\x08\x00\x14"
+				       "12345678901234567890";
+	const struct datagram floods[] = {
+		{"198.18.0.99:5000", SERVICE, BYTES(allocate)},
+		{"198.18.0.99:5000", "198.18.0.2:53", .payload = data, .n = 100},
+	};
+	const struct datagram honest = channel_data(CLIENT, SERVICE, 100);
+	const struct frame whole = frame_udp(&honest);
+	const struct frame pieces[] = {piece_of(&whole, 0, 48, 1), piece_of(&whole, 48, 60, 1)};
+
+	for (unsigned i = 0; i < 200; i++) {
+		const struct frame other = frame_udp(&floods[i % 2]);
+		const size_t n_bytes = other.n - 14 - 20;
+		const struct frame first = piece_of(&other, 0, 32, (uint16_t)i);
+		const struct frame last = piece_of(&other, 32, n_bytes - 32, (uint16_t)i);
+
+		receive(&first);
+		receive(&last);
+	}
+	cr_expect_gt(rig_stats(&rig)->n_punted, 0);
+	cr_expect_gt(rig_stats(&rig)->n_mirrored, 0);
+	receive(&pieces[0]);
+	receive(&pieces[1]);
+	expect_sent(RELAYED, PEER, data + 4, 96);
+}
