@@ -141,8 +141,9 @@ struct control;
 
 // Returns 0; -ENOMEM.
 int control_create(struct control **out, const struct control_config *config);
-void control_destroy(
-	struct control *control); // NULL is fine; frees packets that wait in the workers' rings
+// Frees packets that wait in the workers' rings, and answers what was asked with what is known.
+// NULL is fine.
+void control_destroy(struct control *control);
 
 // Judge requests, move frames to the kernel, expire, free cooled ports: a bounded share of each.
 // Returns how much was done: 0 means idle.
@@ -165,8 +166,8 @@ bool control_user_end(
 	struct control *control, const struct turn_time *time, struct turn_kick *kick);
 
 // Ask what a living allocation's flows have carried up to now: `taker` is told within a
-// control_poll() to come, when every worker has answered. Returns 0; -ENOENT; -EAGAIN with too many
-// questions open, or without room for now.
+// control_poll() to come, when every worker has answered, or by control_destroy(). Returns 0;
+// -ENOENT; -EAGAIN with too many questions open, or without room for now.
 int control_tally_ask(
 	struct control *control, uint64_t id, const struct control_tally_taker *taker);
 

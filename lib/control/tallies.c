@@ -294,8 +294,10 @@ int control_tally_ask(struct control *control, uint64_t id, const struct control
 	return 0;
 }
 
+// Who has asked may wait for it to free what he keeps for the answer.
 void tallies_fini(struct control *c)
 {
+	finish_asks(c, UINT64_MAX);
 	free(c->tallies.tallies);
 	free(c->tallies.peers);
 	free(c->tallies.of_allocations);

@@ -329,6 +329,16 @@ Test(tally, questions_are_bounded)
 	run();
 }
 
+Test(tally, an_open_question_is_answered_at_the_end_of_control)
+{
+	bind_peer(0);
+	cr_assert_eq(ask(1), 0);
+	control_destroy(world.control);
+	world.control = NULL;
+	cr_expect_eq(n_answers, 1);
+	cr_expect_eq(answer.allocation_id, 1);
+}
+
 // Places are used again: a thousand lives need no more than one.
 Test(tally, lives_of_one_client_follow_each_other)
 {
