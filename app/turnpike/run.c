@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include "ending.h"
 #include "exit.h"
 #include "idle.h"
 #include "loop.h"
@@ -20,15 +21,11 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
-#include <unistd.h>
 
 #define TICK_MS 100
 #define HEALTH_MS 500 // between two judgements
 #define POLLS_PER_EVENTS 16 // busy rounds of the control core between two looks at its descriptors
 #define TIMER_SLACK_NS 1000
-#define JOIN_MS 5000 // for the workers to come back at the end
-#define STOP_MS 5000 // for the records of what lives at the end, at most
-#define STOP_PACE_MS 4000 // of them, for ends to come no faster than Redis takes their records
 
 static void rest(struct idle *idle, uint64_t ticks_per_us)
 {
@@ -354,35 +351,6 @@ static int launch_workers(struct loop *loop)
 	return 0;
 }
 
-static void join_worker(struct loop *loop, size_t i, uint64_t until_ms)
-{
-	const struct timespec pause = {.tv_nsec = NS_IN_MS};
-	const unsigned lcore = EAL_WORKER_LCORE_FIRST + (unsigned)i;
-
-	while (rte_eal_get_lcore_state(lcore) != WAIT && loop_now_ms() < until_ms)
-		nanosleep(&pause, NULL);
-	if (rte_eal_get_lcore_state(lcore) == WAIT) {
-		rte_eal_wait_lcore(lcore);
-		return;
-	}
-	log_event(LOG_ERROR, "worker.stands", "worker=%zu", i);
-	loop->threads[i].stands = true;
-	control_leave_out(loop->box->control, i);
-}
-
-// False where one stands, and nothing of a worker may be taken away.
-static bool join_workers(struct loop *loop)
-{
-	const uint64_t until_ms = loop_now_ms() + JOIN_MS;
-	bool all = true;
-
-	for (size_t i = 0; i < loop->box->n_workers; i++) {
-		join_worker(loop, i, until_ms);
-		all &= !loop->threads[i].stands;
-	}
-	return all;
-}
-
 static int drop_privileges(struct box *box)
 {
 	int rc;
@@ -405,61 +373,6 @@ static int start_records(struct box *box)
 			"reason=\"records.file %s cannot be opened: %s\"", box->conf->records.file,
 			strerror(-rc));
 	return rc;
-}
-
-// What stands in Redis's outbox goes, as far as Redis takes it by then.
-static void empty_outbox(struct loop *loop, uint64_t until_ms)
-{
-	struct redis_stats stats;
-
-	if (!loop->box->redis)
-		return;
-	for (;;) {
-		redis_stats_get(loop->box->redis, &stats);
-		if (!stats.is_up || stats.n_untold == 0 || loop_time().now_ms >= until_ms)
-			return;
-		event_base_loop(loop->base, EVLOOP_ONCE);
-	}
-}
-
-// A share of ends is some 1,300 commands at most: with half of Redis's outbox there is room for one
-// where all ports of the shares before have cooled, and so nothing is to be told of those any more.
-static bool redis_keeps_up(const struct box *box)
-{
-	struct redis_stats stats;
-
-	if (!box->redis)
-		return true;
-	redis_stats_get(box->redis, &stats);
-	return !stats.is_up ||
-		(stats.n_untold < REDIS_OUTBOX_MAX / 2 && control_n_cooling(box->control) == 0);
-}
-
-// Every allocation that still lives ends with a record of its own. The workers' threads have ended:
-// their part is done here.
-static void end_allocations(struct loop *loop)
-{
-	struct turn_kick all = {.reason = TURN_STOPPED};
-	const struct box *box = loop->box;
-	struct turn_time now = loop_time();
-	const uint64_t until_ms = now.now_ms + STOP_MS;
-	const uint64_t pace_until_ms = now.now_ms + STOP_PACE_MS;
-	bool more = true;
-
-	if (!loop->drain.on)
-		turn_drain(box->turn, STUN_INSUFFICIENT_CAPACITY); // who comes now would be missed
-	while (box->records && (more || control_n_cooling(box->control) > 0) &&
-		now.now_ms < until_ms) {
-		if (more && (redis_keeps_up(box) || now.now_ms >= pace_until_ms))
-			more = control_user_end(box->control, &now, &all);
-		control_poll(box->control, &now);
-		for (size_t i = 0; i < box->n_workers; i++)
-			if (!loop->threads[i].stands)
-				worker_poll(box->workers[i].worker);
-		event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
-		now = loop_time();
-	}
-	empty_outbox(loop, until_ms);
 }
 
 static enum exit_status fail(const char *what, int rc)
@@ -518,16 +431,6 @@ static void close_doors(struct loop *loop)
 	loop->admin = NULL;
 }
 
-// A worker that stands may move again, so devices, buffers and tables are left to it: the guard
-// gives the interfaces back, as after a crash.
-static _Noreturn void leave(const struct box *box)
-{
-	redis_close(box->redis);
-	records_close(box->records);
-	log_flush();
-	_exit(EXIT_FAULT);
-}
-
 int run(struct box *box)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
@@ -548,14 +451,14 @@ int run(struct box *box)
 		service_stopping(&loop->service);
 	}
 	loop_stop(loop);
-	all_ended = join_workers(loop);
+	all_ended = ending_join(loop);
 	close_doors(loop);
 	if (status == EXIT_OK) {
-		end_allocations(loop);
+		ending_record(loop);
 		report_log(&loop->report, box, &loop->clock, true);
 	}
 	if (!all_ended)
-		leave(box);
+		ending_leave(box);
 	redis_close(box->redis); // its events are in the loop
 	box->redis = NULL;
 	capturing_close(&loop->capturing);
