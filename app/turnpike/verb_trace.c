@@ -167,7 +167,8 @@ static void take_event(struct job *job, const struct trail_event *event)
 	add_line(job, event->at_ns)->event = *event;
 }
 
-// Kinds in their order: beginnings come before ends.
+// Kinds in their order: beginnings come before ends. What has happened since the pass began is the
+// next one's: an end whose beginning was looked for too early would be told before it.
 static bool look_at_events(struct job *job, const struct trail *trail)
 {
 	for (unsigned n = 0; n < LOOKS_MAX; n++) {
@@ -179,7 +180,7 @@ static bool look_at_events(struct job *job, const struct trail *trail)
 		if (job->next[kind] < trail_oldest(trail, kind))
 			job->next[kind] = trail_oldest(trail, kind);
 		event = trail_get(trail, kind, job->next[kind]);
-		if (!event) {
+		if (!event || event->at_ns > job->begun.ns) {
 			job->cursor++;
 			continue;
 		}
