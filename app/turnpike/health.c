@@ -9,6 +9,7 @@ const char *health_sign_name(enum health_sign sign)
 {
 	static const char *const names[HEALTH_SIGNS] = {
 		[HEALTH_WORKERS] = "workers",
+		[HEALTH_CONTROL] = "control",
 		[HEALTH_PORTS] = "ports",
 		[HEALTH_RELAY_PORTS] = "relay_ports",
 		[HEALTH_BUFFERS] = "buffers",
@@ -45,24 +46,32 @@ static bool are_few(uint32_t n_free, uint32_t n, unsigned percent)
 	return (uint64_t)n_free * 100 < (uint64_t)n * percent;
 }
 
-static void judge_workers(struct health *health, const struct vitals *vitals)
+// True where it has stood for too long.
+static bool has_stalled(struct health_pulse *pulse, uint64_t now, bool has_begun, uint64_t step_ms)
+{
+	if (!has_begun || pulse->seen != now)
+		pulse->stood_ms = 0;
+	else
+		pulse->stood_ms += step_ms;
+	pulse->seen = now;
+	return pulse->stood_ms >= HEALTH_STALL_MS;
+}
+
+// That somebody judges does not show that the control core polls: its events run without it.
+static void judge_cores(struct health *health, const struct vitals *vitals)
 {
 	const uint64_t unseen_ms = vitals->now_ms - health->judged_ms;
 	const uint64_t step_ms = unseen_ms < HEALTH_LOOK_MS ? unseen_ms : HEALTH_LOOK_MS;
 
-	for (size_t i = 0; i < vitals->n_workers; i++) {
-		const uint64_t n_polls = vitals->n_polls[i];
-
-		if (!health->has_begun || health->workers[i].n_polls != n_polls)
-			health->workers[i].stood_ms = 0;
-		else
-			health->workers[i].stood_ms += step_ms;
-		health->workers[i].n_polls = n_polls;
-		if (health->workers[i].stood_ms >= HEALTH_STALL_MS)
+	for (size_t i = 0; i < vitals->n_workers; i++)
+		if (has_stalled(
+			    &health->workers[i], vitals->n_polls[i], health->has_begun, step_ms))
 			blame(health, HEALTH_WORKERS,
 				"worker %zu has not polled for %" PRIu64 " ms", i,
 				health->workers[i].stood_ms);
-	}
+	if (has_stalled(&health->control, vitals->control_ticks, health->has_begun, step_ms))
+		blame(health, HEALTH_CONTROL, "the control core has not polled for %" PRIu64 " ms",
+			health->control.stood_ms);
 	health->judged_ms = vitals->now_ms;
 	health->has_begun = true;
 }
@@ -72,7 +81,7 @@ unsigned health_judge(struct health *health, const struct vitals *vitals)
 	const unsigned before = bad_signs(health);
 
 	memset(health->reasons, 0, sizeof(health->reasons));
-	judge_workers(health, vitals);
+	judge_cores(health, vitals);
 	for (size_t i = 0; i < vitals->n_ports; i++)
 		if (!vitals->port_up[i])
 			blame(health, HEALTH_PORTS, "port %s is down", vitals->port_names[i]);

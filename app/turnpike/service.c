@@ -28,18 +28,32 @@ static size_t find_stalled(struct service *service)
 	return stalled;
 }
 
-// That this is called shows that the control core is alive.
+// Between two rounds of the event loop lies a poll of the control core: where there was none, the
+// loop does not end, and takes care of timers alone.
+static bool has_control_stalled(struct service *service)
+{
+	const uint64_t ticks =
+		atomic_load_explicit(&service->loop->box->heartbeat.ticks, memory_order_relaxed);
+	const bool has_stalled = ticks == service->control_ticks;
+
+	service->control_ticks = ticks;
+	return has_stalled;
+}
+
 static void on_feed(evutil_socket_t fd, short what, void *argument)
 {
 	struct service *service = argument;
+	const bool control_stalled = has_control_stalled(service);
 	const size_t stalled = find_stalled(service);
 
 	(void)fd;
 	(void)what;
-	if (stalled == service->loop->box->n_workers)
-		notify_send(&service->notify, "WATCHDOG=1");
-	else
+	if (control_stalled)
+		log_event(LOG_ERROR, "watchdog.withheld", "core=control");
+	else if (stalled < service->loop->box->n_workers)
 		log_event(LOG_ERROR, "watchdog.withheld", "worker=%zu", stalled);
+	else
+		notify_send(&service->notify, "WATCHDOG=1");
 }
 
 int service_open(struct service *service, struct loop *loop)

@@ -1,5 +1,5 @@
 // turnpike as a service of systemd: ready, reloading, stopping, what it does at the moment, and a
-// watchdog that is fed only while every worker polls.
+// watchdog that is fed only while every worker and the control core poll.
 //
 // Order of calls: service_open(); service_ready() once; then, around each reload,
 // service_reloading() and service_ready(); service_tick() every second; service_stopping(), after
@@ -22,6 +22,7 @@ struct service {
 	struct loop *loop;
 	struct event *feed; // NULL: no watchdog
 	uint64_t n_polls[CONF_WORKERS_MAX]; // when it was last looked at
+	uint64_t control_ticks; // then
 	char status[SERVICE_STATUS_BYTES]; // that was told last
 	bool owes_ready; // the manager had no room for it
 };

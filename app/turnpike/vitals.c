@@ -37,6 +37,7 @@ void vitals_take(struct vitals *out, const struct box *box, uint64_t now_ms)
 	*out = (struct vitals){
 		.now_ms = now_ms,
 		.n_workers = box->n_workers,
+		.control_ticks = atomic_load_explicit(&box->heartbeat.ticks, memory_order_relaxed),
 		.n_ports = box->n_ports,
 		.n_allocations = turn.n_allocations,
 		.n_relay_ports_free = turn.n_ports_free,

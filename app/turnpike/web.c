@@ -100,13 +100,14 @@ static void answer_health(struct http_answer *answer, const char *word, json_t *
 	json_decref(json);
 }
 
-// Whether the process works. A control core that stands still does not answer at all.
+// Whether the process works. A control core that does nothing at all does not answer either.
 static void answer_healthz(
 	struct web *web, const struct http_request *request, struct http_answer *answer)
 {
+	const unsigned cores = 1U << HEALTH_WORKERS | 1U << HEALTH_CONTROL;
+
 	(void)request;
-	answer_health(
-		answer, "healthy", reasons_json(&web->loop->health, 1U << HEALTH_WORKERS, false));
+	answer_health(answer, "healthy", reasons_json(&web->loop->health, cores, false));
 }
 
 // Whether clients should be sent here.

@@ -22,12 +22,18 @@ static void begin(void)
 	changed = health_judge(&health, &vitals);
 }
 
-static void look_after(uint64_t ms, bool second_moves)
+static void look(uint64_t after_ms, bool second_moves, bool control_moves)
 {
-	vitals.now_ms += ms;
+	vitals.now_ms += after_ms;
 	vitals.n_polls[0]++;
 	vitals.n_polls[1] += second_moves;
+	vitals.control_ticks += control_moves;
 	changed = health_judge(&health, &vitals);
+}
+
+static void look_after(uint64_t ms, bool second_moves)
+{
+	look(ms, second_moves, true);
 }
 
 static void expect_good(const char *why)
@@ -71,10 +77,23 @@ Test(health_judge, a_worker_that_stands_for_three_seconds_is_named)
 	cr_expect_eq(changed, 1u << HEALTH_WORKERS);
 }
 
+Test(health_judge, a_control_core_that_stands_for_three_seconds_is_named)
+{
+	look_after(500, true);
+	for (int i = 0; i < 5; i++)
+		look(500, true, false);
+	expect_good("2.5 s are none too many");
+	look(500, true, false);
+	expect_only(HEALTH_CONTROL, "the control core has not polled for 3000 ms");
+	look_after(500, true);
+	expect_good("it goes on");
+	cr_expect_eq(changed, 1u << HEALTH_CONTROL);
+}
+
 Test(health_judge, a_box_that_was_stopped_as_a_whole_blames_nobody)
 {
 	look_after(500, true);
-	look_after(60000, false);
+	look(60000, false, false);
 	expect_good("nobody looked for a minute");
 }
 
