@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 // Entries that an allocation at least needs: owner, permission, and both of a channel.
 #define FLOWS_PER_ALLOCATION_MIN 4
@@ -245,6 +246,18 @@ static void tell(struct reload_result *result)
 		log_put(LOG_ERROR, "reload.refused", "reason=\"%s\"", result->reason);
 }
 
+// Whoever wrote to a pipe or terminal at the start is gone or busy: to read it would be to wait.
+static int load_again(struct conf **out, const char *path, char error[static CONF_ERROR_BYTES])
+{
+	struct stat what;
+
+	if (stat(path, &what) == 0 && !S_ISREG(what.st_mode)) {
+		snprintf(error, CONF_ERROR_BYTES, "%.200s is no file that can be read again", path);
+		return -EINVAL;
+	}
+	return conf_load(out, path, error);
+}
+
 void reload(struct loop *loop, struct reload_result *out)
 {
 	struct box *box = loop->box;
@@ -259,7 +272,7 @@ void reload(struct loop *loop, struct reload_result *out)
 			"a worker has not taken the last reload yet");
 		return;
 	}
-	if (conf_load(&conf, box->conf_path, error)) {
+	if (load_again(&conf, box->conf_path, error)) {
 		out->status = RELOAD_REFUSED;
 		snprintf(out->reason, sizeof(out->reason), "%s", error);
 		tell(out);

@@ -10,7 +10,7 @@ import time
 import uclient
 from echo import CHANNEL, check_echo, open_channel
 from lab import SERVICE, Lab, check, test, wait_until
-from relay import PASSWORD, USER, Relay, configuration
+from relay import BINARY, PASSWORD, USER, Relay, configuration
 from stunlib import REFRESH, Client, channel_data
 from test_load import LOAD, check_all_delivered
 
@@ -237,6 +237,22 @@ def test_a_bad_file_leaves_everything_as_it_is():
         check_echo(client)
         code = relay.process.stop()
         check(code == 0, f"the relay ended with {code}")
+
+
+@test()
+def test_a_configuration_from_a_pipe_is_not_waited_for_again():
+    with Lab() as lab:
+        uclient.start_peer(lab)
+        relay = Relay(lab, base(lab))
+        os.mkfifo(relay.path)
+        relay.process = lab.start("relay", BINARY, "-c", relay.path, name="relay")
+        relay.write()
+        relay.process.wait_log(r"\binfo ready\b")
+        client = call(lab)
+        must_refuse(Reloader(relay).again(), "is no file that can be read again")
+        check(refresh(client) == 0, "the allocation has suffered")
+        check_echo(client)
+        check(relay.process.stop() == 0, "it did not end well")
 
 
 def two_configurations(lab):
