@@ -82,9 +82,13 @@ unsigned health_judge(struct health *health, const struct vitals *vitals)
 
 	memset(health->reasons, 0, sizeof(health->reasons));
 	judge_cores(health, vitals);
-	for (size_t i = 0; i < vitals->n_ports; i++)
+	for (size_t i = 0; i < vitals->n_ports; i++) {
+		if (vitals->mirror_gone[i])
+			blame(health, HEALTH_PORTS, "the mirror of port %s is gone",
+				vitals->port_names[i]);
 		if (!vitals->port_up[i])
 			blame(health, HEALTH_PORTS, "port %s is down", vitals->port_names[i]);
+	}
 	if (are_few(vitals->n_relay_ports_free, vitals->n_relay_ports, HEALTH_RELAY_PORTS_PERCENT))
 		blame(health, HEALTH_RELAY_PORTS, "%" PRIu32 " of %" PRIu32 " relay ports are free",
 			vitals->n_relay_ports_free, vitals->n_relay_ports);

@@ -24,6 +24,7 @@ struct vitals {
 	uint64_t control_ticks; // of the control core's last poll
 	const char *port_names[CONF_PORTS_MAX];
 	bool port_up[CONF_PORTS_MAX];
+	bool mirror_gone[CONF_PORTS_MAX];
 	size_t n_ports;
 	uint32_t n_relay_ports_free;
 	uint32_t n_relay_ports;

@@ -125,14 +125,27 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 		reload_by_signal(loop);
 }
 
+// The descriptor of one that somebody has deleted is ready for ever.
+static void lose_mirror(struct loop *loop, struct mirror *mirror, int rc)
+{
+	log_event(LOG_ERROR, "mirror.lost", "name=%s reason=\"%s\"", mirror->name, strerror(-rc));
+	event_del(event_base_get_running_event(loop->base));
+	mirror_close(mirror);
+}
+
 static void on_mirror(evutil_socket_t fd, short what, void *argument)
 {
 	struct loop *loop = argument;
+	struct mirror *mirrors = loop->box->mirrors;
+	uint8_t i = 0;
+	int rc;
 
 	(void)what;
-	for (size_t i = 0; i < loop->box->n_mirrors; i++)
-		if (loop->box->mirrors[i].fd == fd)
-			control_mirror_read(loop->box->control, (uint8_t)i);
+	while (mirrors[i].fd != fd)
+		i++;
+	rc = control_mirror_read(loop->box->control, i);
+	if (rc)
+		lose_mirror(loop, &mirrors[i], rc);
 }
 
 static void on_route(evutil_socket_t fd, short what, void *argument)

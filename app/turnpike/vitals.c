@@ -55,5 +55,6 @@ void vitals_take(struct vitals *out, const struct box *box, uint64_t now_ms)
 	for (size_t i = 0; i < box->n_ports; i++) {
 		out->port_names[i] = box->conf->ports[i].name;
 		out->port_up[i] = port_link_up(&box->ports[i]);
+		out->mirror_gone[i] = box->mirrors[i].fd < 0;
 	}
 }

@@ -151,8 +151,8 @@ unsigned control_poll(struct control *control, const struct turn_time *time);
 // True where a worker has sent something since.
 bool control_waiting(const struct control *control);
 
-// Frames from the kernel to the wire, a bounded number.
-void control_mirror_read(struct control *control, uint8_t port_idx);
+// Frames from the kernel to the wire, a bounded number. Returns 0; -errno where the mirror is gone.
+int control_mirror_read(struct control *control, uint8_t port_idx);
 void control_route_follow(struct control *control);
 // The source of users has answers, or has given up waiting for some: the next control_poll() takes
 // up the requests that wait for them.

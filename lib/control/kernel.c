@@ -120,8 +120,8 @@ void speaker_look(struct control *c, const struct turn_time *time)
 	s->looked_ms = time->now_ms;
 }
 
-// One frame from the kernel. False where there is none.
-static bool read_frame(struct control *c, uint8_t port_idx)
+// One frame from the kernel. Returns its bytes; 0 where there is none; -errno.
+static int read_frame(struct control *c, uint8_t port_idx)
 {
 	const struct control_port *port = &c->ports[port_idx];
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(c->pool);
@@ -130,13 +130,13 @@ static bool read_frame(struct control *c, uint8_t port_idx)
 
 	if (!mbuf) {
 		c->stats.n_mirror_lost++;
-		return false;
+		return 0;
 	}
 	frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	n_bytes = mirror_read(port->mirror, frame, rte_pktmbuf_tailroom(mbuf));
 	if (n_bytes <= 0) {
 		rte_pktmbuf_free(mbuf);
-		return false;
+		return n_bytes;
 	}
 	if (port->vlan) {
 		frame = pkt_vlan_insert(frame, port->vlan);
@@ -149,12 +149,14 @@ static bool read_frame(struct control *c, uint8_t port_idx)
 		c->stats.n_mirror_to_wire++;
 	else
 		c->stats.n_mirror_lost++;
-	return true;
+	return n_bytes;
 }
 
-void control_mirror_read(struct control *control, uint8_t port_idx)
+int control_mirror_read(struct control *control, uint8_t port_idx)
 {
-	for (int i = 0; i < FRAMES_PER_READ; i++)
-		if (!read_frame(control, port_idx))
-			return;
+	int rc = 1;
+
+	for (int i = 0; i < FRAMES_PER_READ && rc > 0; i++)
+		rc = read_frame(control, port_idx);
+	return rc < 0 ? rc : 0;
 }

@@ -299,6 +299,32 @@ def test_without_packet_buffers_nothing_dies():
         relay.stop()
 
 
+def cpu_s(pid):
+    """What its first thread, the control core, has taken of a CPU."""
+    with open(f"/proc/{pid}/task/{pid}/stat", encoding="utf-8") as file:
+        user, system = file.read().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@test()
+def test_a_mirror_that_is_deleted_is_told_of_and_left_alone():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        start_echo(lab)
+        call = Call(lab)
+        lab.run("relay", "ip", "link", "del", "tp0")
+        relay.process.wait_log(r'error mirror\.lost name=tp0 reason="')
+        relay.process.wait_log(r'health\.bad sign=ports reason="the mirror of port wire is gone"')
+        before, begin_s = cpu_s(relay.process.pid), time.monotonic()
+        wait_until(lambda: time.monotonic() - begin_s > 1, 10, "time passes")
+        took_s = cpu_s(relay.process.pid) - before
+        seconds = time.monotonic() - begin_s
+        check(took_s < 0.3 * seconds, f"the control core is busy: {took_s} s of {seconds:.1f}")
+        check(call.client.ask(build(BINDING)), "no Binding answer")
+        check(relay.process.stop() == 0, "it did not end well")
+        check(relay.process.log().count("mirror.lost") == 1, "told more than once")
+
+
 @test()
 def test_a_neighbour_that_is_lost_comes_back():
     with Lab() as lab:

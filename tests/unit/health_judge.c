@@ -104,6 +104,13 @@ Test(health_judge, a_port_without_link_is_named)
 	expect_only(HEALTH_PORTS, "port outside is down");
 }
 
+Test(health_judge, a_port_whose_mirror_is_gone_is_named)
+{
+	vitals.mirror_gone[1] = true;
+	look_after(500, true);
+	expect_only(HEALTH_PORTS, "the mirror of port outside is gone");
+}
+
 Test(health_judge, two_percent_of_the_relay_ports_are_free)
 {
 	vitals.n_relay_ports_free = 2;
