@@ -120,6 +120,16 @@ void speaker_look(struct control *c, const struct turn_time *time)
 	s->looked_ms = time->now_ms;
 }
 
+// One frame that finds no buffer: left where it is, it would keep the mirror ready all the while.
+static int lose_frame(struct control *c, const struct control_port *port)
+{
+	uint8_t start[PKT_L2_BYTES_MAX]; // the rest is cut off
+	const int n_bytes = mirror_read(port->mirror, start, sizeof(start));
+
+	c->stats.n_mirror_lost += n_bytes > 0;
+	return n_bytes;
+}
+
 // One frame from the kernel. Returns its bytes; 0 where there is none; -errno.
 static int read_frame(struct control *c, uint8_t port_idx)
 {
@@ -128,10 +138,8 @@ static int read_frame(struct control *c, uint8_t port_idx)
 	uint8_t *frame;
 	int n_bytes;
 
-	if (!mbuf) {
-		c->stats.n_mirror_lost++;
-		return 0;
-	}
+	if (!mbuf)
+		return lose_frame(c, port);
 	frame = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	n_bytes = mirror_read(port->mirror, frame, rte_pktmbuf_tailroom(mbuf));
 	if (n_bytes <= 0) {

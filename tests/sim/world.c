@@ -122,7 +122,7 @@ static void open_control(struct world *world)
 {
 	const struct control_relay relays[] = {{world->service.ip, 0}, {world->service6.ip, 0}};
 	struct control_worker workers[WORLD_WORKERS];
-	struct control_port port = {.mtu_bytes = 1500};
+	struct control_port port = {.mtu_bytes = 1500, .mirror = world->mirror};
 	const struct control_config config = {
 		.turn = world->turn,
 		.route = world->route,
@@ -161,6 +161,7 @@ void world_open(struct world *world, uint64_t seed)
 		.answers = world->answers,
 		.ended = world->ended,
 		.observe_percent = world->observe_percent,
+		.mirror = world->mirror,
 		.random.state = seed,
 		.now = {.now_ms = 1000000, .wall_s = 1700000000},
 		.doorbell.fd = -1,

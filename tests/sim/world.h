@@ -59,6 +59,7 @@ struct world {
 	struct control_answers answers; // set before world_open() too
 	struct control_tally_taker ended; // and this
 	uint32_t observe_percent; // and this
+	const struct mirror *mirror; // and this
 	struct endpoint service;
 	struct endpoint service6;
 	struct endpoint services[5]; // the first, its three other pairs, the second
