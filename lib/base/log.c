@@ -42,18 +42,23 @@ static bool leads_to_journal(void)
 		fstat(STDERR_FILENO, &what) == 0 && what.st_dev == device && what.st_ino == inode;
 }
 
-static void open_sink(void)
+static void settle_format(void)
 {
 	const bool is_journal = leads_to_journal();
 
+	if (state.format == LOG_AUTO && is_journal)
+		state.format = LOG_JOURNAL;
+	state.for_journal = is_journal || state.format == LOG_JOURNAL;
+}
+
+static void open_sink(void)
+{
 	if (state.is_open)
 		sink_close(&state.sink);
 	else
 		random_secret(&state.user_key, sizeof(state.user_key));
 	sink_open(&state.sink, STDERR_FILENO);
-	if (state.format == LOG_AUTO && is_journal)
-		state.format = LOG_JOURNAL;
-	state.for_journal = is_journal || state.format == LOG_JOURNAL;
+	settle_format();
 	state.is_open = true;
 }
 
@@ -63,7 +68,11 @@ void log_open(const struct log_config *config)
 	__atomic_store_n(&state.level, config->level, __ATOMIC_RELAXED);
 	state.format = config->format;
 	state.users = config->users;
-	open_sink();
+	// What is open stays so: who has given up root cannot open root's terminal again.
+	if (state.is_open)
+		settle_format();
+	else
+		open_sink();
 	pthread_mutex_unlock(&state.lock);
 }
 

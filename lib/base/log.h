@@ -45,7 +45,8 @@ struct log_config {
 	enum log_users users;
 };
 
-// Begin, or go on differently. Before it, the log is as LOG_INFO, LOG_AUTO, LOG_USERS_PLAIN.
+// Begin, or go on differently to where it leads already. Before it, the log is as LOG_INFO,
+// LOG_AUTO, LOG_USERS_PLAIN.
 void log_open(const struct log_config *config);
 // Standard error is another one now, or its descriptors were closed (after a fork).
 void log_reopen(void);

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NOBODY 65534
+
 // Standard error goes to a file while a test logs; Criterion runs each test in its own process.
 struct capture {
 	int saved;
@@ -224,6 +226,39 @@ Test(base_log, lines_that_a_full_pipe_loses_are_counted_and_told)
 	text[read(ends[0], text, sizeof(text) - 1)] = 0;
 	snprintf(text + 1000, 100, "<4>warning log.lost n=%lu\n", stats.n_lost);
 	cr_assert_str_eq(text, text + 1000);
+}
+
+// Root's own, which nobody reads, as standard error.
+static void take_terminal(void)
+{
+	const int reader = posix_openpt(O_RDWR | O_NOCTTY);
+	int writer;
+
+	cr_assert(reader >= 0 && grantpt(reader) == 0 && unlockpt(reader) == 0);
+	writer = open(ptsname(reader), O_WRONLY | O_NOCTTY);
+	cr_assert_geq(writer, 0);
+	dup2(writer, STDERR_FILENO);
+}
+
+Test(base_log, who_has_given_up_root_waits_for_no_terminal_after_a_reload)
+{
+	const int saved = dup(STDERR_FILENO);
+	struct log_stats stats;
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root");
+	alarm(10); // whoever waits for a reader
+	take_terminal();
+	open_as(LOG_INFO, LOG_JOURNAL);
+	cr_assert_eq(seteuid(NOBODY), 0);
+	open_as(LOG_DEBUG, LOG_JOURNAL);
+	for (int i = 0; i < 10000; i++)
+		log_put(LOG_INFO, "e", "k=%d", 1);
+	cr_assert_eq(seteuid(0), 0);
+	dup2(saved, STDERR_FILENO);
+	log_stats_get(&stats);
+	cr_expect_gt(stats.n_lines, 0);
+	cr_expect_gt(stats.n_lost, 0);
 }
 
 Test(base_log, a_long_line_is_cut_and_stays_one_line)
