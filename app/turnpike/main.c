@@ -137,6 +137,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	hold_streams();
+	signal(SIGHUP, SIG_IGN); // but while there is a loop, which takes it for a reload
 	if (conf_load(&conf, options.config_path, error)) {
 		if (options.check_only)
 			fprintf(stderr, "turnpike: %s\n", error);

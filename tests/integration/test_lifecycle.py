@@ -9,8 +9,9 @@ import time
 
 import uclient
 from echo import check_echo, open_channel
-from lab import SERVICE, Lab, check, run, test
-from relay import BINARY, PASSWORD, TOP, USER, configuration, start_relay, turnpike, yaml_lines
+from lab import SERVICE, Lab, check, run, test, wait_until
+from relay import (BINARY, PASSWORD, TOP, USER, Relay, configuration, start_relay, turnpike,
+                   yaml_lines)
 from stunlib import Client
 
 N = 200
@@ -75,6 +76,29 @@ def test_sigterm_leaves_nothing_of_af_packet():
 @test(alone=True)
 def test_sigint_leaves_nothing_of_af_xdp():
     ends_clean("af_xdp", signal.SIGINT)
+
+
+@test()
+def test_a_hangup_ends_neither_the_start_nor_the_end():
+    """From when it reads its configuration, which comes from a pipe."""
+    with Lab() as lab:
+        relay = Relay(lab)
+        os.mkfifo(relay.path)
+        process = relay.process = lab.start("relay", BINARY, "-c", relay.path, name="relay")
+        with open(relay.path, "wb"):
+            process.popen.send_signal(signal.SIGHUP)
+            relay.write()
+
+        def is_ready():
+            process.popen.send_signal(signal.SIGHUP)
+            check(process.popen.poll() is None, f"ended with {process.popen.returncode}")
+            return "info ready" in process.log()
+
+        wait_until(is_ready, 15, "it is ready")
+        process.popen.send_signal(signal.SIGTERM)
+        while process.popen.poll() is None:
+            process.popen.send_signal(signal.SIGHUP)
+        check(process.popen.returncode == 0, f"ended with {process.popen.returncode}")
 
 
 def killed_and_started_again(device):
