@@ -72,7 +72,7 @@ static void drain(struct msg_channel *channel)
 {
 	struct msg msg;
 
-	while (msg_receive_burst(channel, &msg, 1))
+	while (channel && msg_receive_burst(channel, &msg, 1))
 		if (msg.kind == MSG_PUNT || msg.kind == MSG_MIRROR || msg.kind == MSG_KERNEL ||
 			msg.kind == MSG_SEND)
 			rte_pktmbuf_free(msg.mbuf);
@@ -257,13 +257,15 @@ bool control_user_end(struct control *control, const struct turn_time *time, str
 	return more;
 }
 
-// Tallies are used again, so what it would count for those of now would be another's.
+// With its inbox full nothing that all workers are told would find room. Tallies are used again, so
+// what it would count for those of now would be another's.
 void control_leave_out(struct control *control, size_t worker_idx)
 {
 	static const atomic_uint_least64_t all_there_are = UINT64_MAX;
 	struct control_worker *worker = &control->workers[worker_idx];
 
 	tallies_poll(control);
+	worker->inbox = NULL;
 	worker->counts = NULL;
 	worker->seen = NULL;
 	worker->applied_seq = &all_there_are;

@@ -193,8 +193,8 @@ void control_judge_peers(struct control *control);
 int control_capture(struct control *control, struct capture *const *captures, uint64_t *seq);
 bool control_has_applied(const struct control *control, uint64_t seq);
 
-// At the end: a worker that stands is waited for no more. What it has not told of its counters by
-// now is missing in tallies. It may move again: what it then counts is read no more.
+// At the end: a worker that stands is told nothing and waited for no more. What it has not told of
+// its counters by now is missing in tallies. It may move again: what it then counts is read no more.
 void control_leave_out(struct control *control, size_t worker_idx);
 
 const struct control_stats *control_stats_get(const struct control *control);

@@ -6,7 +6,8 @@ unsigned broadcast_room(const struct control *c)
 	unsigned room = UINT32_MAX;
 
 	for (size_t i = 0; i < c->n_workers; i++) {
-		const unsigned own = msg_room(c->workers[i].inbox);
+		const struct msg_channel *inbox = c->workers[i].inbox;
+		const unsigned own = inbox ? msg_room(inbox) : UINT32_MAX;
 
 		room = own < room ? own : room;
 	}
@@ -16,8 +17,9 @@ unsigned broadcast_room(const struct control *c)
 void outbox_send(struct control *c)
 {
 	for (size_t i = 0; i < c->n_workers && c->n_outbox; i++) {
+		struct msg_channel *inbox = c->workers[i].inbox;
 		const unsigned n_taken =
-			msg_send_burst(c->workers[i].inbox, c->outbox, c->n_outbox);
+			inbox ? msg_send_burst(inbox, c->outbox, c->n_outbox) : c->n_outbox;
 
 		assert(n_taken == c->n_outbox);
 		(void)n_taken;
@@ -44,7 +46,7 @@ bool send_mbuf(struct control *c, size_t worker_idx, uint8_t port_idx, struct rt
 	};
 
 	outbox_send(c);
-	if (msg_send(c->workers[worker_idx].inbox, &msg))
+	if (c->workers[worker_idx].inbox && msg_send(c->workers[worker_idx].inbox, &msg))
 		return true;
 	rte_pktmbuf_free(mbuf);
 	return false;

@@ -116,7 +116,7 @@ void speaker_look(struct control *c, const struct turn_time *time)
 		applied_seq = atomic_load_explicit(worker->applied_seq, memory_order_relaxed);
 	}
 	s->applied_seq = applied_seq;
-	s->had_waiting = msg_waiting(worker->inbox);
+	s->had_waiting = !worker->inbox || msg_waiting(worker->inbox);
 	s->looked_ms = time->now_ms;
 }
 

@@ -191,6 +191,23 @@ Test(tally, does_not_wait_for_a_worker_that_is_left_out)
 	change_callers();
 }
 
+// As of one that stood for long before the end.
+Test(tally, does_not_wait_for_room_at_a_worker_that_is_left_out)
+{
+	const struct msg message = {0};
+	struct turn_kick all = {.reason = TURN_STOPPED};
+
+	bind_peer(0);
+	while (msg_send(&world.workers[1].inbox, &message))
+		;
+	control_leave_out(world.control, 1);
+	cr_expect_not(control_user_end(world.control, &world.now, &all), "there is more to end");
+	world_poll(&world, WORLD_WORKERS);
+	world_poll(&world, 0);
+	world_poll(&world, WORLD_WORKERS);
+	cr_assert_eq(n_tallies, 1);
+}
+
 // The permission ends after five minutes, the channel after ten.
 Test(tally, keeps_what_ended_before)
 {
