@@ -261,14 +261,12 @@ bool control_user_end(struct control *control, const struct turn_time *time, str
 // what it would count for those of now would be another's.
 void control_leave_out(struct control *control, size_t worker_idx)
 {
-	static const atomic_uint_least64_t all_there_are = UINT64_MAX;
 	struct control_worker *worker = &control->workers[worker_idx];
 
 	tallies_poll(control);
 	worker->inbox = NULL;
 	worker->counts = NULL;
 	worker->seen = NULL;
-	worker->applied_seq = &all_there_are;
 }
 
 void control_route_follow(struct control *control)

@@ -15,8 +15,10 @@ uint64_t applied_by_all(const struct control *c)
 	uint64_t applied = UINT64_MAX;
 
 	for (size_t i = 0; i < c->n_workers; i++) {
-		const uint64_t own =
-			atomic_load_explicit(c->workers[i].applied_seq, memory_order_acquire);
+		const struct control_worker *worker = &c->workers[i];
+		const uint64_t own = worker->inbox
+			? atomic_load_explicit(worker->applied_seq, memory_order_acquire)
+			: UINT64_MAX;
 
 		applied = own < applied ? own : applied;
 	}

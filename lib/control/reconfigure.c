@@ -101,7 +101,11 @@ int control_reconfigure(struct control *control, const struct control_change *ch
 
 bool control_has_applied(const struct control *control, uint64_t seq)
 {
-	return applied_by_all(control) >= seq;
+	for (size_t i = 0; i < control->n_workers; i++)
+		if (atomic_load_explicit(control->workers[i].applied_seq, memory_order_acquire) <
+			seq)
+			return false;
+	return true;
 }
 
 void sweep(struct control *c)

@@ -218,7 +218,7 @@ void addresses_publish(struct control *c);
 
 void cooling_add(struct control *c, const struct endpoint *relayed);
 void cooling_release(struct control *c);
-// The last message that all of them have applied.
+// The last message that all workers have applied, but for those that are left out.
 uint64_t applied_by_all(const struct control *c);
 
 // Room for index `n` in an array of such members. Returns it, or NULL, and the array is as it was.

@@ -196,6 +196,7 @@ Test(tally, does_not_wait_for_room_at_a_worker_that_is_left_out)
 {
 	const struct msg message = {0};
 	struct turn_kick all = {.reason = TURN_STOPPED};
+	uint64_t seq;
 
 	bind_peer(0);
 	while (msg_send(&world.workers[1].inbox, &message))
@@ -206,6 +207,9 @@ Test(tally, does_not_wait_for_room_at_a_worker_that_is_left_out)
 	world_poll(&world, 0);
 	world_poll(&world, WORLD_WORKERS);
 	cr_assert_eq(n_tallies, 1);
+	cr_assert_eq(control_capture(world.control, NULL, &seq), 0);
+	world_poll(&world, 0);
+	cr_expect_not(control_has_applied(world.control, seq), "it may still have a capture");
 }
 
 // The permission ends after five minutes, the channel after ten.
