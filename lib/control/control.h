@@ -194,8 +194,8 @@ int control_capture(struct control *control, struct capture *const *captures, ui
 bool control_has_applied(const struct control *control, uint64_t seq);
 
 // At the end: a worker that stands is told nothing and waited for no more. What it has not told of
-// its counters by now is missing in tallies. It may move again: what it then counts is read no more,
-// and control_has_applied() leaves it what it has.
+// its counters by now is missing in tallies. It may move again: what it then counts is read no
+// more, and control_has_applied() leaves it what it has.
 void control_leave_out(struct control *control, size_t worker_idx);
 
 const struct control_stats *control_stats_get(const struct control *control);
