@@ -27,7 +27,7 @@ struct leg {
 	uint64_t allocation_id;
 };
 
-enum phase { ALLOCATIONS, EVENTS, DROPS, SAY, REACH };
+enum phase { ALLOCATIONS, EVENTS, DROPS, SAY, REACH, PAUSE };
 
 struct job {
 	enum phase phase;
@@ -323,11 +323,10 @@ static void next_phase(struct job *job)
 }
 
 // A pass that follows looks for nothing in the table: beginnings are events by now.
-static void pass_again(struct admin_call *call, struct job *job)
+static void pass_again(struct job *job)
 {
 	begin_pass(job);
 	job->phase = EVENTS;
-	admin_wait(call, FOLLOW_MS);
 }
 
 void verb_trace(struct admin_call *call, void *context)
@@ -359,11 +358,13 @@ void verb_trace(struct admin_call *call, void *context)
 		else if (job->n_left_out)
 			admin_say(call, left_out_json(job));
 		job->is_reach_said = true;
-		if (job->follows)
-			pass_again(call, job);
-		else
-			admin_done(call);
-		return;
+		if (!job->follows)
+			return admin_done(call);
+		job->phase = PAUSE;
+		return admin_wait(call, FOLLOW_MS);
+	case PAUSE:
+		pass_again(job);
+		break;
 	}
 	if (job->phase != SAY || job->n_lines == 0)
 		admin_wait(call, 0);

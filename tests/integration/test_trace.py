@@ -167,6 +167,21 @@ def test_what_lives_is_told_from_its_beginning_and_followed():
         wait_until(lambda: of(trace(relay, CLIENT)[0], "allocation.ended"), 5, "the end")
 
 
+@test()
+def test_who_follows_is_told_all_in_its_order():
+    with Lab() as lab:
+        relay = start_relay(lab)
+        with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client, \
+                subprocess.Popen(command(relay, "--json", "trace", "--follow", CLIENT),
+                                 stdout=subprocess.PIPE, text=True) as follower:
+            check(json.loads(follower.stdout.readline())["event"] == "reach", "no reach")
+            client.allocate()
+            client.send(channel_data(0x4abc, b"hello"))
+            told = [json.loads(follower.stdout.readline())["event"] for _ in range(3)]
+            follower.terminate()
+        check(told == ["request.challenged", "allocation.created", "drop"], f"{told}")
+
+
 @test(limit_s=120)
 def test_who_follows_too_slowly_is_told_how_much_is_left_out():
     with Lab() as lab:
