@@ -79,10 +79,11 @@ void ending_record(struct loop *loop)
 	const uint64_t pace_until_ms = now.now_ms + STOP_PACE_MS;
 	bool more = true;
 
+	if (!box->records)
+		return;
 	if (!loop->drain.on)
 		turn_drain(box->turn, STUN_INSUFFICIENT_CAPACITY); // who comes now would be missed
-	while (box->records && (more || control_n_cooling(box->control) > 0) &&
-		now.now_ms < until_ms) {
+	while ((more || control_n_cooling(box->control) > 0) && now.now_ms < until_ms) {
 		if (more && (redis_keeps_up(box) || now.now_ms >= pace_until_ms))
 			more = control_user_end(box->control, &now, &all);
 		control_poll(box->control, &now);
