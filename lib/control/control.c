@@ -92,15 +92,18 @@ void control_destroy(struct control *control)
 	ring_fini(&control->cooling);
 	tallies_fini(control);
 	observed_fini(control);
+	free(control->moving_seqs);
 	free(control->relays);
 	free(control);
 }
 
 // A client sends from where it has moved to (RFC 8016 §3.2.2). A worker that did not know of the
-// last hand-over yet may mean the one before, even of another client; the next packet repeats it.
+// last hand-over yet may mean the one before, even of who had the index then; the next packet
+// repeats it.
 static void moved(struct control *c, const struct msg *msg)
 {
-	if (msg->seq < c->moving_seq)
+	if (msg->allocation_idx < c->n_moving_seqs &&
+		msg->seq < c->moving_seqs[msg->allocation_idx])
 		return;
 	effects_begin(c);
 	turn_moved(c->turn, msg->allocation_idx, &c->effects);
@@ -181,7 +184,6 @@ void walk_begin(struct control *c)
 static void walk(struct control *c, const struct turn_time *time)
 {
 	const uint32_t n_entries = c->n_entries;
-	const uint64_t moving_seq = c->moving_seq;
 
 	hops_mark(c, time);
 	if (!c->walking && c->marking)
@@ -195,7 +197,6 @@ static void walk(struct control *c, const struct turn_time *time)
 	c->walking = turn_walk(c->turn, &c->walk_cursor, &c->effects);
 	effects_apply(c);
 	c->n_entries = n_entries; // replaced, not added
-	c->moving_seq = moving_seq;
 }
 
 unsigned control_poll(struct control *control, const struct turn_time *time)

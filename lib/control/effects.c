@@ -141,6 +141,18 @@ static void forget_other_table(
 	broadcast(c, &msg);
 }
 
+// Without memory what was said of the hand-over before may end this one.
+static void note_moving(struct control *c, uint32_t allocation_idx, uint64_t seq)
+{
+	uint64_t *seqs =
+		array_grow(c->moving_seqs, &c->n_moving_seqs, allocation_idx, sizeof(*seqs));
+
+	if (!seqs)
+		return;
+	c->moving_seqs = seqs;
+	seqs[allocation_idx] = seq;
+}
+
 static void apply(struct control *c, const struct turn_effect *e)
 {
 	struct flow_spec spec;
@@ -162,7 +174,7 @@ static void apply(struct control *c, const struct turn_effect *e)
 	}
 	broadcast(c, &msg);
 	if (e->moving && !is_removal(e->kind))
-		c->moving_seq = msg.seq;
+		note_moving(c, e->allocation_idx, msg.seq);
 	if (e->replaces)
 		forget_other_table(c, e, spec);
 }

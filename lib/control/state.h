@@ -150,7 +150,9 @@ struct control {
 	uint16_t next_ip_id;
 	uint32_t n_flows; // room in each worker's table
 	uint32_t n_entries; // in it, or on their way
-	uint64_t moving_seq; // of the last entry of a hand-over that began or grew (RFC 8016)
+	// By allocation_idx: of the last entry that was sent of its last hand-over (RFC 8016).
+	uint64_t *moving_seqs;
+	uint32_t n_moving_seqs;
 	uint64_t expired_ms; // when turn_expire() last found nothing more due
 	uint64_t checked_ms;
 	bool expiring; // it has more to do

@@ -213,6 +213,36 @@ Test(extensions, what_was_said_before_a_hand_over_does_not_end_it)
 	caller_close(&mover);
 }
 
+// Two hand-overs at once: the Refresh that begins the second is heard before what ends the first.
+Test(extensions, a_hand_over_ends_though_another_one_begins)
+{
+	struct datagram media_up = {.from = at(AWAY_IP ":5001"), .n = 8};
+	struct datagram refresh;
+	struct caller first;
+
+	open_mover();
+	move_to(AWAY_IP ":5001");
+	first = mover;
+	caller_open(&mover, CLIENT_IP, 5100);
+	cr_assert_eq(mover_allocate(), 401);
+	cr_assert_eq(mover_allocate(), 0);
+	mover.address = at(AWAY_IP ":5101");
+	cr_assert_eq(mover_refresh(), 438, "a nonce is for one address");
+	caller_refresh(&mover, &world, &refresh);
+	media_up.to = world.service;
+	memcpy(media_up.payload, "\x40\x01\x00\x02up\0\0", 8);
+	world.delay_max_ms = 0;
+	world.one_queue = true;
+	to_worker(&refresh);
+	to_worker(&media_up);
+	world_settle(&world);
+	caller_close(&mover);
+	mover = first;
+	expect_down(AWAY_IP ":5001");
+	world_check(&world);
+	caller_close(&mover);
+}
+
 // Of all workers' tables nothing is left of where the client was.
 Test(extensions, the_old_5_tuple_is_forgotten_after_a_hand_over)
 {
