@@ -3,6 +3,7 @@
 // is the real one.
 //
 // An input is a row of records: a kind, a length, the datagram's bytes.
+#include "../unit/mnl_calls.h"
 #include "route/route.h"
 
 #include <errno.h>
@@ -60,29 +61,6 @@ struct mnl_socket *mnl_socket_open2(int bus, int flags)
 	// Events are the second one that is opened.
 	*socket = (struct mnl_socket){.is_events = n_opened++ % 2};
 	return socket;
-}
-
-int mnl_socket_bind(struct mnl_socket *socket, unsigned int groups, pid_t pid)
-{
-	(void)socket;
-	(void)groups;
-	(void)pid;
-	return 0;
-}
-
-int mnl_socket_setsockopt(const struct mnl_socket *socket, int type, void *buf, socklen_t n)
-{
-	(void)socket;
-	(void)type;
-	(void)buf;
-	(void)n;
-	return 0;
-}
-
-int mnl_socket_get_fd(const struct mnl_socket *socket)
-{
-	(void)socket;
-	return -1;
 }
 
 static void unpoison(struct mnl_socket *socket)

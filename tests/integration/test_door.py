@@ -8,7 +8,6 @@ import re
 import resource
 import signal
 import socket
-import subprocess
 import sys
 import time
 
@@ -21,7 +20,7 @@ from stunlib import REFRESH, SUCCESS, Client, channel_data
 from test_ctl import attempt, end_capture, frames_of, lines, raw, start_capture
 from test_logs import LINE
 from test_robust import cpu_s, worker_thread
-from test_trace import FORBIDDEN, command, permit
+from test_trace import FORBIDDEN, following, permit
 
 N_CLIENTS = 32  # that there is room for
 MESSAGE_BYTES = 1200
@@ -51,9 +50,7 @@ def test_who_followed_a_silent_address_leaves_his_place():
     with Lab() as lab:
         relay = start_relay(lab)
         for _ in range(N_CLIENTS):
-            with subprocess.Popen(command(relay, "--json", "trace", "--follow", SILENT),
-                                  stdout=subprocess.PIPE, text=True) as follower:
-                check(json.loads(follower.stdout.readline())["event"] == "reach", "no reach")
+            with following(relay, SILENT) as follower:
                 follower.terminate()
         until_answered(relay)
         relay.stop()

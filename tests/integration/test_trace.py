@@ -1,5 +1,6 @@
 """turnpikectl trace: what happened to one address, told to who asks after it."""
 
+import contextlib
 import json
 import re
 import socket
@@ -32,6 +33,15 @@ def trace(relay, *arguments):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     check(lines and lines[-1]["event"] == "reach", f"no reach: {lines}")
     return lines[:-1], lines[-1]
+
+
+@contextlib.contextmanager
+def following(relay, address):
+    """Who follows an address, of which nothing is known yet."""
+    with subprocess.Popen(command(relay, "--json", "trace", "--follow", address),
+                          stdout=subprocess.PIPE, text=True) as follower:
+        check(json.loads(follower.stdout.readline())["event"] == "reach", "no reach")
+        yield follower
 
 
 def of(lines, event, **members):
@@ -172,9 +182,7 @@ def test_who_follows_is_told_all_in_its_order():
     with Lab() as lab:
         relay = start_relay(lab)
         with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client, \
-                subprocess.Popen(command(relay, "--json", "trace", "--follow", CLIENT),
-                                 stdout=subprocess.PIPE, text=True) as follower:
-            check(json.loads(follower.stdout.readline())["event"] == "reach", "no reach")
+                following(relay, CLIENT) as follower:
             client.allocate()
             client.send(channel_data(0x4abc, b"hello"))
             told = [json.loads(follower.stdout.readline())["event"] for _ in range(3)]
@@ -187,9 +195,7 @@ def test_who_follows_too_slowly_is_told_how_much_is_left_out():
     with Lab() as lab:
         relay = start_relay(lab)
         with lab.inside("client"), Client((SERVICE, 3478), USER, PASSWORD) as client, \
-                subprocess.Popen(command(relay, "--json", "trace", "--follow", CLIENT),
-                                 stdout=subprocess.PIPE, text=True) as follower:
-            check(json.loads(follower.stdout.readline())["event"] == "reach", "no reach")
+                following(relay, CLIENT) as follower:
             for _ in range(N_TOO_MANY):
                 client.allocate()
                 check(client.request(REFRESH, (LIFETIME, bytes(4))).kind == SUCCESS, "no release")

@@ -179,24 +179,40 @@ static void to_worker(const struct datagram *d)
 	world_poll(&world, 0);
 }
 
+// What the mover sends by its channel from there.
+static struct datagram media_up_from(const char *client)
+{
+	struct datagram d = {.from = at(client), .to = world.service, .n = 8};
+
+	memcpy(d.payload, "\x40\x01\x00\x02up\0\0", 8);
+	return d;
+}
+
+// A Refresh from the mover's next place, not sent yet, on a wire that keeps its order.
+static struct datagram refresh_from(const char *client)
+{
+	struct datagram refresh;
+
+	mover.address = at(client);
+	cr_assert_eq(mover_refresh(), 438, "a nonce is for one address");
+	caller_refresh(&mover, &world, &refresh);
+	world.delay_max_ms = 0;
+	world.one_queue = true;
+	return refresh;
+}
+
 // RFC 8016 §3.2.2: two bursts of media from one place, and between them a Refresh from the next,
 // where nothing was sent from yet.
 Test(extensions, what_was_said_before_a_hand_over_does_not_end_it)
 {
-	struct datagram media_up = {.from = at(AWAY_IP ":5001"), .n = 8};
+	struct datagram media_up, refresh;
 	struct turn_allocation_view view;
-	struct datagram refresh;
 	uint32_t cursor = 0;
 
 	open_mover();
 	move_to(AWAY_IP ":5001");
-	mover.address = at(AWAY_IP ":5002");
-	cr_assert_eq(mover_refresh(), 438, "a nonce is for one address");
-	caller_refresh(&mover, &world, &refresh);
-	media_up.to = world.service;
-	memcpy(media_up.payload, "\x40\x01\x00\x02up\0\0", 8);
-	world.delay_max_ms = 0;
-	world.one_queue = true;
+	media_up = media_up_from(AWAY_IP ":5001");
+	refresh = refresh_from(AWAY_IP ":5002");
 	to_worker(&media_up);
 	to_worker(&refresh);
 	to_worker(&media_up);
@@ -216,8 +232,7 @@ Test(extensions, what_was_said_before_a_hand_over_does_not_end_it)
 // Two hand-overs at once: the Refresh that begins the second is heard before what ends the first.
 Test(extensions, a_hand_over_ends_though_another_one_begins)
 {
-	struct datagram media_up = {.from = at(AWAY_IP ":5001"), .n = 8};
-	struct datagram refresh;
+	struct datagram media_up, refresh;
 	struct caller first;
 
 	open_mover();
@@ -226,13 +241,8 @@ Test(extensions, a_hand_over_ends_though_another_one_begins)
 	caller_open(&mover, CLIENT_IP, 5100);
 	cr_assert_eq(mover_allocate(), 401);
 	cr_assert_eq(mover_allocate(), 0);
-	mover.address = at(AWAY_IP ":5101");
-	cr_assert_eq(mover_refresh(), 438, "a nonce is for one address");
-	caller_refresh(&mover, &world, &refresh);
-	media_up.to = world.service;
-	memcpy(media_up.payload, "\x40\x01\x00\x02up\0\0", 8);
-	world.delay_max_ms = 0;
-	world.one_queue = true;
+	media_up = media_up_from(AWAY_IP ":5001");
+	refresh = refresh_from(AWAY_IP ":5101");
 	to_worker(&refresh);
 	to_worker(&media_up);
 	world_settle(&world);
